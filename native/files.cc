@@ -1,0 +1,206 @@
+#include "files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "descriptor.h"
+
+namespace cairn {
+
+namespace {
+
+void writeAll(const Descriptor& file, Bytes bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written =
+        Descriptor::retried([&] { return write(file.number(), bytes.data(), bytes.size()); });
+    if (written < 0) throwErrno("write", path);
+    if (written == 0) throw SystemError(ENOSPC, "write", path);
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+}
+
+void sync(const Descriptor& file, const std::string& path) {
+  if (Descriptor::retried([&] { return fsync(file.number()); }) != 0) throwErrno("fsync", path);
+}
+
+/** The bytes read, fewer than `length` only at the end of the file. */
+size_t readAll(int descriptor, uint64_t offset, uint8_t* out, size_t length, const std::string& path) {
+  size_t done = 0;
+  while (done < length) {
+    const ssize_t count = Descriptor::retried(
+        [&] { return pread(descriptor, out + done, length - done, static_cast<off_t>(offset + done)); });
+    if (count < 0) throwErrno("pread", path);
+    if (count == 0) break;
+    done += static_cast<size_t>(count);
+  }
+  return done;
+}
+
+struct stat statusOf(int descriptor, const std::string& path) {
+  struct stat status;
+  if (fstat(descriptor, &status) != 0) throwErrno("fstat", path);
+  return status;
+}
+
+std::string folderOf(const std::string& path) {
+  const size_t slash = path.find_last_not_of('/') == std::string::npos ? std::string::npos : path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+FileType typeOf(DIR* folder, const dirent& entry, const std::string& path) {
+  mode_t mode = DTTOIF(entry.d_type);
+  if (entry.d_type == DT_UNKNOWN) {
+    struct stat status;
+    if (fstatat(dirfd(folder), entry.d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) return FileType::kOther;  // gone since it was listed
+      throwErrno("fstatat", path + "/" + entry.d_name);
+    }
+    mode = status.st_mode;
+  }
+  if (S_ISREG(mode)) return FileType::kFile;
+  if (S_ISDIR(mode)) return FileType::kFolder;
+  return S_ISLNK(mode) ? FileType::kSymlink : FileType::kOther;
+}
+
+}  // namespace
+
+void putFile(const std::string& path, const std::string& temporaryPath, Bytes bytes, const PutOptions& options) {
+  Descriptor file = Descriptor::open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, options.mode);
+  try {
+    writeAll(file, bytes, temporaryPath);
+    if (options.sync) sync(file, temporaryPath);
+    file.close();
+    renameFile(temporaryPath, path);
+  } catch (...) {
+    unlink(temporaryPath.c_str());
+    throw;
+  }
+  if (options.sync) syncPath(folderOf(path), true);
+}
+
+FileBytes readFile(const std::string& path) {
+  const Descriptor file = Descriptor::open(path, O_RDONLY);
+  const struct stat status = statusOf(file.number(), path);
+  if (S_ISDIR(status.st_mode)) throw SystemError(EISDIR, "read", path);
+  // One byte of room more than stated tells whether the file has grown meanwhile.
+  FileBytes bytes{Memory(static_cast<size_t>(status.st_size) + 1), 0};
+  for (;;) {
+    const size_t room = bytes.memory.capacity() - bytes.size;
+    const size_t count = readAll(file.number(), bytes.size, bytes.memory.data() + bytes.size, room, path);
+    bytes.size += count;
+    if (count < room) return bytes;
+    Memory larger(bytes.size * 2);
+    std::memcpy(larger.data(), bytes.memory.data(), bytes.size);
+    bytes.memory = std::move(larger);
+  }
+}
+
+FileBytes readRange(const std::string& path, uint64_t offset, size_t length) {
+  const Descriptor file = Descriptor::open(path, O_RDONLY);
+  FileBytes bytes{Memory(length), 0};
+  bytes.size = readAll(file.number(), offset, bytes.memory.data(), length, path);
+  return bytes;
+}
+
+FileBytes readDescriptor(int descriptor, uint64_t offset, size_t length) {
+  FileBytes bytes{Memory(length), 0};
+  bytes.size = readAll(descriptor, offset, bytes.memory.data(), length, {});
+  return bytes;
+}
+
+std::optional<uint64_t> touchFile(const std::string& path) {
+  struct stat status;
+  if (utimensat(AT_FDCWD, path.c_str(), nullptr, 0) != 0) {
+    if (errno == ENOENT) return std::nullopt;
+    throwErrno("utimensat", path);
+  }
+  if (stat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT) return std::nullopt;
+    throwErrno("stat", path);
+  }
+  return static_cast<uint64_t>(status.st_size);
+}
+
+uint64_t fileSize(const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) throwErrno("stat", path);
+  return static_cast<uint64_t>(status.st_size);
+}
+
+bool removeFile(const std::string& path) {
+  if (unlink(path.c_str()) == 0) return true;
+  if (errno != ENOENT) throwErrno("unlink", path);
+  return false;
+}
+
+void renameFile(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) throwErrno("rename", from + "' -> '" + to);
+}
+
+void linkFile(const std::string& from, const std::string& to) {
+  if (link(from.c_str(), to.c_str()) != 0) throwErrno("link", from + "' -> '" + to);
+}
+
+void syncPath(const std::string& path, bool folder) {
+  sync(Descriptor::open(path, O_RDONLY | (folder ? O_DIRECTORY : 0)), path);
+}
+
+void syncFileSystem(const std::string& path) {
+  const Descriptor file = Descriptor::open(path, O_RDONLY);
+  if (Descriptor::retried([&] { return syncfs(file.number()); }) != 0) throwErrno("syncfs", path);
+}
+
+Listing listFolder(const std::string& path) {
+  const auto closeFolder = [](DIR* open) { closedir(open); };
+  const std::unique_ptr<DIR, decltype(closeFolder)> folder(opendir(path.c_str()), closeFolder);
+  if (folder == nullptr) throwErrno("opendir", path);
+  Listing listing;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(folder.get());
+    if (entry == nullptr) {
+      if (errno != 0) throwErrno("readdir", path);
+      return listing;
+    }
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    listing.types.push_back(typeOf(folder.get(), *entry, path));
+    listing.names += name;
+    listing.ends.push_back(static_cast<uint32_t>(listing.names.size()));
+  }
+}
+
+FileSystemFigures fileSystemFigures(const std::string& path) {
+  struct statvfs figures;
+  if (Descriptor::retried([&] { return statvfs(path.c_str(), &figures); }) != 0) throwErrno("statvfs", path);
+  const uint64_t unit = figures.f_frsize;
+  return {figures.f_blocks * unit, figures.f_bfree * unit, figures.f_bavail * unit, figures.f_files, figures.f_ffree};
+}
+
+void makeFolders(const std::vector<std::string>& paths, mode_t mode) {
+  for (const std::string& path : paths) {
+    if (mkdir(path.c_str(), mode) == 0) continue;
+    if (errno != EEXIST) throwErrno("mkdir", path);
+    struct stat status;
+    if (stat(path.c_str(), &status) != 0) throwErrno("stat", path);
+    if (!S_ISDIR(status.st_mode)) throw SystemError(ENOTDIR, "mkdir", path);
+  }
+}
+
+void reserveFile(const std::string& path, uint64_t bytes) {
+  const Descriptor file = Descriptor::open(path, O_RDWR | O_CREAT, 0600);
+  const auto allocate = [&] { return fallocate(file.number(), 0, 0, static_cast<off_t>(bytes)); };
+  if (bytes > 0 && Descriptor::retried(allocate) != 0) throwErrno("fallocate", path);
+}
+
+}  // namespace cairn

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "digest.h"
+#include "memory.h"
+
+namespace cairn {
+
+// System calls on files by path. All block, none knows N-API, all throw SystemError; any thread.
+
+struct PutOptions {
+  mode_t mode;
+  bool sync;  // fsync the file before the rename and the folder after it
+};
+
+/** Writes to `temporaryPath` and renames it to `path`, replacing what is there. A failure leaves no temporary file. */
+void putFile(const std::string& path, const std::string& temporaryPath, Bytes bytes, const PutOptions& options);
+
+struct FileBytes {
+  Memory memory;
+  size_t size = 0;
+};
+
+FileBytes readFile(const std::string& path);
+
+/** At most `length` bytes from `offset`; fewer only at the end of the file. */
+FileBytes readRange(const std::string& path, uint64_t offset, size_t length);
+FileBytes readDescriptor(int descriptor, uint64_t offset, size_t length);
+
+/** Sets both times to now; the file's size, or nothing where it does not exist. */
+std::optional<uint64_t> touchFile(const std::string& path);
+
+uint64_t fileSize(const std::string& path);
+
+/** Whether there was a file to remove. */
+bool removeFile(const std::string& path);
+
+void renameFile(const std::string& from, const std::string& to);
+void linkFile(const std::string& from, const std::string& to);
+
+/** fsync(2) of a file or a folder. */
+void syncPath(const std::string& path, bool folder);
+
+/** syncfs(2) of the file system that holds `path`. */
+void syncFileSystem(const std::string& path);
+
+enum class FileType : uint8_t { kFile, kFolder, kSymlink, kOther };
+
+/** What JS calls each FileType, in their order. */
+constexpr std::array<const char*, 4> kFileTypeNames = {"file", "folder", "symlink", "other"};
+
+struct Listing {
+  std::string names;           // one after the other
+  std::vector<uint32_t> ends;  // where each ends in `names`
+  std::vector<FileType> types;
+};
+
+/** Everything in a folder but "." and "..", in no order. */
+Listing listFolder(const std::string& path);
+
+struct FileSystemFigures {
+  uint64_t totalBytes;
+  uint64_t freeBytes;
+  uint64_t availableBytes;
+  uint64_t totalFiles;
+  uint64_t freeFiles;
+};
+
+FileSystemFigures fileSystemFigures(const std::string& path);
+
+/** Makes the folders in the order given; one that stands already is left alone. */
+void makeFolders(const std::vector<std::string>& paths, mode_t mode);
+
+/** Makes the file where needed and sets aside `bytes` of room in it, so that it has at least that size. */
+void reserveFile(const std::string& path, uint64_t bytes);
+
+}  // namespace cairn

@@ -1,0 +1,299 @@
+import { LRUCache } from 'lru-cache';
+import { CairnError } from '../core/errors.js';
+import { sipHash24 } from '../native/hash.js';
+import { readU64 } from './bytes.js';
+import { ByteSource, ByteWindow, type ReadBytes } from './byte-source.js';
+import { type ArchiveEntry, ENTRY_READ_AHEAD, itemAt, readChildHead, readEntryAt } from './entry-decoder.js';
+import {
+  childPositions,
+  findInTable,
+  firstAbove,
+  type FolderTable,
+  type TableItem,
+  tableEndingAt,
+  walkFolder,
+} from './folder-table.js';
+import { Item, ITEM_HEADER_BYTES } from './items.js';
+import { PAYLOAD_HEADER_BYTES } from './payload-items.js';
+import { type Awaitable, run, type Steps, settled } from './steps.js';
+import { readXattrs } from './xattr-decoder.js';
+import type { Xattr } from './xattrs.js';
+
+/** What leads from a folder to the one it is in. */
+export interface FolderLink {
+  /** Position of the parent's ENTRY. */
+  readonly parent: number;
+  /** Length of the folder's name in bytes. */
+  readonly nameLength: number;
+}
+
+/** What a reader needs to know of an archive. */
+export interface ArchiveReaderOptions {
+  readonly read: ReadBytes;
+  /** Length in bytes of the archive; of a split one, of its metadata stream. */
+  readonly size: number;
+  /** Length in bytes of a split archive's payload stream; where given, payloads beyond it are refused. */
+  readonly payloadSize?: number;
+  /** Where known (attributes stream), spares a walk when a folder is asked for that no lookup led to. */
+  readonly folderLink?: (entryPosition: number) => Awaitable<FolderLink | undefined>;
+  /** How many decoded entries to keep. */
+  readonly cachedEntries?: number;
+  /** How many bytes of folders' child lists to keep; one is kept whatever its size. */
+  readonly cachedListBytes?: number;
+}
+
+/** A name in a folder. */
+export interface ListedEntry {
+  /** What to pass to `list` to go on behind this name: position of its FILENAME. */
+  readonly cookie: number;
+  readonly name: Uint8Array;
+  /** Of a hard link, its target's. */
+  readonly entry: ArchiveEntry;
+}
+
+/** What is known of a folder's place before its table was found. */
+interface Origin {
+  /** Where the parent's table claims that it ends. */
+  readonly claimedEnd: number | undefined;
+  readonly parent: number;
+  /** Position of its FILENAME. */
+  readonly start: number;
+}
+
+interface OpenedFolder {
+  readonly table: FolderTable;
+  /** Positions of the children's FILENAMEs, where they were needed already. */
+  readonly positions: Float64Array | undefined;
+}
+
+const CACHED_ENTRIES = 16_384;
+const CACHED_LIST_BYTES = 32 * 1024 * 1024;
+const CACHED_ENDS = 65_536;
+const FOLDER_BYTES = 128;
+const LIST_READ_AHEAD = 4096;
+/** Links followed from a folder towards the root before walking is the better way. */
+const MAX_LINKS = 256;
+
+/**
+ * Random access to an archive of either version, ours or PBS's, straight from its bytes. Answers come at once where all
+ * bytes needed are at hand, else as a promise; calls may overlap. All methods throw (or reject with) CairnError `corrupt`
+ * where the archive is malformed, `not-a-directory` for children of what is no folder, and whatever `read` throws.
+ */
+export class ArchiveReader {
+  /** Position of the root's ENTRY. */
+  readonly root: number;
+  readonly #source: ByteSource;
+  readonly #split: boolean;
+  readonly #options: ArchiveReaderOptions;
+  readonly #rootTable: FolderTable;
+  readonly #entries: LRUCache<number, ArchiveEntry>;
+  readonly #folders: LRUCache<number, OpenedFolder>;
+  readonly #origins = new LRUCache<number, Origin>({ max: CACHED_ENDS });
+  /** Where folders end, as found by walking. */
+  readonly #walkedEnds = new LRUCache<number, number>({ max: CACHED_ENDS });
+  readonly #walks = new Map<number, Promise<number>>();
+
+  private constructor(source: ByteSource, head: ArchiveHead, rootTable: FolderTable, options: ArchiveReaderOptions) {
+    const budget = options.cachedListBytes ?? CACHED_LIST_BYTES;
+    this.root = head.root;
+    this.#split = head.split;
+    this.#source = source;
+    this.#rootTable = rootTable;
+    this.#options = options;
+    this.#entries = new LRUCache({ max: options.cachedEntries ?? CACHED_ENTRIES });
+    this.#folders = new LRUCache({
+      maxSize: budget,
+      sizeCalculation: ({ positions }) => Math.min(budget, FOLDER_BYTES + (positions?.byteLength ?? 0)),
+    });
+  }
+
+  /**
+   * Opens an archive by its ends.
+   * @throws {CairnError} `corrupt` where it is none
+   */
+  static open(options: ArchiveReaderOptions): Awaitable<ArchiveReader> {
+    const source = new ByteSource(options.read, options.size);
+    return run(
+      (function* (): Steps<ArchiveReader> {
+        const head = yield* readHead(source);
+        const table =
+          (yield* tableEndingAt(source, source.size, head.root)) ??
+          (yield* tableEndingAt(source, source.size, head.root, 0));
+        if (table === undefined) throw new CairnError('corrupt', 'Archive does not end in the table of its root');
+        return new ArchiveReader(source, head, table, options);
+      })(),
+    );
+  }
+
+  /** The entry whose ENTRY is at `position`, which a lookup, a listing or `root` gave. */
+  entry(position: number): Awaitable<ArchiveEntry> {
+    return this.#entries.get(position) ?? run(this.#entry(position));
+  }
+
+  /** The entry's extended attributes as Linux has them, ACLs and capabilities among them. */
+  xattrs(position: number): Awaitable<Xattr[]> {
+    return run(this.#xattrs(position));
+  }
+
+  /** The entry of this name in the folder whose ENTRY is at `folder`, or undefined where there is none. */
+  lookup(folder: number, name: Uint8Array): Awaitable<ArchiveEntry | undefined> {
+    return run(this.#lookup(folder, name));
+  }
+
+  /**
+   * Names of the folder whose ENTRY is at `folder`, in archive order, at most `limit`; none at the end.
+   * @param after 0 to begin, else the cookie of the last name seen
+   */
+  list(folder: number, after: number, limit: number): Awaitable<ListedEntry[]> {
+    return run(this.#list(folder, after, limit));
+  }
+
+  /** How many names the folder has. */
+  childCount(folder: number): Awaitable<number> {
+    return run(this.#childCount(folder));
+  }
+
+  *#entry(position: number, window?: ByteWindow): Steps<ArchiveEntry> {
+    const cached = this.#entries.get(position);
+    if (cached !== undefined) return cached;
+    const entry = yield* readEntryAt(window ?? new ByteWindow(this.#source, ENTRY_READ_AHEAD), position);
+    this.#checkPayload(entry, position);
+    this.#entries.set(position, entry);
+    return entry;
+  }
+
+  #checkPayload(entry: ArchiveEntry, position: number): void {
+    if (entry.payload === undefined) return;
+    const { offset, size, inline } = entry.payload;
+    const streamSize = inline ? this.#source.size : (this.#options.payloadSize ?? Number.MAX_SAFE_INTEGER);
+    if (inline === this.#split || offset + PAYLOAD_HEADER_BYTES + size > streamSize) {
+      throw new CairnError('corrupt', `Payload of the entry at byte ${position} is where none can be`);
+    }
+  }
+
+  *#xattrs(position: number): Steps<Xattr[]> {
+    const entry = yield* this.#entry(position);
+    return entry.hasXattrs ? yield* readXattrs(new ByteWindow(this.#source, ENTRY_READ_AHEAD), entry) : [];
+  }
+
+  *#lookup(folder: number, name: Uint8Array): Steps<ArchiveEntry | undefined> {
+    const { table } = yield* this.#folder(folder);
+    const hash = sipHash24(name);
+    const words = { low: Number(hash & 0xffff_ffffn), high: Number(hash >> 32n) };
+    const reader = this;
+    return yield* findInTable(this.#source, table, words, function* (item): Steps<ArchiveEntry | undefined> {
+      const window = new ByteWindow(reader.#source, ENTRY_READ_AHEAD);
+      const child = yield* reader.#child(table, item, window);
+      return Buffer.compare(child.name, name) === 0 ? child.entry : undefined;
+    });
+  }
+
+  *#list(folder: number, after: number, limit: number): Steps<ListedEntry[]> {
+    const opened = yield* this.#folder(folder);
+    const positions = yield* this.#positions(opened);
+    const listed: ListedEntry[] = [];
+    const window = new ByteWindow(this.#source, LIST_READ_AHEAD);
+    const first = firstAbove(positions, after);
+    const last = Math.min(positions.length, first + limit);
+    for (let i = first; i < last; i += 1) {
+      const start = positions[i] as number;
+      // A child ends where the next one starts, whatever the table claims (pbs-format §6.3).
+      const claimedEnd = positions[i + 1] ?? opened.table.goodbyePosition;
+      listed.push(yield* this.#child(opened.table, { start, claimedEnd }, window));
+    }
+    return listed;
+  }
+
+  *#childCount(folder: number): Steps<number> {
+    return (yield* this.#folder(folder)).table.count;
+  }
+
+  *#child(table: FolderTable, { start, claimedEnd }: TableItem, window: ByteWindow): Steps<ListedEntry> {
+    const { name, entryPosition, isHardLink } = yield* readChildHead(this.#source, window, start);
+    const entry = yield* this.#entry(entryPosition, isHardLink ? undefined : window);
+    if (entry.kind === 'folder') {
+      if (isHardLink) throw new CairnError('corrupt', `Hard link at byte ${start} leads to a folder`);
+      this.#origins.set(entryPosition, { claimedEnd, parent: table.entryPosition, start });
+    }
+    return { cookie: start, name, entry };
+  }
+
+  *#positions(folder: OpenedFolder): Steps<Float64Array> {
+    if (folder.positions !== undefined) return folder.positions;
+    const positions = yield* childPositions(this.#source, folder.table);
+    this.#folders.set(folder.table.entryPosition, { table: folder.table, positions });
+    return positions;
+  }
+
+  *#folder(position: number, links = 0): Steps<OpenedFolder> {
+    const cached = this.#folders.get(position);
+    if (cached !== undefined) return cached;
+    const entry = yield* this.#entry(position);
+    if (entry.kind !== 'folder') throw new CairnError('not-a-directory', `Entry at byte ${position} is no folder`);
+    const table = position === this.root ? this.#rootTable : yield* this.#findTable(position, links);
+    const opened: OpenedFolder = { table, positions: undefined };
+    this.#folders.set(position, opened);
+    return opened;
+  }
+
+  /** The table of a folder that is not the root: where the parent's table claims, else before the next sibling, else by walking. */
+  *#findTable(position: number, links: number): Steps<FolderTable> {
+    const origin = this.#origins.get(position) ?? (yield* this.#linkedOrigin(position, links));
+    let table: FolderTable | undefined;
+    if (origin?.claimedEnd !== undefined) table = yield* tableEndingAt(this.#source, origin.claimedEnd, position);
+    const walked = this.#walkedEnds.get(position);
+    if (table === undefined && walked !== undefined) table = yield* tableEndingAt(this.#source, walked, position);
+    if (table === undefined && origin !== undefined && links < MAX_LINKS) {
+      const parent = yield* this.#folder(origin.parent, links + 1);
+      const positions = yield* this.#positions(parent);
+      const end = positions[firstAbove(positions, origin.start)] ?? parent.table.goodbyePosition;
+      table = yield* tableEndingAt(this.#source, end, position);
+    }
+    if (table !== undefined) return table;
+    const found = yield* tableEndingAt(this.#source, yield* this.#walk(position), position);
+    if (found === undefined) throw new CairnError('corrupt', `Folder at byte ${position} has a malformed table`);
+    return found;
+  }
+
+  *#linkedOrigin(position: number, links: number): Steps<Origin | undefined> {
+    if (this.#options.folderLink === undefined || links >= MAX_LINKS) return undefined;
+    const link = yield* settled(this.#options.folderLink(position));
+    if (link === undefined || link.parent >= position) return undefined;
+    const start = position - ITEM_HEADER_BYTES - link.nameLength - 1;
+    return { claimedEnd: undefined, parent: link.parent, start };
+  }
+
+  /** Where the folder ends, found by walking; two who ask share one walk. */
+  *#walk(position: number): Steps<number> {
+    const running = this.#walks.get(position);
+    if (running !== undefined) return yield* settled(running);
+    const walking = run(walkFolder(this.#source, position, (folder, end) => this.#walkedEnds.set(folder, end)));
+    if (!(walking instanceof Promise)) return walking;
+    this.#walks.set(position, walking);
+    try {
+      return yield* settled(walking);
+    } finally {
+      this.#walks.delete(position);
+    }
+  }
+}
+
+interface ArchiveHead {
+  /** Position of the root's ENTRY. */
+  readonly root: number;
+  readonly split: boolean;
+}
+
+/** What stands before the root: nothing in version 1; FORMAT_VERSION and perhaps PRELUDE in version 2 (pbs-format §6.3). */
+function* readHead(source: ByteSource): Steps<ArchiveHead> {
+  const window = new ByteWindow(source, ENTRY_READ_AHEAD);
+  const first = yield* itemAt(window, 0);
+  if (first.type !== Item.formatVersion) return { root: 0, split: false };
+  const version = readU64(window.bytes, yield* window.at(ITEM_HEADER_BYTES, 8));
+  if (first.length !== ITEM_HEADER_BYTES + 8 || version !== 2) {
+    throw new CairnError('unsupported', `Archive has the format version ${version}; known are 1 and 2`);
+  }
+  const second = yield* itemAt(window, first.length);
+  const root = second.type === Item.prelude ? first.length + second.length : first.length;
+  return { root, split: true };
+}

@@ -1,0 +1,163 @@
+import { join } from 'node:path';
+import { fromSystemError } from '../../core/errors.js';
+import {
+  type FolderName,
+  fileSize,
+  fileSystemFigures,
+  listFolder,
+  makeFolders,
+  putFile,
+  readFile,
+  readRange,
+  removeFile,
+  touchFile,
+} from '../../native/files.js';
+import type { Backend, BackendFigures } from '../backend.js';
+import { checkName, checkPrefix, checkRange, isComponent, isTemporary, temporaryName } from '../names.js';
+import { Barrier } from './barrier.js';
+
+const FILE_MODE = 0o644;
+const FOLDER_MODE = 0o755;
+
+/** A folder of a local file system as a backend: an object is a file of the same relative path. */
+export class FsBackend implements Backend {
+  readonly #folder: string;
+  readonly #barrier: Barrier;
+  /** Names with a put under way, and how many. */
+  readonly #putting = new Map<string, number>();
+
+  /** @param folder absolute path; it must exist */
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#barrier = new Barrier(folder);
+  }
+
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    checkName(name);
+    this.#barrier.check();
+    const others = this.#putting.get(name) ?? 0;
+    this.#putting.set(name, others + 1);
+    try {
+      // A rename replaces durable bytes at once, so the new ones have to be durable before it.
+      const replaces = others > 0 || (await sizeOf(this.#path(name))) !== undefined;
+      await this.#putMakingFolders(name, bytes, replaces);
+      this.#barrier.noteFile(name);
+    } catch (error) {
+      throw fromSystemError(error, `write ${this.#path(name)}`);
+    } finally {
+      const left = (this.#putting.get(name) ?? 1) - 1;
+      if (left > 0) this.#putting.set(name, left);
+      else this.#putting.delete(name);
+    }
+  }
+
+  async get(name: string): Promise<Buffer> {
+    checkName(name);
+    return this.#attempt(name, 'read', (path) => readFile(path));
+  }
+
+  async getRange(name: string, offset: number, length: number): Promise<Buffer> {
+    checkName(name);
+    checkRange(offset, length);
+    return this.#attempt(name, 'read', (path) => readRange(path, offset, length));
+  }
+
+  async size(name: string): Promise<number | undefined> {
+    checkName(name);
+    return this.#attempt(name, 'look at', sizeOf);
+  }
+
+  async touch(name: string): Promise<number | undefined> {
+    checkName(name);
+    return this.#attempt(name, 'touch', (path) => touchFile(path));
+  }
+
+  async remove(name: string): Promise<boolean> {
+    checkName(name);
+    const noted = this.#barrier.noteRemoval(name);
+    try {
+      return await this.#attempt(name, 'remove', (path) => removeFile(path));
+    } catch (error) {
+      if (noted) this.#barrier.noteFile(name);
+      throw error;
+    }
+  }
+
+  async *list(prefix: string): AsyncIterable<string> {
+    checkPrefix(prefix);
+    const folders = [prefix];
+    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+      for (const { name, type } of await this.#entries(folder)) {
+        const component = name.toString('latin1');
+        const path = folder === '' ? component : `${folder}/${component}`;
+        if (!isComponent(component)) continue;
+        if (type === 'folder') folders.push(path);
+        else if (type === 'file' && !isTemporary(component)) yield path;
+      }
+    }
+  }
+
+  sync(): Promise<void> {
+    return this.#barrier.sync();
+  }
+
+  async figures(): Promise<BackendFigures> {
+    return this.#attempt('', 'look at', (path) => fileSystemFigures(path));
+  }
+
+  #path(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  async #attempt<T>(name: string, verb: string, operation: (path: string) => Promise<T>): Promise<T> {
+    const path = this.#path(name);
+    try {
+      return await operation(path);
+    } catch (error) {
+      throw fromSystemError(error, `${verb} ${path}`);
+    }
+  }
+
+  async #putMakingFolders(name: string, bytes: Uint8Array, durably: boolean): Promise<void> {
+    const put = (): Promise<void> =>
+      putFile(this.#path(name), this.#path(temporaryName(name)), bytes, { mode: FILE_MODE, sync: durably });
+    try {
+      await put();
+    } catch (error) {
+      if (fromSystemError(error, '').kind !== 'not-found') throw error;
+      const parents = parentsOf(name);
+      await makeFolders(
+        parents.map((parent) => this.#path(parent)),
+        FOLDER_MODE,
+      );
+      for (const parent of parents) this.#barrier.noteFolder(parent);
+      await put();
+    }
+  }
+
+  /** A folder that is absent has no objects, unless the backend's own is. */
+  async #entries(folder: string): Promise<FolderName[]> {
+    try {
+      return await listFolder(this.#path(folder));
+    } catch (error) {
+      const wrapped = fromSystemError(error, `list ${this.#path(folder)}`);
+      if (wrapped.kind === 'not-found' && folder !== '') return [];
+      throw wrapped;
+    }
+  }
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return await fileSize(path);
+  } catch (error) {
+    if (fromSystemError(error, '').kind === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+/** The folders a name lies in, outermost first: `a` and `a/b` for `a/b/c`. */
+function parentsOf(name: string): string[] {
+  const components = name.split('/').slice(0, -1);
+  return components.map((_, index) => components.slice(0, index + 1).join('/'));
+}

@@ -1,0 +1,193 @@
+import { DIGEST_BYTES, type Digest } from '../core/digest.js';
+import { CairnError } from '../core/errors.js';
+import { type Connection, checkedCount, type Row } from './connection.js';
+import { CHUNK_STATES, type ChunkState, type ChunkTotals, type Counters } from './counters.js';
+import type { ChunkExtent } from './extent.js';
+import type { WriteFrame } from './transactions.js';
+
+/** What the catalog knows of a chunk. Lengths in bytes. */
+export interface KnownChunk {
+  /** Of the plain bytes. */
+  readonly length: number;
+  /** Of the encoded file; 0 where not known yet (only an index file ever named the chunk). */
+  readonly stored: number;
+  readonly state: ChunkState;
+  /** When its digest was last checked, seconds since 1970; 0: never. */
+  readonly verifiedAt: number;
+}
+
+/** A chunk in a list. */
+export interface ListedChunk extends KnownChunk {
+  readonly digest: Digest;
+}
+
+const COLUMNS = 'length, stored, state, verified_at';
+
+function decodeChunk(row: Row, at: number): KnownChunk {
+  return {
+    length: row[at] as number,
+    stored: row[at + 1] as number,
+    state: CHUNK_STATES[row[at + 2] as number]!,
+    verifiedAt: row[at + 3] as number,
+  };
+}
+
+/** Reads the chunks that are known. */
+export class ChunkRows {
+  readonly #find;
+  readonly #list;
+  readonly #inState;
+
+  constructor(connection: Connection) {
+    this.#find = connection.rows(`SELECT ${COLUMNS} FROM chunks WHERE digest = ?`);
+    this.#list = connection.rows(
+      `SELECT digest, ${COLUMNS} FROM chunks WHERE digest > ? ORDER BY digest LIMIT ?`,
+      'background',
+    );
+    this.#inState = connection.rows(
+      `SELECT digest, ${COLUMNS} FROM chunks INDEXED BY chunks_not_present
+       WHERE state > 0 AND state = ? AND digest > ? ORDER BY digest LIMIT ?`,
+      'background',
+    );
+  }
+
+  /** The chunk, or undefined where nothing ever named it. */
+  find(digest: Digest): KnownChunk | undefined {
+    const row = this.#find.get(digest);
+    return row && decodeChunk(row, 0);
+  }
+
+  /** Chunks of all states behind a digest (an empty one: from the start), ascending, at most `limit`. */
+  list(after: Digest, limit: number): ListedChunk[] {
+    return this.#list.all(after, limit).map((row) => ({ digest: row[0] as Buffer, ...decodeChunk(row, 1) }));
+  }
+
+  /** Chunks of one state other than present, behind a digest, ascending, at most `limit`. */
+  listLost(state: Exclude<ChunkState, 'present'>, after: Digest, limit: number): ListedChunk[] {
+    const rows = this.#inState.all(CHUNK_STATES.indexOf(state), after, limit);
+    return rows.map((row) => ({ digest: row[0] as Buffer, ...decodeChunk(row, 1) }));
+  }
+}
+
+/** The writer's chunks. A row's state changes by `setPresent` and `setState` only. */
+export interface Chunks {
+  find(digest: Digest): KnownChunk | undefined;
+  /**
+   * Says that the chunk was stored anew or found good: state present, with these lengths. Needed where a row says
+   * otherwise (a change that names the chunk does not change its state), harmless elsewhere.
+   */
+  setPresent(digest: Digest, length: number, stored: number): void;
+  /** Changes the state of a known chunk; false where nothing ever named it. */
+  setState(digest: Digest, state: ChunkState): boolean;
+  /** Notes that the chunk's digest was checked at a time in seconds; false where nothing ever named it. */
+  setVerified(digest: Digest, atSeconds: number): boolean;
+  /** How many chunks and bytes are in a state: at hand, not counted. */
+  totals(state: ChunkState): Readonly<ChunkTotals>;
+}
+
+/** @throws {CairnError} where these cannot be a chunk's */
+export function checkedChunk(digest: Digest, length: number, stored: number): void {
+  if (digest.length !== DIGEST_BYTES) throw new CairnError('invalid', `A digest has 32 bytes, not ${digest.length}`);
+  checkedCount(length, 'length of a chunk');
+  checkedCount(stored, 'stored length of a chunk');
+}
+
+interface StoredChunk {
+  readonly id: number;
+  readonly length: number;
+  readonly stored: number;
+  readonly state: ChunkState;
+}
+
+export class ChunkTable implements Chunks {
+  readonly #rows: ChunkRows;
+  readonly #counters: Counters;
+  readonly #frame: WriteFrame;
+  readonly #select;
+  readonly #insert;
+  readonly #update;
+  readonly #verify;
+
+  constructor(connection: Connection, counters: Counters, frame: WriteFrame) {
+    this.#rows = new ChunkRows(connection);
+    this.#counters = counters;
+    this.#frame = frame;
+    this.#select = connection.rows('SELECT id, length, stored, state FROM chunks WHERE digest = ?');
+    this.#insert = connection.write(
+      'INSERT INTO chunks (digest, length, stored, state, verified_at) VALUES (?, ?, ?, ?, 0)',
+    );
+    this.#update = connection.write('UPDATE chunks SET length = ?, stored = ?, state = ? WHERE id = ?');
+    this.#verify = connection.write('UPDATE chunks SET verified_at = ? WHERE digest = ?');
+  }
+
+  find(digest: Digest): KnownChunk | undefined {
+    return this.#rows.find(digest);
+  }
+
+  setPresent(digest: Digest, length: number, stored: number): void {
+    this.#frame.write('note a stored chunk', () => {
+      checkedChunk(digest, length, stored);
+      const chunk = this.#stored(digest);
+      if (chunk === undefined) this.#add(digest, length, stored, 'present');
+      else this.#change(chunk, length, stored, 'present');
+    });
+  }
+
+  setState(digest: Digest, state: ChunkState): boolean {
+    return this.#frame.write('change the state of a chunk', () => {
+      const chunk = this.#stored(digest);
+      if (chunk !== undefined) this.#change(chunk, chunk.length, chunk.stored, state);
+      return chunk !== undefined;
+    });
+  }
+
+  setVerified(digest: Digest, atSeconds: number): boolean {
+    return this.#frame.write('note that a chunk was verified', () => this.#verify.run(atSeconds, digest).changes === 1);
+  }
+
+  totals(state: ChunkState): Readonly<ChunkTotals> {
+    return { ...this.#counters.totals[state] };
+  }
+
+  /** The id of a chunk that an extent names; made as present on first mention. Its writer knows the lengths best. */
+  mention(extent: ChunkExtent): number {
+    const chunk = this.#stored(extent.digest);
+    if (chunk === undefined) return this.#add(extent.digest, extent.chunkLength, extent.storedLength, 'present');
+    if (chunk.length !== extent.chunkLength || chunk.stored !== extent.storedLength) {
+      this.#change(chunk, extent.chunkLength, extent.storedLength || chunk.stored, chunk.state);
+    }
+    return chunk.id;
+  }
+
+  /** The id of a chunk that an index file names; made in the given state on first mention. */
+  track(digest: Digest, length: number, state: ChunkState): number {
+    return this.#stored(digest)?.id ?? this.#add(digest, length, 0, state);
+  }
+
+  #stored(digest: Digest): StoredChunk | undefined {
+    const row = this.#select.get(digest);
+    if (row === undefined) return undefined;
+    const [id, length, stored, state] = row as readonly number[];
+    return { id: id!, length: length!, stored: stored!, state: CHUNK_STATES[state!]! };
+  }
+
+  #add(digest: Digest, length: number, stored: number, state: ChunkState): number {
+    const { lastInsertRowid } = this.#insert.run(digest, length, stored, CHUNK_STATES.indexOf(state));
+    this.#count(state, 1, length, stored);
+    return Number(lastInsertRowid);
+  }
+
+  #change(chunk: StoredChunk, length: number, stored: number, state: ChunkState): void {
+    if (chunk.length === length && chunk.stored === stored && chunk.state === state) return;
+    this.#update.run(length, stored, CHUNK_STATES.indexOf(state), chunk.id);
+    this.#count(chunk.state, -1, -chunk.length, -chunk.stored);
+    this.#count(state, 1, length, stored);
+  }
+
+  #count(state: ChunkState, chunks: number, plainBytes: number, storedBytes: number): void {
+    const totals = this.#counters.totals[state];
+    totals.chunks += chunks;
+    totals.plainBytes += plainBytes;
+    totals.storedBytes += storedBytes;
+  }
+}

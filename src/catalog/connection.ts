@@ -1,0 +1,74 @@
+import Database from 'better-sqlite3';
+import { CairnError, type ErrorKind } from '../core/errors.js';
+
+/** A row as its columns' values, in the order they were asked for. */
+export type Row = readonly (number | string | Buffer | null)[];
+
+/** A prepared statement whose rows come as arrays: the fastest form, decoded by the table that asked. */
+export type RowStatement = Database.Statement<unknown[], Row>;
+
+/** How a statement may be used: on the way of a kernel request it must find its rows by an index. */
+export type StatementUse = 'request' | 'background';
+
+/**
+ * One connection to the catalog and the statements prepared on it. Everything is synchronous; one thread uses it.
+ * A statement is prepared once, when its table is made.
+ */
+export class Connection {
+  readonly database: Database.Database;
+  /** What was prepared, for the test that looks at every query plan. */
+  readonly prepared: { readonly sql: string; readonly use: StatementUse }[] = [];
+
+  constructor(database: Database.Database) {
+    this.database = database;
+  }
+
+  /** A statement that reads rows, each as an array. */
+  rows(sql: string, use: StatementUse = 'request'): RowStatement {
+    this.prepared.push({ sql, use });
+    return this.database.prepare<unknown[], Row>(sql).raw(true);
+  }
+
+  /** A statement that reads one number. */
+  number(sql: string, use: StatementUse = 'request'): Database.Statement<unknown[], number> {
+    this.prepared.push({ sql, use });
+    return this.database.prepare<unknown[], number>(sql).pluck(true);
+  }
+
+  /** A statement that writes. */
+  write(sql: string, use: StatementUse = 'request'): Database.Statement<unknown[]> {
+    this.prepared.push({ sql, use });
+    return this.database.prepare(sql);
+  }
+}
+
+const KIND_OF_SQLITE_CODE: Readonly<Record<string, ErrorKind>> = {
+  SQLITE_FULL: 'no-space',
+  SQLITE_BUSY: 'busy',
+  SQLITE_LOCKED: 'busy',
+  SQLITE_READONLY: 'read-only',
+  SQLITE_CORRUPT: 'corrupt',
+  SQLITE_NOTADB: 'corrupt',
+  SQLITE_CONSTRAINT: 'corrupt',
+};
+
+/**
+ * Wraps what SQLite throws into a CairnError; codes without a kind of their own become `io`.
+ * @param doing what was being done, e.g. `commit the catalog`
+ */
+export function fromSqliteError(error: unknown, doing: string): CairnError {
+  if (error instanceof CairnError) return error;
+  const code = error instanceof Database.SqliteError ? error.code : '';
+  const primary = /^SQLITE_[A-Z]+/.exec(code)?.[0] ?? '';
+  const reason = error instanceof Error ? error.message : String(error);
+  const shown = code === '' ? reason : `${reason} (${code})`;
+  return new CairnError(KIND_OF_SQLITE_CODE[primary] ?? 'io', `Cannot ${doing}: ${shown}`, { cause: error });
+}
+
+/** The integer itself. @throws {CairnError} `out-of-range` for anything but a whole number from 0 to 2^53 - 1 */
+export function checkedCount(value: number, what: string): number {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new CairnError('out-of-range', `Not a whole number from 0 to 2^53 - 1: ${what} ${value}`);
+  }
+  return value;
+}

@@ -1,0 +1,265 @@
+import type { Connection, Row } from './connection.js';
+import type { Counters } from './counters.js';
+import type { Extent } from './extent.js';
+import { IN_CHUNK, IN_JOURNAL } from './extents.js';
+import type { WriteFrame } from './transactions.js';
+
+/** Bytes that extents hold, and how many of them lie in the journal. */
+export interface ExtentBytes {
+  readonly bytes: number;
+  readonly journalBytes: number;
+}
+
+/** A list and what it holds. */
+export interface ExtentList extends ExtentBytes {
+  readonly list: number;
+}
+
+const NOTHING: ExtentBytes = { bytes: 0, journalBytes: 0 };
+
+/** Behind the last byte a file can have. */
+const END = Number.MAX_SAFE_INTEGER;
+
+/** Rows a list may have to be deleted within a request; a longer one is queued. */
+const DELETED_AT_ONCE = 100;
+
+/** Rows one request may touch (design §3). */
+const MAX_ROWS = 1000;
+
+interface Placed {
+  readonly offset: number;
+  readonly length: number;
+  readonly kind: number;
+  readonly ref: number;
+  readonly at: number;
+}
+
+function placed(row: Row | undefined): Placed | undefined {
+  if (row === undefined) return undefined;
+  const [offset, length, kind, ref, at] = row as readonly number[];
+  return { offset: offset!, length: length!, kind: kind!, ref: ref!, at: at! };
+}
+
+/** The bytes of `length` of them, as they count for one kind. */
+function bytesOf(kind: number, length: number): ExtentBytes {
+  return { bytes: length, journalBytes: kind === IN_JOURNAL ? length : 0 };
+}
+
+function plus(a: ExtentBytes, b: ExtentBytes): ExtentBytes {
+  return { bytes: a.bytes + b.bytes, journalBytes: a.journalBytes + b.journalBytes };
+}
+
+/** Writes extent lists; only changes use it. */
+export class ExtentEdits {
+  readonly #counters: Counters;
+  readonly #lists: ListStatements;
+  readonly #insert;
+  readonly #shorten;
+  readonly #delete;
+  readonly #before;
+  readonly #last;
+  readonly #sums;
+
+  constructor(connection: Connection, counters: Counters) {
+    this.#counters = counters;
+    this.#lists = listStatements(connection);
+    const inRange = 'WHERE list = ? AND offset >= ? AND offset < ?';
+    const columns = 'offset, length, kind, ref, at';
+    this.#insert = connection.write(`INSERT INTO extents (list, ${columns}) VALUES (?, ?, ?, ?, ?, ?)`);
+    this.#shorten = connection.write('UPDATE extents SET length = ? WHERE list = ? AND offset = ?');
+    this.#delete = connection.write(`DELETE FROM extents ${inRange}`);
+    this.#before = connection.rows(
+      `SELECT ${columns} FROM extents WHERE list = ? AND offset < ? ORDER BY offset DESC LIMIT 1`,
+    );
+    this.#last = connection.rows(`SELECT ${columns} FROM extents ${inRange} ORDER BY offset DESC LIMIT 1`);
+    this.#sums = connection.rows(
+      `SELECT coalesce(sum(length), 0), coalesce(sum(length) FILTER (WHERE kind = ${IN_JOURNAL}), 0)
+       FROM extents ${inRange}`,
+    );
+  }
+
+  /** Adds an extent where there is a hole. @param ref the chunk's id, or the segment */
+  insert(list: number, extent: Extent, ref: number): void {
+    const kind = extent.kind === 'journal' ? IN_JOURNAL : IN_CHUNK;
+    this.#insert.run(list, extent.offset, extent.length, kind, ref, extent.at);
+  }
+
+  /** Makes [start, end) a hole, cutting extents at its borders; returns what was taken out. */
+  clear(list: number, start: number, end: number): ExtentBytes {
+    if (start >= end) return NOTHING;
+    return plus(this.#clearLeft(list, start, end), this.#clearInside(list, start, end));
+  }
+
+  /**
+   * Cuts off what lies at `size` and behind; `held` is what the list holds. Where that is many rows, the few in
+   * front go on in a new list and the old one is queued; those of a shared list do so anyway. (Many behind and
+   * many in front are deleted in place, about a microsecond each.)
+   */
+  cutOff(held: ExtentList, size: number): ExtentList {
+    const { list } = held;
+    if (list === 0) return held;
+    const manyBehind = this.#lists.hasMore.get(list, size, END, MAX_ROWS) !== undefined;
+    const manyInFront = manyBehind && this.#lists.hasMore.get(list, 0, size, MAX_ROWS) !== undefined;
+    if ((manyBehind && !manyInFront) || this.#lists.refs.get(list) !== undefined) {
+      const fresh = this.newList();
+      this.#lists.copy.run(fresh, list, size);
+      this.release(list);
+      this.clear(fresh, size, END);
+      return { list: fresh, ...this.#held(fresh, 0, END) };
+    }
+    const taken = this.clear(list, size, END);
+    return { list, bytes: held.bytes - taken.bytes, journalBytes: held.journalBytes - taken.journalBytes };
+  }
+
+  /** Empties a list (0: none yet); returns the one to go on with, which is new where the old one is long or shared. */
+  emptied(list: number): number {
+    if (list === 0) return this.newList();
+    if (!this.#deleteShort(list)) {
+      this.release(list);
+      return this.newList();
+    }
+    return list;
+  }
+
+  /** One inode less uses the list (0: nothing to do); the last one leaves its rows to be deleted. */
+  release(list: number): void {
+    if (list === 0) return;
+    const refs = this.#lists.refs.get(list);
+    if (refs === undefined) {
+      if (!this.#deleteShort(list)) this.#lists.queue.run(list);
+    } else if (refs === 2) {
+      this.#lists.unshare.run(list);
+    } else {
+      this.#lists.setRefs.run(list, refs - 1);
+    }
+  }
+
+  /** One inode more uses the list. */
+  share(list: number): void {
+    this.#lists.setRefs.run(list, (this.#lists.refs.get(list) ?? 1) + 1);
+  }
+
+  /** The list itself where one inode uses it, else a copy of it for this inode (about a microsecond per extent). */
+  own(list: number): number {
+    if (list === 0) return this.newList();
+    if (this.#lists.refs.get(list) === undefined) return list;
+    const fresh = this.newList();
+    this.#lists.copy.run(fresh, list, END);
+    this.release(list);
+    return fresh;
+  }
+
+  newList(): number {
+    const { meta } = this.#counters;
+    meta.nextList += 1;
+    return meta.nextList - 1;
+  }
+
+  #clearLeft(list: number, start: number, end: number): ExtentBytes {
+    const left = placed(this.#before.get(list, start));
+    if (left === undefined) return NOTHING;
+    const leftEnd = left.offset + left.length;
+    if (leftEnd <= start) return NOTHING;
+    if (leftEnd > end) this.#insertRest(list, left, end);
+    this.#shorten.run(start - left.offset, list, left.offset);
+    return bytesOf(left.kind, Math.min(leftEnd, end) - start);
+  }
+
+  #clearInside(list: number, start: number, end: number): ExtentBytes {
+    const last = placed(this.#last.get(list, start, end));
+    if (last === undefined) return NOTHING;
+    const taken = this.#held(list, start, end);
+    this.#delete.run(list, start, end);
+    const over = last.offset + last.length - end;
+    if (over <= 0) return taken;
+    this.#insertRest(list, last, end);
+    return plus(taken, bytesOf(last.kind, -over));
+  }
+
+  /** Puts what an extent has from `from` on into the list. */
+  #insertRest(list: number, extent: Placed, from: number): void {
+    const skipped = from - extent.offset;
+    this.#insert.run(list, from, extent.length - skipped, extent.kind, extent.ref, extent.at + skipped);
+  }
+
+  /** What extents that start in [start, end) hold. */
+  #held(list: number, start: number, end: number): ExtentBytes {
+    const [bytes, journalBytes] = this.#sums.get(list, start, end) as readonly number[];
+    return { bytes: bytes!, journalBytes: journalBytes! };
+  }
+
+  /** Deletes the rows of a list that is short and not shared. */
+  #deleteShort(list: number): boolean {
+    if (this.#lists.refs.get(list) !== undefined) return false;
+    if (this.#lists.hasMore.get(list, 0, END, DELETED_AT_ONCE) !== undefined) return false;
+    this.#delete.run(list, 0, END);
+    return true;
+  }
+}
+
+type ListStatements = ReturnType<typeof listStatements>;
+
+function listStatements(connection: Connection) {
+  return {
+    hasMore: connection.number(
+      'SELECT 1 FROM extents WHERE list = ? AND offset >= ? AND offset < ? ORDER BY offset LIMIT 1 OFFSET ?',
+    ),
+    copy: connection.write(
+      `INSERT INTO extents (list, offset, length, kind, ref, at)
+       SELECT ?, offset, length, kind, ref, at FROM extents WHERE list = ? AND offset < ?`,
+    ),
+    refs: connection.number('SELECT refs FROM shared_lists WHERE list = ?'),
+    setRefs: connection.write(
+      'INSERT INTO shared_lists (list, refs) VALUES (?, ?) ON CONFLICT DO UPDATE SET refs = excluded.refs',
+    ),
+    unshare: connection.write('DELETE FROM shared_lists WHERE list = ?'),
+    queue: connection.write('INSERT INTO freed_lists (list) VALUES (?)'),
+  };
+}
+
+/** Works off the lists no inode uses any more. */
+export class FreedLists {
+  readonly #frame: WriteFrame;
+  readonly #first;
+  readonly #border;
+  readonly #deleteTo;
+  readonly #deleteAll;
+  readonly #done;
+
+  constructor(connection: Connection, frame: WriteFrame) {
+    this.#frame = frame;
+    this.#first = connection.number('SELECT list FROM freed_lists ORDER BY list LIMIT 1');
+    this.#border = connection.number('SELECT offset FROM extents WHERE list = ? ORDER BY offset LIMIT 1 OFFSET ?');
+    this.#deleteTo = connection.write('DELETE FROM extents WHERE list = ? AND offset < ?');
+    this.#deleteAll = connection.write('DELETE FROM extents WHERE list = ?');
+    this.#done = connection.write('DELETE FROM freed_lists WHERE list = ?');
+  }
+
+  hasAny(): boolean {
+    return this.#first.get() !== undefined;
+  }
+
+  /**
+   * Deletes at most `maxRows` extents (about a microsecond each) of freed lists, inside the open transaction.
+   * @returns how many; fewer than `maxRows` only where nothing is left
+   */
+  empty(maxRows: number): number {
+    return this.#frame.write('delete freed extents', () => this.#empty(maxRows));
+  }
+
+  #empty(maxRows: number): number {
+    let deleted = 0;
+    while (deleted < maxRows) {
+      const list = this.#first.get();
+      if (list === undefined) break;
+      const border = this.#border.get(list, maxRows - deleted);
+      if (border === undefined) {
+        deleted += this.#deleteAll.run(list).changes;
+        this.#done.run(list);
+      } else {
+        deleted += this.#deleteTo.run(list, border).changes;
+      }
+    }
+    return deleted;
+  }
+}

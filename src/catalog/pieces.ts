@@ -1,0 +1,80 @@
+import type { Digest } from '../core/digest.js';
+import type { Connection } from './connection.js';
+import type { ChunkExtent } from './extent.js';
+import type { WriteFrame } from './transactions.js';
+
+/** Where the content of a packed file lies. Lengths and offsets in bytes. */
+export interface Piece {
+  readonly digest: Digest;
+  /** Where in the chunk's plain bytes the content starts. */
+  readonly at: number;
+  readonly length: number;
+  /** Plain length of the whole chunk, and length of its encoded file. */
+  readonly chunkLength: number;
+  readonly storedLength: number;
+}
+
+/** Finds the piece of a chunk that holds a packed file's content, by the SHA-256 of the content. */
+export class Pieces {
+  readonly #frame: WriteFrame;
+  readonly #find;
+  readonly #slice;
+  readonly #delete;
+
+  constructor(connection: Connection, frame: WriteFrame) {
+    this.#frame = frame;
+    this.#find = connection.rows(
+      `SELECT c.digest, p.at, p.length, c.length, c.stored
+       FROM pieces p CROSS JOIN chunks c ON c.id = p.chunk WHERE p.content = ? AND c.state = 0`,
+    );
+    this.#slice = connection.rows(
+      `SELECT p.content, c.state FROM pieces p CROSS JOIN chunks c ON c.id = p.chunk
+       WHERE p.content > ? ORDER BY p.content LIMIT ?`,
+      'background',
+    );
+    this.#delete = connection.write('DELETE FROM pieces WHERE content = ?', 'background');
+  }
+
+  /** The piece, or undefined where none is known whose chunk is present. */
+  find(content: Digest): Piece | undefined {
+    const row = this.#find.get(content);
+    if (row === undefined) return undefined;
+    return {
+      digest: row[0] as Buffer,
+      at: row[1] as number,
+      length: row[2] as number,
+      chunkLength: row[3] as number,
+      storedLength: row[4] as number,
+    };
+  }
+
+  /**
+   * One step of clearing away pieces whose chunk is not present; `find` passes over them anyway, so this only
+   * saves space. Walks once around when called with what it returned, until that is undefined.
+   * @param after content digest to go on behind; empty: from the start
+   * @param limit rows to look at
+   */
+  removeLost(after: Digest, limit: number): Digest | undefined {
+    const rows = this.#slice.all(after, limit);
+    this.#frame.write('clear lost pieces away', () => {
+      for (const [content, state] of rows) if (state !== 0) this.#delete.run(content);
+    });
+    return rows.length < limit ? undefined : (rows.at(-1)?.[0] as Buffer | undefined);
+  }
+}
+
+/** Writes pieces; only changes use it. */
+export class PieceEdits {
+  readonly #put;
+
+  constructor(connection: Connection) {
+    this.#put = connection.write(
+      `INSERT INTO pieces (content, chunk, at, length) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET chunk = excluded.chunk, at = excluded.at, length = excluded.length`,
+    );
+  }
+
+  put(content: Digest, extent: ChunkExtent, chunkId: number): void {
+    this.#put.run(content, chunkId, extent.at, extent.length);
+  }
+}

@@ -1,0 +1,157 @@
+import { CairnError } from '../core/errors.js';
+import { type Connection, fromSqliteError } from './connection.js';
+import type { Counters } from './counters.js';
+
+/**
+ * How the writer's transaction stands: `none`; `open`; `failed`: a change failed half-way, so it must be rolled
+ * back; `lost`: SQLite rolled it back by itself (a full disk, an I/O error). After `failed` and `lost` comes
+ * `rollback`, then `begin` and the journal's records from `appliedSequence` on, or the store turns read-only.
+ */
+export type TransactionState = 'none' | 'open' | 'failed' | 'lost';
+
+/** What a checkpoint did, in pages of the write-ahead log. */
+export interface CheckpointFigures {
+  /** Whether somebody's reading or writing kept it from finishing. */
+  readonly busy: boolean;
+  readonly logPages: number;
+  readonly copiedPages: number;
+}
+
+export type CheckpointMode = 'passive' | 'full' | 'restart' | 'truncate';
+
+/** Runs a checkpoint on a connection that has no transaction open. */
+export function runCheckpoint(connection: Connection, mode: CheckpointMode): CheckpointFigures {
+  try {
+    const rows = connection.database.pragma(`wal_checkpoint(${mode.toUpperCase()})`);
+    const [row] = rows as [{ busy: number; log: number; checkpointed: number }];
+    return { busy: row.busy !== 0, logPages: row.log, copiedPages: row.checkpointed };
+  } catch (error) {
+    throw fromSqliteError(error, 'checkpoint the catalog');
+  }
+}
+
+/** The writer's one transaction at a time. Every write happens inside one. */
+export class Transactions {
+  readonly #connection: Connection;
+  readonly #counters: Counters;
+  readonly #forget: () => void;
+  readonly #begin;
+  readonly #commit;
+  readonly #rollback;
+  #began = false;
+  #failed = false;
+  #rollbacks = 0;
+
+  /** @param forget drops what is held in memory of rows that a rollback takes back */
+  constructor(connection: Connection, counters: Counters, forget: () => void) {
+    this.#connection = connection;
+    this.#counters = counters;
+    this.#forget = forget;
+    this.#begin = connection.write('BEGIN IMMEDIATE');
+    this.#commit = connection.write('COMMIT');
+    this.#rollback = connection.write('ROLLBACK');
+  }
+
+  get state(): TransactionState {
+    if (!this.#began) return 'none';
+    if (!this.#connection.database.inTransaction) return 'lost';
+    return this.#failed ? 'failed' : 'open';
+  }
+
+  /** Counts rollbacks: what was learnt of uncommitted rows before one is void after it. */
+  get rollbacks(): number {
+    return this.#rollbacks;
+  }
+
+  /** @throws {CairnError} `busy` where one is open already or another process writes */
+  begin(): void {
+    if (this.#began) throw new CairnError('busy', 'A catalog transaction is open already');
+    this.#run(this.#begin, 'begin a catalog transaction');
+    this.#began = true;
+  }
+
+  /**
+   * Makes everything since `begin` visible to readers, together with the sequence of the last journal record it
+   * contains. It is durable once the write-ahead log (`<catalog>-wal`) or a checkpoint was synced after it.
+   * Where it fails and the state is still `open`, it may be tried again.
+   */
+  commit(appliedSequence: number): void {
+    this.requireOpen();
+    const before = this.#counters.meta.appliedSequence;
+    try {
+      this.#counters.meta.appliedSequence = appliedSequence;
+      this.#counters.store();
+      this.#commit.run();
+    } catch (error) {
+      this.#counters.meta.appliedSequence = before;
+      if (!this.#connection.database.inTransaction) this.#forget();
+      throw fromSqliteError(error, 'commit the catalog');
+    }
+    this.#began = false;
+  }
+
+  /** Goes back to the last commit, whatever the state; does nothing where none is open. */
+  rollback(): void {
+    if (!this.#began) return;
+    if (this.#connection.database.inTransaction) this.#run(this.#rollback, 'roll the catalog back');
+    this.#began = false;
+    this.#failed = false;
+    this.#rollbacks += 1;
+    this.#counters.reload();
+    this.#forget();
+  }
+
+  /** Sequence of the last journal record the last commit contains. */
+  appliedSequence(): number {
+    return this.#counters.meta.appliedSequence;
+  }
+
+  /**
+   * Copies the write-ahead log into the database, on this connection.
+   * @throws {CairnError} `busy` while a transaction is open
+   */
+  checkpoint(mode: CheckpointMode): CheckpointFigures {
+    if (this.#began) throw new CairnError('busy', 'A checkpoint waits for the open catalog transaction to end');
+    return runCheckpoint(this.#connection, mode);
+  }
+
+  /**
+   * Runs a write inside the open transaction. A CairnError of `work` says that nothing was changed; anything
+   * else may have stopped half-way and makes the transaction `failed`.
+   */
+  write<T>(doing: string, work: () => T): T {
+    this.requireOpen();
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof CairnError)) {
+        this.#failed = true;
+        this.#forget();
+      }
+      throw fromSqliteError(error, doing);
+    }
+  }
+
+  /** @throws {CairnError} `io` unless the state is `open` */
+  requireOpen(): void {
+    const { state } = this;
+    if (state === 'open') return;
+    const what = {
+      none: 'none was begun',
+      failed: 'a change failed half-way: roll it back',
+      lost: 'SQLite rolled it back: rebuild it from the journal',
+    }[state];
+    throw new CairnError('io', `The catalog has no transaction to write in: ${what}`);
+  }
+
+  #run(statement: { run(): unknown }, doing: string): void {
+    try {
+      statement.run();
+    } catch (error) {
+      throw fromSqliteError(error, doing);
+    }
+  }
+}
+
+/** What a table that writes outside of changes needs of the transaction. */
+export type WriteFrame = Pick<Transactions, 'write' | 'rollbacks'>;

@@ -1,0 +1,177 @@
+import { availableParallelism } from 'node:os';
+import type { Backend } from '../backend/backend.js';
+import { COMPRESSION_LEVEL, MAX_CHUNK_BYTES } from '../chunk/limits.js';
+import { type Digest, digestHex, sameDigest } from '../core/digest.js';
+import { CairnError } from '../core/errors.js';
+import { BLOB_HEADER_BYTES, decodeBlob, encodeBlob } from '../native/blob.js';
+import { cachedChunk, decodeIntoCache } from '../native/chunk-cache.js';
+import { sha256 } from '../native/hash.js';
+import { holdChunk, releaseChunk } from '../native/holds.js';
+import { ChunkError } from './chunk-error.js';
+import { EncodeSlots } from './encode-slots.js';
+import { chunkName, type PrefixDigits } from './layout.js';
+
+/** Where a chunk's bytes come from when it has to be written. */
+export interface ChunkSource {
+  /** Plain length in bytes, at most 16 MiB. */
+  readonly length: number;
+  /** Writes the chunk's blob into `out`, which holds `length` + 12 bytes; resolves to the blob's length. */
+  encode(out: Uint8Array, level: number): Promise<number>;
+}
+
+/** What a store has done since it was opened. */
+export interface ChunkStoreCounters {
+  /** Chunks read and decoded. */
+  loads: number;
+  /** Chunks encoded and written. */
+  inserts: number;
+  /** Chunks found present. */
+  reuses: number;
+  /** Plain bytes of the chunks written, and bytes of their blobs. */
+  plainBytes: number;
+  encodedBytes: number;
+}
+
+/**
+ * Chunks by digest, over one backend. All methods may run at the same time. A digest that is to be relied
+ * on, because something will name it or reads it, is held meanwhile: a collector removes no held chunk.
+ */
+export class ChunkStore {
+  /** Read by status and tests; only the store counts. */
+  readonly counters: Readonly<ChunkStoreCounters>;
+  readonly #counters: ChunkStoreCounters = { loads: 0, inserts: 0, reuses: 0, plainBytes: 0, encodedBytes: 0 };
+  readonly #backend: Backend;
+  readonly #prefixDigits: PrefixDigits;
+  readonly #slots: EncodeSlots;
+  readonly #inserting = new Map<string, Promise<number>>();
+  readonly #loading = new Map<string, Promise<void>>();
+
+  /** @param atOnce how many chunks are encoded and written at the same time; each takes a buffer of up to 4 MiB */
+  constructor(backend: Backend, prefixDigits: PrefixDigits, atOnce = availableParallelism() + 2) {
+    this.#backend = backend;
+    this.#prefixDigits = prefixDigits;
+    this.#slots = new EncodeSlots(atOnce);
+    this.counters = this.#counters;
+  }
+
+  /** Keeps collectors from the chunk until `release`, which is to be called as often as `hold`. */
+  hold(digest: Digest): void {
+    holdChunk(digest);
+  }
+
+  /** Ends one `hold`. */
+  release(digest: Digest): void {
+    releaseChunk(digest);
+  }
+
+  /**
+   * Whether the chunk is present with exactly this blob length; if so it was touched (pbs-format §2.4) and
+   * need not be inserted. What the catalog does not know proves nothing and is inserted instead. The caller holds the digest.
+   */
+  async reuse(digest: Digest, storedLength: number): Promise<boolean> {
+    const present = (await this.#backend.touch(this.#name(digest))) === storedLength;
+    if (present) this.#counters.reuses += 1;
+    return present;
+  }
+
+  /**
+   * Writes the chunk; durable after the next `sync`. One insert per digest is in flight: whoever comes
+   * later shares its outcome and has its own source unused. Waits while too many inserts are under way.
+   * The caller holds the digest and vouches that the source's bytes have it.
+   * @returns length of the blob in bytes
+   */
+  insert(digest: Digest, source: ChunkSource): Promise<number> {
+    return once(this.#inserting, digestHex(digest), () => this.#write(digest, source));
+  }
+
+  /** `insert` of bytes at hand, which the caller leaves alone until the promise settles. */
+  insertBytes(digest: Digest, bytes: Uint8Array): Promise<number> {
+    return this.insert(digest, { length: bytes.length, encode: (out, level) => encodeBlob(bytes, out, level) });
+  }
+
+  /**
+   * Brings the chunk into the chunk cache, verified; at once if it is there. One load per digest is in flight.
+   * The cache may drop it again before the caller looks: then load once more.
+   * @param plainLength what the chunk's plain length has to be, in bytes
+   * @throws {ChunkError} where it is absent or corrupt
+   */
+  load(digest: Digest, plainLength?: number): Promise<void> {
+    if (cachedChunk(digest)) return Promise.resolve();
+    return once(this.#loading, digestHex(digest), () => this.#loadHeld(digest, plainLength));
+  }
+
+  /**
+   * The chunk's plain bytes, verified, past the cache; the buffer is the caller's.
+   * @throws {ChunkError} where it is absent or corrupt
+   */
+  async read(digest: Digest): Promise<Buffer> {
+    this.#counters.loads += 1;
+    const blob = await this.#blob(digest);
+    const plain = await decoded(digest, () => decodeBlob(blob, MAX_CHUNK_BYTES));
+    if (sameDigest(await sha256(plain), digest)) return plain;
+    throw new ChunkError(digest, 'corrupt', 'its bytes have another digest');
+  }
+
+  /** A barrier: every chunk whose insert resolved before the call survives a power cut once this resolves. */
+  sync(): Promise<void> {
+    return this.#backend.sync();
+  }
+
+  #name(digest: Digest): string {
+    return chunkName(digest, this.#prefixDigits);
+  }
+
+  async #write(digest: Digest, source: ChunkSource): Promise<number> {
+    if (source.length > MAX_CHUNK_BYTES) {
+      throw new CairnError('too-large', `A chunk of ${source.length} bytes is beyond the limit of ${MAX_CHUNK_BYTES}`);
+    }
+    return this.#slots.use(source.length + BLOB_HEADER_BYTES, async (buffer) => {
+      const length = await source.encode(buffer.subarray(0, source.length + BLOB_HEADER_BYTES), COMPRESSION_LEVEL);
+      await this.#backend.put(this.#name(digest), buffer.subarray(0, length));
+      this.#counters.inserts += 1;
+      this.#counters.plainBytes += source.length;
+      this.#counters.encodedBytes += length;
+      return length;
+    });
+  }
+
+  async #loadHeld(digest: Digest, plainLength: number | undefined): Promise<void> {
+    this.#counters.loads += 1;
+    holdChunk(digest);
+    try {
+      const blob = await this.#blob(digest);
+      await decoded(digest, () => decodeIntoCache(digest, blob, MAX_CHUNK_BYTES, plainLength));
+    } finally {
+      releaseChunk(digest);
+    }
+  }
+
+  async #blob(digest: Digest): Promise<Buffer> {
+    try {
+      return await this.#backend.get(this.#name(digest));
+    } catch (error) {
+      if (!(error instanceof CairnError) || error.kind !== 'not-found') throw error;
+      throw new ChunkError(digest, 'absent', 'the store has no such chunk', { cause: error });
+    }
+  }
+}
+
+/** Says which chunk it is whose bytes are bad. */
+async function decoded<T>(digest: Digest, decode: () => Promise<T>): Promise<T> {
+  try {
+    return await decode();
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw error;
+    if (error.kind === 'corrupt') throw new ChunkError(digest, 'corrupt', error.message, { cause: error });
+    throw new CairnError(error.kind, `Chunk ${digestHex(digest)}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Runs `start` unless its like is in flight, whose promise is shared then. */
+function once<T>(inFlight: Map<string, Promise<T>>, key: string, start: () => Promise<T>): Promise<T> {
+  const running = inFlight.get(key);
+  if (running !== undefined) return running;
+  const promise = start().finally(() => inFlight.delete(key));
+  inFlight.set(key, promise);
+  return promise;
+}

@@ -1,0 +1,80 @@
+import type { Command } from 'commander';
+import { type CallOptions, callDaemon } from '../control/client.js';
+import type { CommandArguments, CommandName, CommandResult } from '../control/commands.js';
+import { CairnError, kindOf } from '../core/errors.js';
+import { cairnMounts } from '../daemon/mounts.js';
+import { type Announcement, readAnnouncement } from '../datastore/announcement.js';
+import { readConfig } from '../datastore/config.js';
+import { datastorePaths } from '../datastore/paths.js';
+import { withProgress } from './progress-display.js';
+import { chooseStore, type Surroundings } from './store-choice.js';
+
+/** Options every command takes. */
+export interface GlobalOptions {
+  readonly store?: string;
+  readonly debug?: boolean;
+}
+
+/** The options of a command together with those of the program. */
+export function optionsOf<T>(command: Command): T & GlobalOptions {
+  return command.optsWithGlobals<T & GlobalOptions>();
+}
+
+/** The machine we run on. */
+export const surroundings: Surroundings = {
+  environmentStore: process.env.CAIRN_STORE,
+  mounts: cairnMounts,
+};
+
+/**
+ * The real path of the datastore a command means.
+ * @throws {CairnError} where it is not told, or there is none
+ */
+export async function existingStore(given: string | undefined): Promise<string> {
+  const store = await chooseStore(given, surroundings);
+  readConfig(datastorePaths(store));
+  return store;
+}
+
+/** Who serves a datastore, as its last daemon announced; whether it lives only a call tells. */
+export function announcementOf(store: string): Announcement | undefined {
+  return readAnnouncement(datastorePaths(store));
+}
+
+/**
+ * Asks the daemon of a datastore, and shows how far it is.
+ * @throws {CairnError} `unreachable` where the datastore is not mounted, else what the daemon says
+ */
+export async function askDaemon<C extends CommandName>(
+  store: string,
+  command: C,
+  args: CommandArguments<C>,
+  options: CallOptions = {},
+): Promise<CommandResult<C>> {
+  const answer = await askIfMounted(store, command, args, options);
+  if (answer === undefined) throw new CairnError('unreachable', `The datastore ${store} is not mounted`);
+  return answer;
+}
+
+/** As `askDaemon`; undefined where no daemon listens. */
+export async function askIfMounted<C extends CommandName>(
+  store: string,
+  command: C,
+  args: CommandArguments<C>,
+  options: CallOptions = {},
+): Promise<CommandResult<C> | undefined> {
+  const announced = announcementOf(store);
+  if (announced === undefined || !(await listens(announced.socket))) return undefined;
+  return withProgress((onProgress) => callDaemon(announced.socket, command, args, { onProgress, ...options }));
+}
+
+/** A daemon that goes away in mid-command is an error; one that was gone before is not. */
+async function listens(socket: string): Promise<boolean> {
+  try {
+    await callDaemon(socket, 'ping', {});
+    return true;
+  } catch (error) {
+    if (kindOf(error) === 'unreachable') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander';
+import { EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
+import { createProgram } from './program.js';
+
+// Who reads our output may have seen enough (`cairn snapshot list | head`).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT_OK);
+});
+
+const program = createProgram();
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = report(error, program.opts<{ debug?: boolean }>().debug === true);
+}
+
+/** Says in one line what went wrong; commander has said it itself. Returns the exit code. */
+function report(error: unknown, debug: boolean): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+  const line = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`cairn: ${line.replaceAll('\n', ' ')}\n`);
+  if (debug && error instanceof Error) process.stderr.write(`${chain(error)}\n`);
+  return exitCodeOf(error);
+}
+
+/** The stacks of an error and of its causes. */
+function chain(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by ${chain(error.cause)}` : '';
+  return `${error.stack ?? error.message}${cause}`;
+}

@@ -1,0 +1,43 @@
+import Table from 'cli-table3';
+import prettyBytes from 'pretty-bytes';
+
+/** Prints a line of a command's result. */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Prints a result for machines: one JSON value. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** Prints rows under their headings, without lines; the last column is not padded. */
+export function printTable(headings: readonly string[], rows: readonly (readonly string[])[]): void {
+  const none = Object.fromEntries(
+    [
+      ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],
+      ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
+    ].map((place) => [place, '']),
+  );
+  const table = new Table({
+    head: [...headings],
+    chars: { ...none, middle: '  ' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
+  table.push(...rows.map((row) => [...row]));
+  for (const line of table.toString().split('\n')) print(line.trimEnd());
+}
+
+/** Bytes for people, e.g. `1.5 MiB`. */
+export function shownBytes(bytes: number): string {
+  return prettyBytes(bytes, { binary: true });
+}
+
+/** A time span for people, e.g. `2 h 5 min`. */
+export function shownSeconds(seconds: number): string {
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}

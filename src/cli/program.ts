@@ -1,0 +1,42 @@
+import { Command } from 'commander';
+import { programVersion } from '../daemon/version.js';
+import { addInit } from './init.js';
+import { addMount } from './mount.js';
+import { addSnapshotCreate } from './snapshot-create.js';
+import { addSnapshotList } from './snapshot-list.js';
+import { addStatus } from './status.js';
+import { addSync } from './sync.js';
+import { addUmount } from './umount.js';
+
+/** The command line `cairn`. Commands throw; whoever parses with it turns that into a line and an exit code. */
+export function createProgram(): Command {
+  const program = new Command('cairn')
+    .description('A deduplicating backup filesystem: mount it, rsync into it, take snapshots, browse them')
+    .version(programVersion())
+    .option(
+      '--store <path>',
+      'the datastore: its folder or a mountpoint (default: $CAIRN_STORE, or the only one mounted)',
+    )
+    .option('--debug', 'log more, and show where an error came from')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'cairn: ')) })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ cairn init /srv/backup
+  $ cairn mount --daemon /srv/backup /mnt/backup
+  $ rsync -aHAX /home/ /mnt/backup/host/web1/current/
+  $ cairn snapshot create host/web1`,
+    );
+  addInit(program);
+  addMount(program);
+  addUmount(program);
+  addSync(program);
+  addStatus(program);
+  const snapshot = program.command('snapshot').description('make and list snapshots');
+  addSnapshotCreate(snapshot);
+  addSnapshotList(snapshot);
+  return program;
+}

@@ -1,0 +1,62 @@
+import { Presets, SingleBar } from 'cli-progress';
+import prettyBytes from 'pretty-bytes';
+import type { Progress } from '../control/messages.js';
+
+/** What is done sooner than this is not shown. */
+const SHOWN_AFTER_MS = 1000;
+
+/** Shows on a terminal how far a command is, once it takes longer than a second; elsewhere nothing. */
+export class ProgressDisplay {
+  readonly #stream: NodeJS.WriteStream;
+  #bar: SingleBar | undefined;
+  #step = '';
+  #from: number | undefined;
+
+  constructor(stream: NodeJS.WriteStream = process.stderr) {
+    this.#stream = stream;
+  }
+
+  /** Takes the newest figures; may be called as often as one likes. */
+  update(progress: Progress): void {
+    if (!this.#stream.isTTY) return;
+    const now = performance.now();
+    this.#from ??= now;
+    if (now - this.#from < SHOWN_AFTER_MS) return;
+    if (progress.step !== this.#step) this.#begin(progress);
+    this.#bar?.setTotal(Math.max(progress.total ?? progress.done, 1));
+    this.#bar?.update(progress.done, { shown: shownFigures(progress) });
+  }
+
+  /** Leaves the terminal as it was. */
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+    this.#step = '';
+  }
+
+  #begin(progress: Progress): void {
+    this.stop();
+    this.#step = progress.step;
+    const format = progress.total === undefined ? `${progress.step}: {shown}` : `${progress.step} {bar} {shown}`;
+    this.#bar = new SingleBar(
+      { format, stream: this.#stream, clearOnComplete: true, hideCursor: true, barsize: 30 },
+      Presets.shades_classic,
+    );
+    this.#bar.start(1, 0, { shown: '' });
+  }
+}
+
+/** Runs a task with a display that is gone when it settles. */
+export async function withProgress<T>(task: (update: (progress: Progress) => void) => Promise<T>): Promise<T> {
+  const display = new ProgressDisplay();
+  try {
+    return await task((progress) => display.update(progress));
+  } finally {
+    display.stop();
+  }
+}
+
+function shownFigures({ done, total, unit }: Progress): string {
+  const figure = (value: number): string => (unit === 'bytes' ? prettyBytes(value, { binary: true }) : String(value));
+  return total === undefined ? figure(done) : `${figure(done)} of ${figure(total)}`;
+}

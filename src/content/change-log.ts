@@ -1,0 +1,87 @@
+import type { Change } from '../catalog/change.js';
+import { CairnError } from '../core/errors.js';
+import type { JournalBody } from '../native/journal-file.js';
+import type { Journal } from './journal/journal.js';
+
+/** What the log applies changes to. */
+export interface ChangeTarget {
+  /** @returns false only where a content change's `ifVersion` does not fit */
+  apply(change: Change): boolean;
+}
+
+/** Why a store takes no changes any more. */
+export interface LogFailure {
+  readonly reason: string;
+  readonly cause: unknown;
+}
+
+/**
+ * Makes changes: appends each to the journal, then applies it to SQLite's open transaction. Both happen before the
+ * caller goes on, so what it answers after `make` survives `kill -9`. The journal comes first: when it cannot be
+ * written nothing has changed and the caller sees why; if SQLite then fails, the journal is right, the log takes no
+ * more changes, and the next mount replays.
+ */
+export class ChangeLog {
+  readonly #journal: Journal;
+  readonly #target: ChangeTarget;
+  #failure: LogFailure | undefined;
+  #sinceCommit = 0;
+
+  constructor(journal: Journal, target: ChangeTarget) {
+    this.#journal = journal;
+    this.#target = target;
+  }
+
+  /** Changes made since `committed` was told. */
+  get changesSinceCommit(): number {
+    return this.#sinceCommit;
+  }
+
+  get failure(): LogFailure | undefined {
+    return this.#failure;
+  }
+
+  /** Sequence of the last change. */
+  get lastSequence(): number {
+    return this.#journal.lastSequence;
+  }
+
+  /**
+   * Makes one change that brings no file bytes.
+   * @returns false where a content change's `ifVersion` did not fit
+   * @throws {CairnError} `read-only` after a failure; the journal's errors, when nothing has changed
+   */
+  make(change: Change): boolean {
+    return this.makeWithBodies(change, [], 0);
+  }
+
+  /**
+   * Makes one change whose unplaced journal extents (segment 0) point into the bodies, `at` counted from the start
+   * of the first one.
+   */
+  makeWithBodies(change: Change, bodies: readonly JournalBody[], bodyBytes: number): boolean {
+    if (this.#failure !== undefined) {
+      throw new CairnError('read-only', `Store takes no changes: ${this.#failure.reason}`, {
+        cause: this.#failure.cause,
+      });
+    }
+    const made = this.#journal.append(change, bodies, bodyBytes);
+    this.#sinceCommit += 1;
+    try {
+      return this.#target.apply(made);
+    } catch (error) {
+      this.fail(`applying a ${change.kind} change failed`, error);
+      throw new CairnError('io', `Cannot apply a ${change.kind} change; the store is read-only now`, { cause: error });
+    }
+  }
+
+  /** All changes so far are in a committed transaction. */
+  committed(): void {
+    this.#sinceCommit = 0;
+  }
+
+  /** Takes no more changes from now on. The first reason stays. */
+  fail(reason: string, cause: unknown): void {
+    this.#failure ??= { reason, cause };
+  }
+}

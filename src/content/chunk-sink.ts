@@ -1,0 +1,72 @@
+import type { ChunkExtent } from '../catalog/extent.js';
+import type { ChunkStore } from '../chunkstore/chunk-store.js';
+import type { Digest } from '../core/digest.js';
+import type { Draft } from '../native/draft.js';
+
+/** What the catalog knows of a chunk that may be used again. */
+export interface KnownChunk {
+  readonly length: number;
+  readonly stored: number;
+}
+
+/** The catalog's answer to "is this chunk known and present?" */
+export type FindChunk = (digest: Digest) => KnownChunk | undefined;
+
+/**
+ * Brings chunks into the store: one that is known and proves present is touched and used again, any other is
+ * encoded and written. The digest is held from before the look-up until the caller releases it, which it does once
+ * a durable row names the chunk (design §3, "known means durable or held").
+ */
+export class ChunkSink {
+  readonly #chunks: ChunkStore;
+  readonly #find: FindChunk;
+  readonly #named: Digest[] = [];
+
+  constructor(chunks: ChunkStore, find: FindChunk) {
+    this.#chunks = chunks;
+    this.#find = find;
+  }
+
+  /**
+   * Stores the bytes [start, end) of the draft, whose SHA-256 is `digest`, and says where they are; `offset` and
+   * `length` of the extent are those of the whole chunk, placed at `start`.
+   * The range must not change until this settles. The digest stays held.
+   */
+  async store(draft: Draft, start: number, end: number, digest: Digest): Promise<ChunkExtent> {
+    const length = end - start;
+    this.#chunks.hold(digest);
+    try {
+      const storedLength =
+        (await this.#reuse(digest, length)) ??
+        (await this.#chunks.insert(digest, {
+          length,
+          encode: (out, level) => draft.encode(start, end, out, level),
+        }));
+      return { kind: 'chunk', offset: start, length, digest, at: 0, chunkLength: length, storedLength };
+    } catch (error) {
+      this.#chunks.release(digest);
+      throw error;
+    }
+  }
+
+  /** Ends the hold `store` took of a chunk that no change names after all. */
+  release(digest: Digest): void {
+    this.#chunks.release(digest);
+  }
+
+  /** A change names the chunk now: its hold ends when that change is committed. */
+  named(digest: Digest): void {
+    this.#named.push(digest);
+  }
+
+  /** The chunks named so far, to be released once the commit that is coming has returned. */
+  takeNamed(): Digest[] {
+    return this.#named.splice(0);
+  }
+
+  async #reuse(digest: Digest, length: number): Promise<number | undefined> {
+    const known = this.#find(digest);
+    if (known === undefined || known.length !== length) return undefined;
+    return (await this.#chunks.reuse(digest, known.stored)) ? known.stored : undefined;
+  }
+}

@@ -1,0 +1,82 @@
+import { CairnError } from '../core/errors.js';
+import type { ContentParts } from './content-parts.js';
+import { type ContentOverlay, OpenContent } from './open-content.js';
+
+interface TableEntry {
+  readonly content: OpenContent;
+  handles: number;
+}
+
+/** The files that are open for writing, by inode. An entry lives as long as a handle or an operation uses it. */
+export class ContentTable {
+  readonly #parts: ContentParts;
+  readonly #entries = new Map<number, TableEntry>();
+
+  constructor(parts: ContentParts) {
+    this.#parts = parts;
+    parts.budget.onPressure(() => this.relieve());
+  }
+
+  /** The file's content for writing; give it back with `close`. @throws {CairnError} `stale` where the inode is gone */
+  open(ino: number): OpenContent {
+    let entry = this.#entries.get(ino);
+    if (entry === undefined) {
+      const inode = this.#parts.tree.inodes.find(ino);
+      if (inode === undefined) throw new CairnError('stale', `Inode ${ino} is gone`);
+      entry = { content: new OpenContent(this.#parts, inode), handles: 0 };
+      this.#entries.set(ino, entry);
+    }
+    entry.handles += 1;
+    return entry.content;
+  }
+
+  /** Gives back what `open` gave; what is still dirty is brought to a safe place first. */
+  close(ino: number): void | Promise<void> {
+    const entry = this.#entries.get(ino);
+    if (entry === undefined) return;
+    if (entry.handles > 1) {
+      entry.handles -= 1;
+      return;
+    }
+    const flushed = this.#parts.tree.inodes.find(ino) === undefined ? undefined : entry.content.flush();
+    if (flushed === undefined) this.#forget(ino, entry);
+    else return flushed.finally(() => this.#forget(ino, entry));
+  }
+
+  /** The file's content if it is open for writing. */
+  get(ino: number): OpenContent | undefined {
+    return this.#entries.get(ino)?.content;
+  }
+
+  /** What stat(2) must show instead of the catalog's size and times; undefined where the catalog is right. */
+  overlay(ino: number): ContentOverlay | undefined {
+    const content = this.#entries.get(ino)?.content;
+    return content?.dirty === true ? content.overlay() : undefined;
+  }
+
+  /** Dirty bytes in memory over all files. */
+  get dirtyBytes(): number {
+    let sum = 0;
+    for (const { content } of this.#entries.values()) sum += content.dirtyBytes;
+    return sum;
+  }
+
+  /** Brings dirty bytes of all files to the journal where it can be done at once. */
+  relieve(): void {
+    for (const { content } of this.#entries.values()) content.relieve();
+  }
+
+  /** Everything written so far is stored and recorded when it resolves. @throws the first failure, after trying all */
+  async flushAll(): Promise<void> {
+    const results = await Promise.allSettled([...this.#entries.values()].map(async ({ content }) => content.flush()));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #forget(ino: number, entry: TableEntry): void {
+    entry.handles -= 1;
+    if (entry.handles > 0 || this.#entries.get(ino) !== entry) return;
+    this.#entries.delete(ino);
+    entry.content.dispose();
+  }
+}

@@ -1,0 +1,185 @@
+import { fromSystemError } from '../core/errors.js';
+import type { Clock } from '../core/time.js';
+import type { ChangeLog } from './change-log.js';
+import type { ChunkSink } from './chunk-sink.js';
+import type { Journal } from './journal/journal.js';
+
+/** SQLite's open transaction, as far as committing goes. */
+export interface Transactions {
+  /** Commits with the sequence of the last change in it and opens the next one. */
+  commitAndBegin(appliedSequence: number): void;
+  /** Makes the last commit survive a power cut. */
+  syncCommit(): Promise<void>;
+  /** The oldest segment an extent points into, if any does. */
+  oldestSegmentInUse(): number | undefined;
+}
+
+/** Holds back the kernel's requests for the moment of a commit. */
+export interface RequestGate {
+  pause(): void;
+  resume(): void;
+}
+
+/** What a barrier syncs besides the journal. */
+export interface SyncedStore {
+  /** Everything stored before the call is durable when it resolves. */
+  sync(): Promise<void>;
+  readonly counters: {
+    /** Bytes stored so far. */
+    readonly encodedBytes: number;
+  };
+}
+
+/**
+ * Barriers and commits (design §3). A barrier makes every change made before it survive a power cut: first the
+ * chunks, then the journal. A commit comes only when everything applied is behind a barrier, so that SQLite never
+ * names a chunk or journal bytes that a power cut could take.
+ */
+export class Durability {
+  readonly #log: ChangeLog;
+  readonly #journal: Journal;
+  readonly #chunks: SyncedStore;
+  readonly #transactions: Transactions;
+  readonly #gate: RequestGate;
+  readonly #clock: Clock;
+  readonly #sink: ChunkSink;
+  #durableSequence: number;
+  #durableVolume: number;
+  /** When the last barrier began, or all was known to be durable: no change that is not is older. */
+  #lastBarrierSec: number;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #committing: Promise<void> | undefined;
+
+  constructor(parts: {
+    log: ChangeLog;
+    journal: Journal;
+    chunks: SyncedStore;
+    transactions: Transactions;
+    gate: RequestGate;
+    clock: Clock;
+    sink: ChunkSink;
+  }) {
+    this.#log = parts.log;
+    this.#journal = parts.journal;
+    this.#chunks = parts.chunks;
+    this.#transactions = parts.transactions;
+    this.#gate = parts.gate;
+    this.#clock = parts.clock;
+    this.#sink = parts.sink;
+    this.#lastBarrierSec = parts.clock.now().seconds;
+    this.#durableSequence = parts.log.lastSequence;
+    this.#durableVolume = this.#volume();
+  }
+
+  /** Whether every change made so far would survive a power cut. */
+  get allDurable(): boolean {
+    return this.#log.lastSequence <= this.#durableSequence;
+  }
+
+  /** Bytes of chunks and journal records that a power cut could take. */
+  get unsyncedBytes(): number {
+    return this.#volume() - this.#durableVolume;
+  }
+
+  /** Most seconds since the oldest change that a power cut would take; undefined when there is none. */
+  get oldestUnsyncedSeconds(): number | undefined {
+    if (this.allDurable) return undefined;
+    return Math.max(0, this.#clock.now().seconds - this.#lastBarrierSec);
+  }
+
+  /**
+   * Resolves when all changes made before the call survive a power cut. Calls that come while one runs share the
+   * next.
+   */
+  barrier(): Promise<void> {
+    if (this.allDurable && this.#running === undefined) return Promise.resolve();
+    if (this.#running === undefined) return this.#start();
+    this.#next ??= this.#running.catch(() => undefined).then(() => this.#start());
+    return this.#next;
+  }
+
+  /** To be called now and then: while all is durable, whatever changes next is not older than this. */
+  noteQuiet(): void {
+    if (this.allDurable) this.#lastBarrierSec = this.#clock.now().seconds;
+  }
+
+  /** A barrier, then SQLite's commit, then the end of journal segments nothing needs. One runs at a time. */
+  commit(): Promise<void> {
+    this.#committing ??= this.#commit().finally(() => {
+      this.#committing = undefined;
+    });
+    return this.#committing;
+  }
+
+  /** Bytes written so far. */
+  #volume(): number {
+    return this.#chunks.counters.encodedBytes + this.#journal.appendedBytes;
+  }
+
+  #start(): Promise<void> {
+    this.#next = undefined;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const upTo = this.#log.lastSequence;
+    const volume = this.#volume();
+    const startedSec = this.#clock.now().seconds;
+    try {
+      await this.#chunks.sync();
+      await this.#journal.sync();
+    } catch (error) {
+      const failure = fromSystemError(error, 'make changes durable');
+      this.#log.fail(failure.message, error);
+      throw failure;
+    }
+    this.#durableSequence = Math.max(this.#durableSequence, upTo);
+    this.#durableVolume = volume;
+    this.#lastBarrierSec = startedSec;
+    this.#noteBarrier(upTo);
+  }
+
+  #noteBarrier(upTo: number): void {
+    if (this.#log.failure !== undefined) return;
+    const covered = this.#log.lastSequence === upTo;
+    this.#journal.appendBarrier(upTo);
+    // The note itself tells nothing that must last: with nothing else behind it all is durable.
+    if (!covered) return;
+    this.#durableSequence = this.#log.lastSequence;
+    this.#durableVolume = this.#volume();
+  }
+
+  async #commit(): Promise<void> {
+    if (this.#log.changesSinceCommit === 0 || this.#log.failure !== undefined) return;
+    await this.barrier();
+    this.#gate.pause();
+    try {
+      while (!this.allDurable) await this.barrier();
+      try {
+        const named = this.#sink.takeNamed();
+        this.#transactions.commitAndBegin(this.#log.lastSequence);
+        this.#log.committed();
+        for (const digest of named) this.#sink.release(digest);
+      } catch (error) {
+        this.#log.fail('the catalog cannot be committed', error);
+        throw fromSystemError(error, 'commit the catalog');
+      }
+    } finally {
+      this.#gate.resume();
+    }
+    await this.#removeOldSegments();
+  }
+
+  async #removeOldSegments(): Promise<void> {
+    const closed = this.#journal.closedSegments();
+    const oldestInUse = this.#transactions.oldestSegmentInUse() ?? Number.POSITIVE_INFINITY;
+    const removable = closed.filter((segment) => segment < oldestInUse);
+    if (removable.length === 0) return;
+    await this.#transactions.syncCommit();
+    for (const segment of removable) await this.#journal.remove(segment);
+  }
+}

@@ -1,0 +1,329 @@
+import type { ContentChange } from '../catalog/change.js';
+import type { ChunkExtent, Extent } from '../catalog/extent.js';
+import { CHUNKER_FIXED, type Inode, STORAGE_LARGE, type Storage } from '../catalog/inode.js';
+import { cutterFor } from '../chunk/chunker-choice.js';
+import { PACKED_LIMIT_BYTES } from '../chunk/limits.js';
+import { CairnError } from '../core/errors.js';
+import type { Timestamp } from '../core/time.js';
+import { Draft } from '../native/draft.js';
+import type { ContentParts } from './content-parts.js';
+import { StreamCutter } from './stream-cutter.js';
+import type { WriteBody } from './transfer.js';
+
+/** Dirty bytes outside a stream go to the journal when a file has this many of them. */
+const SPILL_BYTES = 1024 * 1024;
+/** Bytes of one spilled record: bounds how long one append keeps the loop. */
+const RECORD_BYTES = 1024 * 1024;
+/** A stream that has this many dirty bytes and nothing to scan waits for a gap to be filled: it is given up. */
+const STUCK_BYTES = 16 * 1024 * 1024;
+/** Growth below this is left to the journal instead of making a chunk of its own. */
+const SMALL_GROWTH_BYTES = PACKED_LIMIT_BYTES;
+
+/** What the kernel does not know of a file yet or the catalog does not: size and times with the dirty bytes. */
+export interface ContentOverlay {
+  readonly size: number;
+  readonly mtime: Timestamp | undefined;
+}
+
+/**
+ * The content of one regular file while it is open for writing or has dirty bytes: a draft over what the catalog
+ * has. Bytes written from the start on are cut into chunks as they come (StreamCutter); a small file, and bytes
+ * written here and there, go to the journal. One exists per inode; the mount worker uses it.
+ *
+ * Every piece that is stored is recorded at once, so the draft only ever holds what is in no chunk and no journal.
+ */
+export class OpenContent {
+  readonly ino: number;
+  readonly #parts: ContentParts;
+  readonly #draft = new Draft();
+  #stream: StreamCutter | undefined;
+  #size: number;
+  #mtime: Timestamp | undefined;
+  #error: unknown;
+  #exclusive: Promise<void> = Promise.resolve();
+
+  constructor(parts: ContentParts, inode: Readonly<Inode>) {
+    this.#parts = parts;
+    this.ino = inode.ino;
+    this.#size = inode.size;
+  }
+
+  get draft(): Draft {
+    return this.#draft;
+  }
+
+  /** Whether the catalog lacks bytes, size or times that were written. */
+  get dirty(): boolean {
+    return this.#mtime !== undefined || this.#draft.dirtyBytes > 0 || this.#stream?.busy === true;
+  }
+
+  get dirtyBytes(): number {
+    return this.#draft.dirtyBytes;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  overlay(): ContentOverlay {
+    return { size: this.#size, mtime: this.#mtime };
+  }
+
+  /**
+   * Takes the body's bytes: at once where there is room and nothing they overlap is being stored, else when that is so.
+   * @throws what storing earlier bytes failed with: nothing is taken
+   */
+  write(offset: number, body: WriteBody): void | Promise<void> {
+    this.#throwError();
+    const end = offset + body.length;
+    if (!this.#parts.budget.full && this.#stream?.frozen(offset, end) !== true) {
+      this.#take(offset, body);
+      return;
+    }
+    body.keep();
+    return this.#takeLater(offset, body);
+  }
+
+  async #takeLater(offset: number, body: WriteBody): Promise<void> {
+    try {
+      while (this.#parts.budget.full) await this.#parts.budget.room();
+      while (this.#stream?.frozen(offset, offset + body.length)) await this.#stream.idle();
+      this.#throwError();
+    } catch (error) {
+      body.discard();
+      throw error;
+    }
+    this.#take(offset, body);
+  }
+
+  #take(offset: number, body: WriteBody): void {
+    const end = offset + body.length;
+    if (this.#stream === undefined && this.#mayStream(offset)) this.#openStream(offset);
+    body.copyInto(this.#draft, offset);
+    this.#size = Math.max(this.#size, end);
+    this.#mtime = this.#parts.clock.now();
+    if (this.#stream !== undefined && offset < this.#stream.next) this.#leaveStream();
+    this.#stream?.advance();
+    const stuck = this.#stream?.busy === false && this.#draft.dirtyBytes >= STUCK_BYTES;
+    if (stuck) this.#stream = undefined;
+    if (this.#stream === undefined && this.#draft.dirtyBytes >= SPILL_BYTES) this.#trySpill();
+  }
+
+  /** A new file, or growth of a large one: a chunk may start there, and nothing else is dirty. */
+  #mayStream(offset: number): boolean {
+    return offset === this.#size && (offset === 0 || !this.#small()) && this.#draft.dirtyBytes === 0;
+  }
+
+  #openStream(start: number): void {
+    const chunker = this.#inode().chunker;
+    const cutter = cutterFor(chunker === CHUNKER_FIXED ? 'fixed' : 'dynamic');
+    this.#stream = new StreamCutter(this.#draft, this.#parts.sink, cutter, start, {
+      dirtyEnd: (start) => this.#dirtyEnd(start),
+      stored: (extent) => this.#stored(extent),
+      failed: (error) => this.#failed(error),
+    });
+  }
+
+  /** A write behind the place the stream has reached: from now on bytes go to the journal and are cut anew later. */
+  #leaveStream(): void {
+    if (this.#stream?.busy === true) return;
+    this.#stream = undefined;
+  }
+
+  #dirtyEnd(start: number): number {
+    const range = this.#draft.covered(start, start + 1)[0];
+    if (range === undefined) return start;
+    return this.#draft.covered(start, this.#size)[0]?.end ?? start;
+  }
+
+  #stored(extent: ChunkExtent): void {
+    try {
+      const end = extent.offset + extent.length;
+      this.#parts.log.make(this.#change(extent.offset, end, [extent], end));
+      this.#parts.sink.named(extent.digest);
+      this.#draft.drop(extent.offset, end);
+    } catch (error) {
+      this.#parts.sink.release(extent.digest);
+      this.#failed(error);
+    }
+    this.#parts.budget.shrunk();
+  }
+
+  #failed(error: unknown): void {
+    this.#error ??= error;
+    this.#parts.budget.shrunk();
+  }
+
+  #throwError(): void {
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  /** Brings the dirty bytes into the journal where that is possible at once; frees memory when it is short. */
+  relieve(): void {
+    if (this.#stream?.busy === true) return;
+    this.#stream = undefined;
+    this.#trySpill();
+  }
+
+  #trySpill(): void {
+    try {
+      this.#spill();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Appends all dirty bytes to the journal. */
+  #spill(): void {
+    for (const range of this.#draft.ranges()) {
+      for (let start = range.start; start < range.end; start += RECORD_BYTES) {
+        const end = Math.min(start + RECORD_BYTES, range.end);
+        const extent: Extent = { kind: 'journal', offset: start, length: end - start, segment: 0, at: 0 };
+        const body = { draft: this.#draft, start, end };
+        this.#parts.log.makeWithBodies(this.#change(start, end, [extent], end), [body], end - start);
+        this.#draft.drop(start, end);
+      }
+    }
+    this.#parts.budget.shrunk();
+  }
+
+  /**
+   * close(2) and fsync(2): when it resolves, all that was written before is in chunks or the journal and recorded.
+   * @throws what storing failed with, once; the bytes it concerns are given up
+   */
+  flush(): void | Promise<void> {
+    if (this.#error === undefined && !this.dirty) return;
+    if (this.#error === undefined && this.#stream?.busy !== true && this.#small()) {
+      this.#stream = undefined;
+      this.#finishFlush();
+      return;
+    }
+    return this.#inTurn(() => this.#flushLater());
+  }
+
+  async #flushLater(): Promise<void> {
+    const stream = this.#stream;
+    if (stream !== undefined) {
+      await stream.idle();
+      const end = this.#dirtyEnd(stream.next);
+      const whole = this.#draft.dirtyBytes === end - stream.next;
+      const worthIt = stream.started || end - stream.next >= SMALL_GROWTH_BYTES;
+      if (this.#error === undefined && whole && worthIt && !this.#small()) await stream.finish(end);
+      if (!stream.busy) this.#stream = undefined;
+    }
+    this.#finishFlush();
+  }
+
+  #small(): boolean {
+    return this.#size < PACKED_LIMIT_BYTES;
+  }
+
+  #finishFlush(): void {
+    try {
+      this.#throwError();
+      this.#spill();
+      this.#recordRest();
+    } catch (error) {
+      this.#giveUp();
+      throw error;
+    }
+  }
+
+  /** Size and times that no stored piece has brought along. */
+  #recordRest(): void {
+    const inode = this.#inode();
+    const mtime = this.#mtime;
+    if (inode.size < this.#size) this.#parts.log.make(this.#change(this.#size, this.#size, [], this.#size));
+    else if (mtime !== undefined && !sameTime(inode, mtime)) {
+      const { seconds, nanoseconds } = mtime;
+      const fields = { mtimeSec: seconds, mtimeNsec: nanoseconds, ctimeSec: seconds, ctimeNsec: nanoseconds };
+      this.#parts.log.make({ kind: 'attributes', ino: this.ino, fields });
+    }
+    this.#mtime = undefined;
+  }
+
+  /** After an error was reported: what is stored counts, what is not is lost, as after a failed close(2). */
+  #giveUp(): void {
+    this.#error = undefined;
+    this.#mtime = undefined;
+    this.#stream = undefined;
+    this.#draft.truncate(0);
+    this.#size = this.#parts.tree.inodes.find(this.ino)?.size ?? 0;
+    this.#parts.budget.shrunk();
+  }
+
+  /** Sets the size; bytes behind it are gone, growth is a hole. `at` becomes mtime and ctime. */
+  truncate(size: number, at: Timestamp): void | Promise<void> {
+    if (this.#stream?.busy === true) return this.#inTurn(() => this.#truncateLater(size, at));
+    this.#truncateNow(size, at);
+  }
+
+  async #truncateLater(size: number, at: Timestamp): Promise<void> {
+    await this.#stream?.idle();
+    this.#truncateNow(size, at);
+  }
+
+  #truncateNow(size: number, at: Timestamp): void {
+    this.#throwError();
+    this.#mtime = at;
+    const before = this.#inode().size;
+    this.#parts.log.make({ ...this.#change(Math.min(size, before), Math.max(size, before), [], size), size });
+    this.#draft.truncate(size);
+    this.#size = size;
+    this.#mtime = undefined;
+    if (size === 0 || (this.#stream !== undefined && size < this.#stream.next)) this.#stream = undefined;
+    this.#parts.budget.shrunk();
+  }
+
+  /** Runs whole operations on the file one after the other. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const run = this.#exclusive.then(work);
+    this.#exclusive = run.catch(() => undefined);
+    return run;
+  }
+
+  /** utimens(2) came: the time of the writes before it no longer matters. */
+  timesSet(): void {
+    this.#mtime = undefined;
+  }
+
+  dispose(): void {
+    this.#draft.dispose();
+    this.#parts.budget.shrunk();
+  }
+
+  #change(start: number, end: number, extents: readonly Extent[], reached: number): ContentChange {
+    const inode = this.#inode();
+    const size = Math.max(inode.size, reached);
+    const mtime = this.#mtime;
+    return {
+      kind: 'content',
+      ino: this.ino,
+      start,
+      end,
+      extents,
+      size,
+      storage: storageFor(size),
+      chunker: inode.chunker,
+      mtimeSec: mtime?.seconds ?? inode.mtimeSec,
+      mtimeNsec: mtime?.nanoseconds ?? inode.mtimeNsec,
+      ctimeSec: mtime?.seconds ?? inode.ctimeSec,
+      ctimeNsec: mtime?.nanoseconds ?? inode.ctimeNsec,
+    };
+  }
+
+  #inode(): Readonly<Inode> {
+    const inode = this.#parts.tree.inodes.find(this.ino);
+    if (inode === undefined) throw new CairnError('stale', `Inode ${this.ino} is gone`);
+    return inode;
+  }
+}
+
+/** A small file counts as packed only once the packer has made it so: before, its pieces have no payload header. */
+function storageFor(size: number): Storage {
+  return size < PACKED_LIMIT_BYTES ? 0 : STORAGE_LARGE;
+}
+
+function sameTime(inode: Readonly<Inode>, time: Timestamp): boolean {
+  return inode.mtimeSec === time.seconds && inode.mtimeNsec === time.nanoseconds;
+}

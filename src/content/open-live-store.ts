@@ -1,0 +1,127 @@
+import type { Change } from '../catalog/change.js';
+import type { ChunkExtent } from '../catalog/extent.js';
+import type { Catalog } from '../catalog/open.js';
+import { ChunkError } from '../chunkstore/chunk-error.js';
+import type { ChunkStore } from '../chunkstore/chunk-store.js';
+import type { Log } from '../core/log.js';
+import type { Clock } from '../core/time.js';
+import { syncFile } from '../native/files.js';
+import { ChangeLog } from './change-log.js';
+import { ChunkSink } from './chunk-sink.js';
+import type { ContentParts } from './content-parts.js';
+import { ContentReader } from './content-reader.js';
+import { ContentTable } from './content-table.js';
+import { Durability, type RequestGate } from './durability.js';
+import { Journal } from './journal/journal.js';
+import { type ReplayResult, replay } from './journal/replay.js';
+import { Packer } from './packing/packer.js';
+import { WriteBudget } from './write-budget.js';
+
+/** What the live side of a datastore is opened from. */
+export interface LiveStoreSources {
+  readonly catalog: Catalog;
+  /** The catalog's database file; its write-ahead log lies beside it. */
+  readonly catalogPath: string;
+  readonly chunks: ChunkStore;
+  readonly journalFolder: string;
+  readonly gate: RequestGate;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The live trees' contents, open for use by one thread. */
+export interface LiveStore {
+  readonly parts: ContentParts;
+  readonly contents: ContentTable;
+  readonly reader: ContentReader;
+  readonly durability: Durability;
+  readonly packer: Packer;
+  /** How the journal's replay ended. */
+  readonly recovered: ReplayResult;
+  /** Ends it without making anything durable; the catalog's open transaction is the caller's to roll back. */
+  close(): void;
+}
+
+/**
+ * Opens the live side: replays the journal into SQLite and commits, so that what is in use from here on is a
+ * consistent prefix of what was answered before (design §3).
+ */
+export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStore> {
+  const { catalog, chunks, journalFolder, gate, clock } = sources;
+  const recovered = await recover(sources);
+  const journal = await Journal.open(journalFolder, recovered.highestSequence);
+  const log = new ChangeLog(journal, catalog);
+  const sink = new ChunkSink(chunks, (digest) => {
+    const known = catalog.chunks.find(digest);
+    return known?.state === 'present' ? known : undefined;
+  });
+  const parts: ContentParts = { tree: catalog, log, journal, chunks, sink, budget: new WriteBudget(), clock };
+  const contents = new ContentTable(parts);
+  const transactions = {
+    commitAndBegin(appliedSequence: number) {
+      catalog.transactions.commit(appliedSequence);
+      catalog.transactions.begin();
+    },
+    syncCommit: () => syncFile(`${sources.catalogPath}-wal`),
+    oldestSegmentInUse: () => catalog.journalRefs.oldestSegment(),
+  };
+  return {
+    parts,
+    contents,
+    reader: new ContentReader(parts, contents),
+    durability: new Durability({ log, journal, chunks, transactions, gate, clock, sink }),
+    packer: new Packer(parts, contents, catalog, sources.log),
+    recovered,
+    close: () => journal.close(),
+  };
+}
+
+async function recover(sources: LiveStoreSources): Promise<ReplayResult> {
+  const { catalog, chunks, journalFolder } = sources;
+  const appliedSequence = catalog.transactions.appliedSequence();
+  catalog.transactions.begin();
+  const result = await replay(journalFolder, {
+    appliedSequence,
+    apply: (change) => {
+      catalog.apply(change);
+    },
+    verifyChunk: (extent) => verifyChunk(chunks, extent),
+  });
+  if (result.highestSequence > appliedSequence) {
+    catalog.transactions.commit(result.highestSequence);
+    await syncFile(`${sources.catalogPath}-wal`);
+    catalog.transactions.begin();
+  }
+  report(sources, result);
+  return result;
+}
+
+async function verifyChunk(chunks: ChunkStore, extent: ChunkExtent): Promise<boolean> {
+  try {
+    return (await chunks.read(extent.digest)).length === extent.chunkLength;
+  } catch (error) {
+    if (error instanceof ChunkError) return false;
+    throw error;
+  }
+}
+
+/** Tells what was brought back and, by path, what was lost. */
+function report({ catalog, log }: LiveStoreSources, { applied, dropped, stoppedBy }: ReplayResult): void {
+  if (applied > 0) log.info({ changes: applied }, 'The journal brought back changes the catalog lacked');
+  if (stoppedBy === undefined) return;
+  const paths = new Set(dropped.map((change) => describe(catalog, change)).filter((path) => path !== undefined));
+  const shown = [...paths].slice(0, 100);
+  log.warn({ stoppedBy, changes: dropped.length, paths: shown }, 'The end of the journal was lost in a power cut');
+}
+
+function describe(catalog: Catalog, change: Change): string | undefined {
+  if ('ino' in change) return pathText(catalog, change.ino);
+  if (!('parent' in change)) return undefined;
+  const folder = pathText(catalog, change.parent);
+  return folder === undefined ? undefined : `${folder}/${Buffer.from(change.name).toString()}`;
+}
+
+function pathText(catalog: Catalog, ino: number): string | undefined {
+  const path = catalog.names.pathOf(ino);
+  return path === undefined ? undefined : Buffer.from(path).toString();
+}

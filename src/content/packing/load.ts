@@ -1,0 +1,55 @@
+import type { Extent } from '../../catalog/extent.js';
+import { CairnError } from '../../core/errors.js';
+import { copyCached } from '../../native/chunk-cache.js';
+import type { Draft } from '../../native/draft.js';
+import { readDescriptor } from '../../native/files.js';
+import type { PackingParts } from './packing-parts.js';
+
+/** A chunk may leave the cache between its load and its copy when memory is short: it is loaded again. */
+const ATTEMPTS = 3;
+
+/**
+ * Copies a file's stored bytes [start, end) into the draft, `shift` bytes further on; a hole becomes zeros.
+ * The extents may be taken away meanwhile: what is copied then is garbage, and the file has another version.
+ */
+export async function loadRange(
+  parts: PackingParts,
+  ino: number,
+  start: number,
+  end: number,
+  onto: { readonly draft: Draft; readonly shift: number },
+): Promise<void> {
+  let at = start;
+  for (const extent of parts.tree.extents.overlapping(ino, start, end)) {
+    const from = Math.max(start, extent.offset);
+    const to = Math.min(end, extent.offset + extent.length);
+    writeZeros(onto.draft, at + onto.shift, from + onto.shift);
+    const bytes = await readExtent(parts, extent, from, to);
+    onto.draft.write(from + onto.shift, bytes);
+    at = to;
+  }
+  writeZeros(onto.draft, at + onto.shift, end + onto.shift);
+}
+
+async function readExtent(parts: PackingParts, extent: Extent, from: number, to: number): Promise<Uint8Array> {
+  const at = extent.at + (from - extent.offset);
+  if (extent.kind === 'journal') {
+    const bytes = await readDescriptor(parts.journal.descriptor(extent.segment), at, to - from);
+    if (bytes.length === to - from) return bytes;
+    throw new CairnError('corrupt', `Journal segment ${extent.segment} is shorter than its extents say`);
+  }
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    await parts.chunks.load(extent.digest, extent.chunkLength);
+    const bytes = copyCached(extent.digest, at, to - from);
+    if (bytes !== undefined) return bytes;
+  }
+  throw new CairnError('io', 'A chunk leaves the cache before it can be copied: the cache is too small');
+}
+
+const ZEROS = new Uint8Array(64 * 1024);
+
+function writeZeros(draft: Draft, start: number, end: number): void {
+  for (let at = start; at < end; at += ZEROS.length) {
+    draft.write(at, ZEROS.subarray(0, Math.min(ZEROS.length, end - at)));
+  }
+}

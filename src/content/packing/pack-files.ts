@@ -1,0 +1,168 @@
+import type { ContentChange } from '../../catalog/change.js';
+import type { ChunkExtent } from '../../catalog/extent.js';
+import { type Inode, STORAGE_PACKED } from '../../catalog/inode.js';
+import type { Piece } from '../../catalog/pieces.js';
+import { PACK_TARGET_BYTES } from '../../chunk/limits.js';
+import { payloadHeader } from '../../chunk/payload-header.js';
+import { type Digest, digestHex } from '../../core/digest.js';
+import { Draft } from '../../native/draft.js';
+import { loadRange } from './load.js';
+import type { PackingParts } from './packing-parts.js';
+
+/** Piece of content seen before, or undefined. */
+export type FindPiece = (contentDigest: Digest) => Piece | undefined;
+
+/** A small file to be packed, as it was when the work began. */
+interface Candidate {
+  readonly inode: Readonly<Inode>;
+  /** Where in the stage its content starts. */
+  readonly staged: number;
+  digest: Digest;
+}
+
+/**
+ * Packs small files whose bytes are in the journal: content seen before takes its old piece, the rest goes into
+ * chunks of about 256 KiB cut at file borders, in the order given (sorted by path). Each file is swapped only if it
+ * has not changed meanwhile.
+ * @param inodes small regular files, none empty; together at most a few MiB
+ */
+export async function packFiles(
+  parts: PackingParts,
+  inodes: readonly Readonly<Inode>[],
+  findPiece: FindPiece,
+): Promise<void> {
+  const stage = new Draft();
+  try {
+    const candidates = await stageFiles(parts, inodes, stage);
+    const fresh: Candidate[] = [];
+    for (const candidate of candidates) {
+      const piece = findPiece(candidate.digest);
+      if (piece === undefined || !(await usePiece(parts, candidate, piece))) fresh.push(candidate);
+    }
+    await packFresh(parts, fresh, stage);
+  } finally {
+    stage.dispose();
+  }
+}
+
+async function stageFiles(parts: PackingParts, inodes: readonly Readonly<Inode>[], stage: Draft): Promise<Candidate[]> {
+  let at = 0;
+  const places = inodes.map((inode) => {
+    const staged = at;
+    at += inode.size;
+    return { inode: { ...inode }, staged };
+  });
+  return Promise.all(
+    places.map(async ({ inode, staged }) => {
+      await loadRange(parts, inode.ino, 0, inode.size, { draft: stage, shift: staged });
+      return { inode, staged, digest: await stage.digest(staged, staged + inode.size) };
+    }),
+  );
+}
+
+/** Gives the file a piece that exists, if that proves present. */
+async function usePiece(parts: PackingParts, candidate: Candidate, piece: Piece): Promise<boolean> {
+  if (piece.length !== candidate.inode.size) return false;
+  parts.chunks.hold(piece.digest);
+  const present = await parts.chunks.reuse(piece.digest, piece.storedLength).catch(() => false);
+  if (present && swap(parts, candidate, piece)) parts.sink.named(piece.digest);
+  else parts.chunks.release(piece.digest);
+  return present;
+}
+
+/** Packs content that no piece has yet; equal contents among the files share one. */
+async function packFresh(parts: PackingParts, candidates: readonly Candidate[], stage: Draft): Promise<void> {
+  const sharers = new Map<string, Candidate[]>();
+  for (const candidate of candidates) {
+    const key = digestHex(candidate.digest);
+    const list = sharers.get(key);
+    if (list === undefined) sharers.set(key, [candidate]);
+    else list.push(candidate);
+  }
+  let pack: Candidate[][] = [];
+  let bytes = 0;
+  const packs: Promise<void>[] = [];
+  for (const sharing of sharers.values()) {
+    pack.push(sharing);
+    bytes += (sharing[0] as Candidate).inode.size;
+    if (bytes < PACK_TARGET_BYTES) continue;
+    packs.push(storePack(parts, pack, stage));
+    pack = [];
+    bytes = 0;
+  }
+  if (pack.length > 0) packs.push(storePack(parts, pack, stage));
+  await Promise.all(packs);
+}
+
+async function storePack(parts: PackingParts, members: readonly Candidate[][], stage: Draft): Promise<void> {
+  const draft = new Draft();
+  try {
+    const places: { sharing: readonly Candidate[]; at: number }[] = [];
+    let length = 0;
+    for (const sharing of members) {
+      const { inode, staged } = sharing[0] as Candidate;
+      const header = payloadHeader(inode.size);
+      draft.write(length, header);
+      length += header.length;
+      draft.write(length, stage.read(staged, inode.size));
+      places.push({ sharing, at: length });
+      length += inode.size;
+    }
+    const chunk = await parts.sink.store(draft, 0, length, await draft.digest(0, length));
+    useChunk(parts, chunk, places);
+  } finally {
+    draft.dispose();
+  }
+}
+
+function useChunk(
+  parts: PackingParts,
+  chunk: ChunkExtent,
+  places: readonly { sharing: readonly Candidate[]; at: number }[],
+): void {
+  try {
+    for (const { sharing, at } of places) {
+      for (const candidate of sharing) swap(parts, candidate, { ...chunk, at, length: candidate.inode.size });
+    }
+  } finally {
+    parts.sink.named(chunk.digest);
+  }
+}
+
+/** Points the file at the piece unless it has changed; whether it was done. */
+function swap(parts: PackingParts, { inode, digest }: Candidate, piece: Piece): boolean {
+  const extent: ChunkExtent = {
+    kind: 'chunk',
+    offset: 0,
+    length: inode.size,
+    digest: piece.digest,
+    at: piece.at,
+    chunkLength: piece.chunkLength,
+    storedLength: piece.storedLength,
+  };
+  return parts.log.make({ ...swapOf(inode, 0, inode.size, [extent]), storage: STORAGE_PACKED, contentDigest: digest });
+}
+
+/** A change that gives the bytes [start, end) of the file other places and leaves all else as it is. */
+export function swapOf(
+  inode: Readonly<Inode>,
+  start: number,
+  end: number,
+  extents: readonly ChunkExtent[],
+): ContentChange & { ifVersion: number } {
+  return {
+    kind: 'content',
+    ino: inode.ino,
+    start,
+    end,
+    extents,
+    size: inode.size,
+    storage: inode.storage,
+    chunker: inode.chunker,
+    mtimeSec: inode.mtimeSec,
+    mtimeNsec: inode.mtimeNsec,
+    ctimeSec: inode.ctimeSec,
+    ctimeNsec: inode.ctimeNsec,
+    ifVersion: inode.version,
+  };
+}

@@ -1,0 +1,109 @@
+import type { Inode } from '../../catalog/inode.js';
+import type { Catalog } from '../../catalog/open.js';
+import { PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
+import type { Log } from '../../core/log.js';
+import type { ContentParts } from '../content-parts.js';
+import type { ContentTable } from '../content-table.js';
+import { packFiles } from './pack-files.js';
+import { recutFile } from './recut.js';
+
+/** Journal bytes above which packing starts whatever else goes on. */
+const PRESSURE_BYTES = 128 * 1024 * 1024;
+/** Small files are packed in batches of this many bytes and files at most: both are in memory at once. */
+const BATCH_BYTES = 8 * 1024 * 1024;
+const BATCH_FILES = 1000;
+
+/** What the packer asks the catalog for. */
+export type PackingWork = Pick<Catalog, 'journalRefs' | 'names' | 'pieces'>;
+
+/**
+ * Moves file bytes from the journal into chunks: small files into packs, stretches of large ones by cutting them
+ * anew. Runs beside everything else; files that are being written are left for the next run.
+ */
+export class Packer {
+  readonly #parts: ContentParts;
+  readonly #table: ContentTable;
+  readonly #work: PackingWork;
+  readonly #log: Log;
+  #running: Promise<void> | undefined;
+  #lastSequence = -1;
+
+  constructor(parts: ContentParts, table: ContentTable, work: PackingWork, log: Log) {
+    this.#parts = parts;
+    this.#table = table;
+    this.#work = work;
+    this.#log = log;
+  }
+
+  /**
+   * To be called every second or so: packs when the journal has grown large, or when nothing was changed since the
+   * last call. Failures are logged: the bytes stay in the journal and the next run tries again.
+   */
+  tick(): void {
+    const sequence = this.#parts.log.lastSequence;
+    const quiet = sequence === this.#lastSequence;
+    this.#lastSequence = sequence;
+    if (this.#running !== undefined || this.#parts.log.failure !== undefined) return;
+    if (!quiet && this.#parts.journal.bytes < PRESSURE_BYTES) return;
+    if (this.#work.journalRefs.files(0, 1).length === 0) return;
+    this.run()
+      .catch((error: unknown) => this.#log.warn({ error }, 'Packing stopped; it is tried again'))
+      .finally(() => {
+        this.#lastSequence = this.#parts.log.lastSequence;
+      });
+  }
+
+  /** Packs all that can be packed now. One run at a time; a call during one waits for it. */
+  run(): Promise<void> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let after = 0;
+    for (;;) {
+      const listed = this.#work.journalRefs.files(after, BATCH_FILES);
+      const last = listed.at(-1);
+      if (last === undefined) return;
+      after = last.ino;
+      const idle = listed.filter(({ ino }) => this.#table.get(ino)?.dirty !== true);
+      const inodes = idle.map(({ ino }) => this.#parts.tree.inodes.find(ino)).filter((inode) => inode !== undefined);
+      await this.#packSmall(inodes.filter(isSmall));
+      for (const inode of inodes) if (!isSmall(inode)) await this.#recut(inode);
+    }
+  }
+
+  async #packSmall(inodes: readonly Readonly<Inode>[]): Promise<void> {
+    const sorted = inodes
+      .map((inode) => ({ inode, path: Buffer.from(this.#work.names.pathOf(inode.ino) ?? '') }))
+      .sort((a, b) => Buffer.compare(a.path, b.path));
+    let batch: Readonly<Inode>[] = [];
+    let bytes = 0;
+    for (const { inode } of sorted) {
+      batch.push(inode);
+      bytes += inode.size;
+      if (bytes < BATCH_BYTES) continue;
+      await packFiles(this.#parts, batch, (digest) => this.#work.pieces.find(digest));
+      batch = [];
+      bytes = 0;
+    }
+    if (batch.length > 0) await packFiles(this.#parts, batch, (digest) => this.#work.pieces.find(digest));
+  }
+
+  async #recut(inode: Readonly<Inode>): Promise<void> {
+    for (
+      let current: Readonly<Inode> | undefined = inode;
+      current !== undefined;
+      current = this.#parts.tree.inodes.find(inode.ino)
+    ) {
+      if (this.#table.get(inode.ino)?.dirty === true) return;
+      if (!(await recutFile(this.#parts, current))) return;
+    }
+  }
+}
+
+function isSmall(inode: Readonly<Inode>): boolean {
+  return inode.size < PACKED_LIMIT_BYTES;
+}

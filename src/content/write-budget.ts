@@ -1,0 +1,44 @@
+import { draftMemoryBytes } from '../native/draft.js';
+
+/** Dirty bytes in memory above which writers wait, over all files. */
+export const DRAFT_BUDGET_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The bound on dirty bytes in memory. Writers over it wait in line until drafts have shrunk; what shrinks them
+ * (storing chunks, appending to the journal) never waits here.
+ */
+export class WriteBudget {
+  readonly #limitBytes: number;
+  readonly #memory: () => number;
+  readonly #waiting: (() => void)[] = [];
+  #press: () => void = () => undefined;
+
+  constructor(limitBytes: number = DRAFT_BUDGET_BYTES, memory: () => number = draftMemoryBytes) {
+    this.#limitBytes = limitBytes;
+    this.#memory = memory;
+  }
+
+  /** What to call when a writer has to wait: it should make drafts shrink. */
+  onPressure(press: () => void): void {
+    this.#press = press;
+  }
+
+  /** Whether a writer must wait before it adds to a draft. */
+  get full(): boolean {
+    return this.#waiting.length > 0 || this.#memory() >= this.#limitBytes;
+  }
+
+  /** Resolves when there is room, first come first served. */
+  room(): Promise<void> {
+    if (!this.full) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#press();
+    });
+  }
+
+  /** To be called whenever drafts have shrunk. */
+  shrunk(): void {
+    while (this.#waiting.length > 0 && this.#memory() < this.#limitBytes) this.#waiting.shift()?.();
+  }
+}

@@ -1,0 +1,188 @@
+import type { Status } from '../control/commands.js';
+import { type CommandHandlers, ControlServer } from '../control/server.js';
+import { kindOf } from '../core/errors.js';
+import type { Log } from '../core/log.js';
+import { type Claim, claimDatastore } from '../datastore/claim.js';
+import { readConfig } from '../datastore/config.js';
+import { datastorePaths } from '../datastore/paths.js';
+import { ownSocketPath, prepareSocket, restrictSocket } from './control-socket.js';
+import { MountWorker, type WorkerCallOptions } from './mount-worker-client.js';
+import { cairnMounts, checkMountpoint, realFolderPath, removeMount, removeStaleMounts } from './mounts.js';
+import { programVersion } from './version.js';
+import type { LogEntry, MountWorkerOptions, TransportName } from './worker-protocol.js';
+
+/** What a daemon is started with. */
+export interface DaemonOptions {
+  /** Real path of the datastore. */
+  readonly store: string;
+  readonly mountpoint: string;
+  readonly readOnly: boolean;
+  /** Path of the one group to mount, or null for the whole datastore. */
+  readonly group: string | null;
+  readonly transport: TransportName;
+  /** Least level that is logged, e.g. `info`. */
+  readonly logLevel: string;
+}
+
+/** What a daemon tells those who started it. */
+export interface DaemonHooks {
+  readonly log: Log;
+  /** The mount can be used and the control socket answers. */
+  readonly onReady?: (mountpoint: string) => void;
+  /** The mount worker's program, for tests. */
+  readonly workerScript?: URL;
+}
+
+/** A daemon while its mount is up. */
+interface Mounted {
+  readonly options: MountWorkerOptions;
+  readonly worker: MountWorker;
+  readonly startedAt: number;
+  /** Resolves when the datastore is free for another daemon. */
+  readonly released: Promise<void>;
+}
+
+const WORKER_SCRIPT = new URL('./mount-worker.js', import.meta.url);
+
+/**
+ * Mounts a datastore and serves it until it is unmounted: by command, by signal, or by umount(8). Resolves
+ * when everything is safe and released.
+ * @throws {CairnError} why it cannot be mounted, or why the mount failed; the mountpoint is free again then
+ */
+export async function runDaemon(options: DaemonOptions, hooks: DaemonHooks): Promise<void> {
+  const paths = datastorePaths(options.store);
+  readConfig(paths);
+  const mountpoint = await realFolderPath(options.mountpoint);
+  const claim = claimDatastore(paths);
+  try {
+    for (const freed of await removeStaleMounts(options.store, mountpoint)) {
+      hooks.log.info({ mountpoint: freed }, 'removed the mount of a daemon that was killed');
+    }
+    await checkMountpoint(options.store, mountpoint);
+    const { store, readOnly, group, transport } = options;
+    await serve({ store, mountpoint, readOnly, group, transport }, claim, hooks);
+  } finally {
+    claim.release();
+  }
+}
+
+async function serve(options: MountWorkerOptions, claim: Claim, hooks: DaemonHooks): Promise<void> {
+  const { log } = hooks;
+  const socket = ownSocketPath(options.store);
+  prepareSocket(socket);
+  const worker = new MountWorker(hooks.workerScript ?? WORKER_SCRIPT, options, (entry) => logEntry(log, entry));
+  let becomeReleased: () => void = () => undefined;
+  const released = new Promise<void>((resolve) => {
+    becomeReleased = resolve;
+  });
+  const mounted: Mounted = { options, worker, startedAt: Date.now() / 1000, released };
+  const control = new ControlServer(handlersOf(mounted), (error) => log.debug({ error }, 'control connection broke'));
+  const stopSignals = unmountOnSignals(worker, log);
+  try {
+    await worker.ready;
+    await control.listen(socket);
+    restrictSocket(socket);
+    claim.announce({ pid: process.pid, socket, mountpoints: [options.mountpoint], group: options.group });
+    log.info({ store: options.store, mountpoint: options.mountpoint }, 'mounted');
+    hooks.onReady?.(options.mountpoint);
+    const end = await worker.ended;
+    if (end.kind === 'failed') throw end.error;
+    log.info({ mountpoint: options.mountpoint }, 'unmounted');
+  } finally {
+    stopSignals();
+    await worker.terminate();
+    await removeLeftMount(options, log);
+    // In this order: once the claim is gone another daemon may listen on the same path.
+    control.stopListening();
+    claim.release();
+    becomeReleased();
+    await control.close();
+  }
+}
+
+function handlersOf(mounted: Mounted): CommandHandlers {
+  const { worker } = mounted;
+  const through = (context: { progress: WorkerCallOptions['onProgress']; signal: AbortSignal }): WorkerCallOptions => ({
+    ...(context.progress && { onProgress: context.progress }),
+    signal: context.signal,
+  });
+  return {
+    ping: () => ({ pid: process.pid, version: programVersion() }),
+    status: () => statusOf(mounted),
+    sync: (args, context) => worker.request('sync', args, through(context)),
+    unmount: async (args, context) => {
+      await worker.request('unmount', args, through(context));
+      await mounted.released;
+      return {};
+    },
+    'snapshot-create': (args, context) => worker.request('snapshot-create', args, through(context)),
+    'snapshot-list': (args, context) => worker.request('snapshot-list', args, through(context)),
+  };
+}
+
+async function statusOf({ options, worker, startedAt }: Mounted): Promise<Status> {
+  const state = await worker.request('status', {});
+  return {
+    pid: process.pid,
+    version: programVersion(),
+    store: options.store,
+    mountpoint: options.mountpoint,
+    readOnly: options.readOnly,
+    group: options.group,
+    transport: options.transport,
+    startedAt,
+    dirtyBytes: state.dirtyBytes,
+    oldestUnsyncedSeconds: state.oldestUnsyncedSeconds,
+    problems: [...state.problems],
+    memoryBytes: process.memoryUsage.rss(),
+    chunks: state.chunks,
+  };
+}
+
+/** Unmounts at the signals that mean "end"; returns how to stop listening to them. */
+function unmountOnSignals(worker: MountWorker, log: Log): () => void {
+  let unmounting = false;
+  const onSignal = async (signal: NodeJS.Signals): Promise<void> => {
+    log.info({ signal }, unmounting ? 'still unmounting' : 'unmounting');
+    if (unmounting) return;
+    unmounting = true;
+    try {
+      await worker.ready;
+      await unmountThoughInUse(worker, log);
+    } catch (error) {
+      log.error({ error }, 'cannot unmount');
+      unmounting = false;
+    }
+  };
+  const signals: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+  for (const signal of signals) process.on(signal, onSignal);
+  return () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
+}
+
+/** Who sends a signal cannot be told that the mount is in use, and may send SIGKILL next. */
+async function unmountThoughInUse(worker: MountWorker, log: Log): Promise<void> {
+  try {
+    await worker.request('unmount', { lazy: false });
+  } catch (error) {
+    if (kindOf(error) !== 'busy') throw error;
+    log.warn({}, 'the mount is in use: it goes as soon as nothing in it is open');
+    await worker.request('unmount', { lazy: true });
+  }
+}
+
+/** A worker that failed may have left its mount, which would answer ENOTCONN for ever. */
+async function removeLeftMount({ store, mountpoint }: MountWorkerOptions, log: Log): Promise<void> {
+  try {
+    for (const mount of await cairnMounts()) {
+      if (mount.store === store && mount.mountpoint === mountpoint) await removeMount(mountpoint);
+    }
+  } catch (error) {
+    log.error({ error }, 'cannot take the mount away');
+  }
+}
+
+function logEntry(log: Log, { level, message, fields }: LogEntry): void {
+  log[level](fields ?? {}, message);
+}

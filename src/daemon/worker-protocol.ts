@@ -1,0 +1,73 @@
+import type { ChunkStoreCounters } from '../chunkstore/chunk-store.js';
+import type { Problem, SnapshotCreated, SnapshotListed } from '../control/commands.js';
+import type { ErrorMessage, Progress } from '../control/messages.js';
+
+/** How a transport attaches to the kernel. */
+export type TransportName = 'native';
+
+/** What the mount worker is started with (its `workerData`). The main thread holds the datastore's locks. */
+export interface MountWorkerOptions {
+  /** Real path of the datastore. */
+  readonly store: string;
+  /** Real path of the folder to mount on; it exists and nothing is mounted there. */
+  readonly mountpoint: string;
+  readonly readOnly: boolean;
+  /** Path of the one group to mount as a plain drive, or null for the whole datastore. */
+  readonly group: string | null;
+  readonly transport: TransportName;
+}
+
+/** What the mount worker knows of the mount's state. */
+export interface MountState {
+  readonly dirtyBytes: number;
+  readonly oldestUnsyncedSeconds: number | null;
+  readonly problems: readonly Problem[];
+  readonly chunks: Readonly<ChunkStoreCounters>;
+}
+
+/** What the main thread asks the mount worker for. */
+export interface WorkerCommands {
+  status: { arguments: Record<never, never>; result: MountState };
+  /** A barrier: resolves when everything answered before is durable. */
+  sync: { arguments: Record<never, never>; result: Record<never, never> };
+  /**
+   * Makes everything durable, takes the mount away and closes the stores; `ended` follows the result.
+   * Rejects with `busy` where the mount is in use, unless `lazy`; the mount then goes on.
+   */
+  unmount: { arguments: { readonly lazy: boolean }; result: Record<never, never> };
+  'snapshot-create': { arguments: { readonly group: string }; result: SnapshotCreated };
+  'snapshot-list': {
+    arguments: { readonly group: string | null };
+    result: { readonly snapshots: SnapshotListed[] };
+  };
+}
+
+export type WorkerCommandName = keyof WorkerCommands;
+export type WorkerArguments<C extends WorkerCommandName> = WorkerCommands[C]['arguments'];
+export type WorkerResult<C extends WorkerCommandName> = WorkerCommands[C]['result'];
+
+/** Main thread to mount worker. */
+export type ToWorker =
+  | { readonly type: 'request'; readonly id: number; readonly command: WorkerCommandName; readonly arguments: unknown }
+  /** Nobody waits for the request any more. */
+  | { readonly type: 'cancel'; readonly id: number };
+
+/** A line of the log. */
+export interface LogEntry {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+/** Mount worker to main thread. */
+export type FromWorker =
+  /** The kernel has answered the mount's first request: it can be used. Requests are sent from now on. */
+  | { readonly type: 'ready' }
+  /** It cannot start or go on: the last message, the main thread ends the worker. */
+  | { readonly type: 'fatal'; readonly error: ErrorMessage }
+  /** The mount is gone, whoever took it away, and the stores are closed: the last message as well. */
+  | { readonly type: 'ended' }
+  | { readonly type: 'log'; readonly entry: LogEntry }
+  | { readonly type: 'progress'; readonly id: number; readonly progress: Progress }
+  | { readonly type: 'result'; readonly id: number; readonly result: unknown }
+  | { readonly type: 'error'; readonly id: number; readonly error: ErrorMessage };

@@ -1,0 +1,76 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CairnError, fromSystemError } from '../core/errors.js';
+import type { DatastorePaths } from './paths.js';
+
+/** Rises when an older program could not use, or would damage, a datastore of the new form. */
+export const FORMAT_VERSION = 1;
+
+const versioned = z.object({ format: z.number().int().positive() });
+
+const config = z.object({
+  format: z.literal(FORMAT_VERSION),
+  /** Tells this datastore from every other, also when it is moved. */
+  uuid: z.uuid(),
+  /** RFC 3339. */
+  created: z.string(),
+  /** Hex digits of a digest that name its chunk's folder: 2 by default, 4 as PBS has it. */
+  prefixDigits: z.union([z.literal(2), z.literal(4)]),
+});
+
+/** `.cairn/config.json`: what is fixed when a datastore is created. */
+export type DatastoreConfig = z.output<typeof config>;
+
+/** The text of a config file. */
+export function formatConfig(value: DatastoreConfig): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/**
+ * Reads and checks a datastore's config.
+ * @throws {CairnError} `not-found` where there is no datastore, `unsupported` where its format is newer than
+ *   this program, `corrupt` where the config makes no sense
+ */
+export function readConfig(paths: DatastorePaths): DatastoreConfig {
+  const value = parsed(paths);
+  const version = versioned.safeParse(value);
+  if (version.success && version.data.format > FORMAT_VERSION) {
+    throw new CairnError(
+      'unsupported',
+      `The datastore ${paths.root} has format version ${version.data.format}; this program reads up to ${FORMAT_VERSION}: use a newer cairn`,
+    );
+  }
+  const result = config.safeParse(value);
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0] ?? { path: [], message: 'not understood' };
+  throw new CairnError('corrupt', `${paths.config} is damaged: ${[...path, message].join(': ')}`);
+}
+
+function parsed(paths: DatastorePaths): unknown {
+  let text: string;
+  try {
+    text = readFileSync(paths.config, 'utf8');
+  } catch (error) {
+    const failure = fromSystemError(error, `read ${paths.config}`);
+    if (failure.kind !== 'not-found' && failure.kind !== 'not-a-directory') throw failure;
+    throw new CairnError('not-found', whyNoDatastore(paths), { cause: error });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new CairnError('corrupt', `${paths.config} is damaged: it is not JSON`, { cause: error });
+  }
+}
+
+function whyNoDatastore(paths: DatastorePaths): string {
+  if (!existsSync(paths.root))
+    return `There is no datastore at ${paths.root}: create one with "cairn init ${paths.root}"`;
+  if (existsSync(paths.unfinished)) {
+    return `The creation of the datastore ${paths.root} was interrupted: run "cairn init ${paths.root}" again`;
+  }
+  if (existsSync(join(paths.chunks, '0000'))) {
+    return `${paths.root} is a Proxmox Backup Server datastore that cairn has not taken over; it cannot be opened yet`;
+  }
+  return `${paths.root} is not a datastore: it has no .cairn/config.json`;
+}

@@ -1,0 +1,211 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { FsBackend } from '../backend/fs/fs-backend.js';
+import { createCatalog, openCatalog } from '../catalog/open.js';
+import { standingChunks } from '../chunk/standing-chunks.js';
+import { ChunkStore } from '../chunkstore/chunk-store.js';
+import { chunkFolders, type PrefixDigits } from '../chunkstore/layout.js';
+import type { Digest } from '../core/digest.js';
+import { CairnError, fromSystemError } from '../core/errors.js';
+import { makeFolders, putFile, reserveFile, syncFileSystem, syncFolder } from '../native/files.js';
+import { lockFile } from '../native/locks.js';
+import { type DatastoreConfig, FORMAT_VERSION, formatConfig } from './config.js';
+import { type DatastorePaths, datastorePaths } from './paths.js';
+
+/** How chunks are spread over folders: 256 of our own by default, or the 65,536 of PBS (pbs-format §1.2). */
+export type Layout = 'cairn' | 'pbs';
+
+/** What a new datastore is to be like. */
+export interface CreateOptions {
+  readonly layout?: Layout;
+  /** Space kept for deleting on a full disk. */
+  readonly reserveBytes?: number;
+  /** Told how many of the folders for chunks are made. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Gives up and takes everything away again. */
+  readonly signal?: AbortSignal;
+}
+
+const DEFAULT_RESERVE_BYTES = 64 * 1024 * 1024;
+/** Modes PBS insists on when it takes over a datastore (pbs-format §1.1). */
+const ROOT_MODE = 0o755;
+const CHUNKS_MODE = 0o750;
+const LOCK_MODE = 0o644;
+const OWN_MODE = 0o700;
+const FOLDERS_AT_ONCE = 4096;
+const PREFIX_DIGITS: Readonly<Record<Layout, PrefixDigits>> = { cairn: 2, pbs: 4 };
+
+/**
+ * Makes a datastore in a folder that is absent, or empty but for dot-files and lost+found; durable when it
+ * resolves. Whatever was made is taken away again on failure; what a killed process left is cleaned up by the
+ * next call.
+ * @returns the datastore's config
+ * @throws {CairnError} `exists` where there is a datastore, `not-empty` where there is anything else, `busy` where another
+ *   process is creating it, `interrupted` when given up
+ */
+export async function createDatastore(path: string, options: CreateOptions = {}): Promise<DatastoreConfig> {
+  const paths = datastorePaths(resolve(path));
+  const firstMade = await makeRoot(paths);
+  try {
+    await checkTarget(paths);
+    return await whileLocked(paths, () => fill(paths, options));
+  } catch (error) {
+    if (firstMade !== undefined) await removeEmptyFolders(paths.root, firstMade);
+    throw fromSystemError(error, `create the datastore ${paths.root}`);
+  }
+}
+
+/** Makes the folder and those above it; the outermost one made. */
+async function makeRoot(paths: DatastorePaths): Promise<string | undefined> {
+  const missing: string[] = [];
+  try {
+    // Not mkdir's `recursive`: Node 20 never returns from it where a folder above refuses with ENOENT, as /proc does.
+    for (let folder = paths.root; !(await isFolder(folder)); folder = dirname(folder)) missing.unshift(folder);
+    for (const folder of missing) await mkdir(folder, { mode: ROOT_MODE });
+    return missing[0];
+  } catch (error) {
+    const failure = fromSystemError(error, `create the folder ${paths.root}`);
+    if (failure.kind !== 'not-a-directory') throw failure;
+    throw new CairnError('not-a-directory', `${paths.root} is not a folder, or not in one`, { cause: error });
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true;
+  } catch (error) {
+    const failure = fromSystemError(error, `look at ${path}`);
+    if (failure.kind === 'not-found') return false;
+    throw failure;
+  }
+  throw new CairnError('not-a-directory', `${path} is not a folder`);
+}
+
+async function removeEmptyFolders(innermost: string, outermost: string): Promise<void> {
+  for (let folder = innermost; ; folder = dirname(folder)) {
+    try {
+      await rmdir(folder);
+    } catch {
+      return;
+    }
+    if (folder === outermost) return;
+  }
+}
+
+async function checkTarget(paths: DatastorePaths): Promise<void> {
+  const names = await readdir(paths.root);
+  const own = names.includes('.cairn') ? await readdir(paths.own) : [];
+  if (own.includes('config.json')) throw new CairnError('exists', `${paths.root} is a datastore already`);
+  if (own.includes('unfinished')) return;
+  if (names.includes('.chunks') || own.some((name) => name !== 'lock')) {
+    throw new CairnError('exists', `${paths.root} has parts of a datastore (.chunks, .cairn): choose an empty folder`);
+  }
+  const other = names.find((name) => !name.startsWith('.') && name !== 'lost+found');
+  if (other !== undefined) {
+    throw new CairnError('not-empty', `${paths.root} is not empty (it has ${other}): choose an empty folder`);
+  }
+}
+
+/** Runs `task` with the datastore's lock, so that two creations of one datastore do not mix. */
+async function whileLocked<T>(paths: DatastorePaths, task: () => Promise<T>): Promise<T> {
+  await mkdir(paths.own, { mode: OWN_MODE, recursive: true });
+  const lock = lockFile(paths.lock, 'write');
+  if (lock === undefined) throw new CairnError('busy', `Another process is creating the datastore ${paths.root}`);
+  try {
+    return await task();
+  } finally {
+    lock.release();
+  }
+}
+
+/** The mark `unfinished` tells an interrupted creation, which is started anew, from a datastore somebody damaged. */
+async function fill(paths: DatastorePaths, options: CreateOptions): Promise<DatastoreConfig> {
+  await checkTarget(paths);
+  try {
+    await writeFile(paths.unfinished, '', { mode: LOCK_MODE });
+    await removeParts(paths);
+    await makeFiles(paths, options);
+    return await finish(paths, options);
+  } catch (error) {
+    await removeParts(paths);
+    await rm(paths.own, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Everything but the lock and the mark that it is unfinished. */
+async function removeParts(paths: DatastorePaths): Promise<void> {
+  for (const path of [paths.chunks, paths.pbsLock]) await rm(path, { recursive: true, force: true });
+  for (const name of await readdir(paths.own)) {
+    const path = `${paths.own}/${name}`;
+    if (path !== paths.lock && path !== paths.unfinished) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function makeFiles(paths: DatastorePaths, options: CreateOptions): Promise<void> {
+  const prefixDigits = PREFIX_DIGITS[options.layout ?? 'cairn'];
+  await makeFolders([paths.journal, paths.quarantine, paths.forgotten], OWN_MODE);
+  await writeFile(paths.pbsLock, '', { mode: LOCK_MODE });
+  await makeFolders([paths.chunks], CHUNKS_MODE);
+  const folders = chunkFolders(prefixDigits).map((name) => `${paths.root}/${name}`);
+  for (let done = 0; done < folders.length; done += FOLDERS_AT_ONCE) {
+    checkGoingOn(options);
+    await makeFolders(folders.slice(done, done + FOLDERS_AT_ONCE), CHUNKS_MODE);
+    options.onProgress?.(Math.min(done + FOLDERS_AT_ONCE, folders.length), folders.length);
+  }
+  await reserve(paths, options.reserveBytes ?? DEFAULT_RESERVE_BYTES);
+  await makeStores(paths, prefixDigits);
+}
+
+/** The standing chunks, and a catalog that knows them. */
+async function makeStores(paths: DatastorePaths, prefixDigits: PrefixDigits): Promise<void> {
+  const chunks = new ChunkStore(new FsBackend(paths.root), prefixDigits);
+  const stored: { digest: Digest; length: number; stored: number }[] = [];
+  for (const { digest, length, bytes } of standingChunks()) {
+    stored.push({ digest, length, stored: await chunks.insertBytes(digest, bytes()) });
+  }
+  await chunks.sync();
+  createCatalog(paths.catalog);
+  const catalog = openCatalog(paths.catalog);
+  try {
+    const { transactions } = catalog;
+    transactions.begin();
+    for (const chunk of stored) catalog.chunks.setPresent(chunk.digest, chunk.length, chunk.stored);
+    transactions.commit(transactions.appliedSequence());
+    transactions.checkpoint('truncate');
+  } finally {
+    catalog.close();
+  }
+}
+
+/** Not every file system can allocate; there the reserve is written out. */
+async function reserve(paths: DatastorePaths, bytes: number): Promise<void> {
+  try {
+    await reserveFile(paths.reserve, bytes);
+  } catch (error) {
+    if (fromSystemError(error, '').kind !== 'unsupported') throw error;
+    await writeFile(paths.reserve, Buffer.alloc(bytes, 0x2e), { mode: LOCK_MODE });
+  }
+}
+
+/** The config comes last and durably: with it the datastore exists. */
+async function finish(paths: DatastorePaths, options: CreateOptions): Promise<DatastoreConfig> {
+  checkGoingOn(options);
+  await syncFileSystem(paths.root);
+  const config: DatastoreConfig = {
+    format: FORMAT_VERSION,
+    uuid: randomUUID(),
+    created: new Date().toISOString(),
+    prefixDigits: PREFIX_DIGITS[options.layout ?? 'cairn'],
+  };
+  const bytes = Buffer.from(formatConfig(config));
+  await putFile(paths.config, `${paths.config}.tmp`, bytes, { mode: LOCK_MODE, sync: true });
+  await rm(paths.unfinished);
+  for (const folder of [paths.own, paths.root, dirname(paths.root)]) await syncFolder(folder);
+  return config;
+}
+
+function checkGoingOn(options: CreateOptions): void {
+  if (options.signal?.aborted) throw new CairnError('interrupted', 'Given up');
+}

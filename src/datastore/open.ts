@@ -1,0 +1,91 @@
+import { realpath } from 'node:fs/promises';
+import type { Backend } from '../backend/backend.js';
+import { FsBackend } from '../backend/fs/fs-backend.js';
+import { type Catalog, openCatalog } from '../catalog/open.js';
+import { type CatalogReader, openCatalogReader } from '../catalog/open-reader.js';
+import { ChunkStore } from '../chunkstore/chunk-store.js';
+import { fromSystemError } from '../core/errors.js';
+import { type Claim, claimDatastore } from './claim.js';
+import { type DatastoreConfig, readConfig } from './config.js';
+import { type DatastorePaths, datastorePaths } from './paths.js';
+
+/** What is open of a datastore. */
+interface Stores<C> {
+  readonly paths: DatastorePaths;
+  readonly config: DatastoreConfig;
+  /** Where chunks and snapshots are; names are relative to the datastore. */
+  readonly backend: Backend;
+  readonly chunks: ChunkStore;
+  readonly catalog: C;
+  /** Closes the catalog and ends the claim, if it was made here. Does nothing the second time. */
+  close(): void;
+}
+
+/** A datastore as its one writer has it. */
+export type WritableDatastore = Stores<Catalog>;
+
+/** A datastore as anybody else has it: it sees what was committed. */
+export type ReadableDatastore = Stores<CatalogReader>;
+
+/** Whether another thread of this process holds the datastore's claim, or `openDatastore` is to make it. */
+export type ClaimHolder = 'process' | 'open';
+
+/**
+ * Opens a datastore for writing; one thread of one process may.
+ * @param claim `process` for a thread of a process that holds the claim
+ * @throws {CairnError} `not-found` where there is none, `unsupported` for a newer format, `busy` where another process
+ *   has it, `read-only` or `access-denied` where it cannot be written, `corrupt`
+ */
+export async function openDatastore(path: string, claim: ClaimHolder = 'open'): Promise<WritableDatastore> {
+  const paths = await pathsOf(path);
+  const config = readConfig(paths);
+  const made = claim === 'open' ? claimDatastore(paths) : undefined;
+  return opened(paths, config, made, () => openCatalog(paths.catalog));
+}
+
+/**
+ * Opens a datastore for reading, whoever else has it open; nothing is locked.
+ * @throws {CairnError} as `openDatastore`, but never `busy`
+ */
+export async function openDatastoreReader(path: string): Promise<ReadableDatastore> {
+  const paths = await pathsOf(path);
+  return opened(paths, readConfig(paths), undefined, () => openCatalogReader(paths.catalog));
+}
+
+async function pathsOf(path: string): Promise<DatastorePaths> {
+  try {
+    return datastorePaths(await realpath(path));
+  } catch (error) {
+    throw fromSystemError(error, `open the datastore ${path}`);
+  }
+}
+
+function opened<C extends { close(): void }>(
+  paths: DatastorePaths,
+  config: DatastoreConfig,
+  claim: Claim | undefined,
+  open: () => C,
+): Stores<C> {
+  let catalog: C;
+  try {
+    catalog = open();
+  } catch (error) {
+    claim?.release();
+    throw error;
+  }
+  const backend = new FsBackend(paths.root);
+  let closed = false;
+  return {
+    paths,
+    config,
+    backend,
+    chunks: new ChunkStore(backend, config.prefixDigits),
+    catalog,
+    close: () => {
+      if (closed) return;
+      closed = true;
+      catalog.close();
+      claim?.release();
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+
+/** Where everything of a datastore is (design §2); all absolute. */
+export interface DatastorePaths {
+  readonly root: string;
+  /** PBS's process lock. */
+  readonly pbsLock: string;
+  readonly chunks: string;
+  /** The folder that is ours alone. */
+  readonly own: string;
+  readonly config: string;
+  /** Held exclusively by the daemon; says who it is. */
+  readonly lock: string;
+  /** There while `createDatastore` is at work, or was interrupted. */
+  readonly unfinished: string;
+  readonly catalog: string;
+  readonly journal: string;
+  readonly quarantine: string;
+  readonly forgotten: string;
+  /** Allocated space that is given up on a full disk. */
+  readonly reserve: string;
+  /** Log of a daemon in the background. */
+  readonly log: string;
+}
+
+/** @param root absolute path of the datastore */
+export function datastorePaths(root: string): DatastorePaths {
+  const own = join(root, '.cairn');
+  return {
+    root,
+    pbsLock: join(root, '.lock'),
+    chunks: join(root, '.chunks'),
+    own,
+    config: join(own, 'config.json'),
+    lock: join(own, 'lock'),
+    unfinished: join(own, 'unfinished'),
+    catalog: join(own, 'catalog.db'),
+    journal: join(own, 'journal'),
+    quarantine: join(own, 'quarantine'),
+    forgotten: join(own, 'forgotten'),
+    reserve: join(own, 'reserve'),
+    log: join(own, 'daemon.log'),
+  };
+}

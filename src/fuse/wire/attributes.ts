@@ -1,0 +1,109 @@
+import type { AttributeChanges, Attributes, HandleId, NodeId } from '../../vfs/api.js';
+import { readI64, readU64, type WordView, writeU64 } from './integers.js';
+import { nodeHigh, nodeLow } from './nodes.js';
+import { BODY, type Request } from './request.js';
+
+/** `struct fuse_attr` is 88 bytes, `fuse_entry_out` 128, `fuse_attr_out` 104 (since 7.9). */
+export const ENTRY_BYTES = 128;
+export const ATTR_OUT_BYTES = 104;
+
+/**
+ * How long the kernel may believe names, attributes and absent names without asking, in seconds. The daemon is the only
+ * writer: what it changes by itself it invalidates (Transport), so this only bounds memory of mistakes.
+ */
+export const VALID_SECONDS = 86_400;
+
+const BLOCK_SIZE_BYTES = 4096;
+
+function writeNode(words: Uint32Array, at: number, node: NodeId): void {
+  words[at] = nodeLow(node);
+  words[at + 1] = nodeHigh(node);
+}
+
+/** `struct fuse_attr` at a word index. */
+function writeAttributes(words: Uint32Array, at: number, attributes: Attributes): void {
+  writeNode(words, at, attributes.node);
+  writeU64(words, at + 2, attributes.size);
+  writeU64(words, at + 4, attributes.blocks);
+  writeU64(words, at + 6, attributes.atimeSec);
+  writeU64(words, at + 8, attributes.mtimeSec);
+  writeU64(words, at + 10, attributes.ctimeSec);
+  words[at + 12] = attributes.atimeNsec;
+  words[at + 13] = attributes.mtimeNsec;
+  words[at + 14] = attributes.ctimeNsec;
+  words[at + 15] = attributes.mode;
+  words[at + 16] = attributes.nlink;
+  words[at + 17] = attributes.uid;
+  words[at + 18] = attributes.gid;
+  words[at + 19] = attributes.rdev;
+  words[at + 20] = BLOCK_SIZE_BYTES;
+  words[at + 21] = 0;
+}
+
+/** `struct fuse_entry_out` at a word index. Generation 0: node ids are never used again. */
+export function writeEntry(words: Uint32Array, at: number, attributes: Attributes): void {
+  writeNode(words, at, attributes.node);
+  words.fill(0, at + 2, at + 10);
+  words[at + 4] = VALID_SECONDS;
+  words[at + 6] = VALID_SECONDS;
+  writeAttributes(words, at + 10, attributes);
+}
+
+/** An entry that says "there is no such name", which the kernel remembers. */
+export function writeNegativeEntry(words: Uint32Array, at: number): void {
+  words.fill(0, at, at + ENTRY_BYTES / 4);
+  words[at + 4] = VALID_SECONDS;
+}
+
+/** An entry that names no node: READDIRPLUS' way to give a plain name. */
+export function writeNoEntry(words: Uint32Array, at: number): void {
+  words.fill(0, at, at + ENTRY_BYTES / 4);
+}
+
+/** `struct fuse_attr_out` at the answer's payload. */
+export function encodeAttrOut(out: WordView, at: number, attributes: Attributes): number {
+  out.words[at] = VALID_SECONDS;
+  out.words[at + 1] = 0;
+  out.words[at + 2] = 0;
+  out.words[at + 3] = 0;
+  writeAttributes(out.words, at + 4, attributes);
+  return ATTR_OUT_BYTES;
+}
+
+// Bits of fuse_setattr_in.valid
+const MODE = 1 << 0;
+const UID = 1 << 1;
+const GID = 1 << 2;
+const SIZE = 1 << 3;
+const ATIME = 1 << 4;
+const MTIME = 1 << 5;
+const HANDLE = 1 << 6;
+const ATIME_NOW = 1 << 7;
+const MTIME_NOW = 1 << 8;
+const KILL_SUIDGID = 1 << 11;
+
+export interface SetAttributes {
+  readonly handle: HandleId | undefined;
+  readonly changes: AttributeChanges;
+}
+
+/** `struct fuse_setattr_in` (88 bytes). */
+export function decodeSetAttributes(request: Request): SetAttributes {
+  request.expect(88);
+  const { words } = request;
+  const valid = words[BODY]!;
+  const changes: { -readonly [Key in keyof AttributeChanges]: AttributeChanges[Key] } = {};
+  if (valid & MODE) changes.mode = words[BODY + 17]!;
+  if (valid & UID) changes.uid = words[BODY + 19]!;
+  if (valid & GID) changes.gid = words[BODY + 20]!;
+  if (valid & SIZE) changes.size = readU64(words, BODY + 4);
+  if (valid & ATIME) {
+    changes.atime = valid & ATIME_NOW ? 'now' : { sec: readI64(words, BODY + 8), nsec: words[BODY + 14]! };
+  }
+  if (valid & MTIME) {
+    changes.mtime = valid & MTIME_NOW ? 'now' : { sec: readI64(words, BODY + 10), nsec: words[BODY + 15]! };
+  }
+  // With FUSE_HANDLE_KILLPRIV_V2 a change of owner clears setuid and setgid too, whoever asks; the kernel says no more.
+  if (valid & (KILL_SUIDGID | UID | GID)) changes.killPrivileges = true;
+  return { handle: valid & HANDLE ? readU64(words, BODY + 2) : undefined, changes };
+}

@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
+import { GROUP_TYPES, type GroupName, groupPath, isLegalId, isLegalNamespace } from '../core/group.js';
+import { formatSnapshotTime, snapshotTimeOf } from '../core/snapshot-time.js';
+import { type FolderName, linkFile, listFolder, makeFolders, putFile, removeFile } from '../native/files.js';
+import { isListedByPbs, MANIFEST_NAME, PROTECTED_NAME } from './archive-names.js';
+
+const FOLDER_MODE = 0o755;
+const FILE_MODE = 0o644;
+const OWNER_NAME = 'owner';
+
+/** A snapshot's folder as it was found. */
+export interface SnapshotFolder {
+  /** Epoch seconds. */
+  readonly time: number;
+  /** Whether it has a manifest; without one it is being made, or its making failed. */
+  readonly finished: boolean;
+  readonly isProtected: boolean;
+  /** The files PBS lists, sorted; all others mean nothing. */
+  readonly files: readonly string[];
+}
+
+/** The folder of a snapshot, e.g. `<store>/host/web1/2026-11-20T10:00:00Z`. */
+export function snapshotPath(store: string, group: GroupName, time: number): string {
+  return `${store}/${groupPath(group)}/${formatSnapshotTime(time)}`;
+}
+
+/**
+ * All namespaces below the root one, parents first, as lists of their components.
+ * @throws {CairnError} what listing a folder gives, never taken as an empty list
+ */
+export async function listNamespaces(store: string, under: readonly string[] = []): Promise<string[][]> {
+  const found: string[][] = [];
+  const folders = await foldersIn(namespacePath(store, under));
+  if (!folders.includes('ns')) return found;
+  const components = await foldersIn(`${namespacePath(store, under)}/ns`);
+  for (const component of components.sort()) {
+    const namespace = [...under, component];
+    if (!isLegalNamespace(namespace)) continue;
+    found.push(namespace, ...(await listNamespaces(store, namespace)));
+  }
+  return found;
+}
+
+/**
+ * The groups of one namespace, in the order of PBS: by type, ids that are numbers before others (pbs-format §1.5).
+ * @throws {CairnError} `not-found` where there is no such namespace, and what listing a folder gives
+ */
+export async function listGroups(store: string, namespace: readonly string[]): Promise<GroupName[]> {
+  const path = namespacePath(store, namespace);
+  const folders = await foldersIn(path);
+  const groups: GroupName[] = [];
+  for (const type of GROUP_TYPES) {
+    if (!folders.includes(type)) continue;
+    const ids = (await foldersIn(`${path}/${type}`)).filter(isLegalId);
+    groups.push(...ids.sort(compareIds).map((id) => ({ namespace, type, id })));
+  }
+  return groups;
+}
+
+/**
+ * The snapshots of a group, oldest first; one that vanishes meanwhile is left out.
+ * @throws {CairnError} `not-found` where there is no such group, and what listing a folder gives
+ */
+export async function listSnapshots(store: string, group: GroupName): Promise<SnapshotFolder[]> {
+  const snapshots: SnapshotFolder[] = [];
+  for (const name of (await foldersIn(`${store}/${groupPath(group)}`)).sort()) {
+    const time = snapshotTimeOf(name);
+    const snapshot = time === undefined ? undefined : await findSnapshot(store, group, time);
+    if (snapshot !== undefined) snapshots.push(snapshot);
+  }
+  return snapshots;
+}
+
+/**
+ * A snapshot's folder, or undefined where there is none.
+ * @throws {CairnError} what listing a folder gives
+ */
+export async function findSnapshot(store: string, group: GroupName, time: number): Promise<SnapshotFolder | undefined> {
+  let names: FolderName[];
+  try {
+    names = await namesIn(snapshotPath(store, group, time));
+  } catch (error) {
+    if (kindOf(error) === 'not-found') return undefined;
+    throw error;
+  }
+  const files = names.filter(({ type }) => type === 'file').map(({ name }) => name.toString());
+  return {
+    time,
+    finished: files.includes(MANIFEST_NAME),
+    isProtected: files.includes(PROTECTED_NAME),
+    files: files.filter(isListedByPbs).sort(),
+  };
+}
+
+/**
+ * Makes a group's folder, those on the way to it, and its `owner` (pbs-format §1.5, §10).
+ * @param owner auth id, e.g. `root@pam`
+ * @throws {CairnError} `exists` where it has an owner already, and what writing gives
+ */
+export async function createGroupFolder(store: string, group: GroupName, owner: string): Promise<void> {
+  const folder = `${store}/${groupPath(group)}`;
+  const temporary = `${folder}/${OWNER_NAME}.tmp_${randomBytes(3).toString('hex')}`;
+  await doing(`create group ${folder}`, async () => {
+    await makeFolders(ancestorsOf(store, folder), FOLDER_MODE);
+    await putFile(temporary, `${temporary}x`, Buffer.from(`${owner}\n`), { mode: FILE_MODE, sync: true });
+    try {
+      // A second name is never given to what stands already, unlike a rename.
+      await linkFile(temporary, `${folder}/${OWNER_NAME}`);
+    } finally {
+      await removeFile(temporary);
+    }
+  });
+}
+
+/**
+ * Makes the folder of a new snapshot in a group that exists. Among those who make snapshots of this store only one may
+ * be at it at a time (`.cairn/lock`): two at once could both be told that the folder is theirs.
+ * @returns its path
+ * @throws {CairnError} `exists` where there is one already, `not-found` where there is no such group
+ */
+export async function createSnapshotFolder(store: string, group: GroupName, time: number): Promise<string> {
+  const path = snapshotPath(store, group, time);
+  const siblings = await namesIn(`${store}/${groupPath(group)}`);
+  const name = formatSnapshotTime(time);
+  if (siblings.some((sibling) => sibling.name.toString() === name)) {
+    throw new CairnError('exists', `There is a snapshot ${path} already`);
+  }
+  await doing(`create snapshot ${path}`, () => makeFolders([path], FOLDER_MODE));
+  return path;
+}
+
+/** The folders from below the store down to `folder`, itself included. */
+export function ancestorsOf(store: string, folder: string): string[] {
+  const parts = folder.slice(store.length + 1).split('/');
+  return parts.map((_, i) => `${store}/${parts.slice(0, i + 1).join('/')}`);
+}
+
+function namespacePath(store: string, namespace: readonly string[]): string {
+  return [store, ...namespace.flatMap((component) => ['ns', component])].join('/');
+}
+
+function compareIds(a: string, b: string): number {
+  const numeric = (id: string): boolean => /^\d+$/.test(id);
+  if (numeric(a) && numeric(b) && Number(a) !== Number(b)) return Number(a) - Number(b);
+  if (numeric(a) !== numeric(b)) return numeric(a) ? -1 : 1;
+  return a < b ? -1 : Number(a > b);
+}
+
+async function foldersIn(path: string): Promise<string[]> {
+  return (await namesIn(path)).filter(({ type }) => type === 'folder').map(({ name }) => name.toString());
+}
+
+async function namesIn(path: string): Promise<FolderName[]> {
+  return doing(`list ${path}`, () => listFolder(path));
+}
+
+async function doing<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fromSystemError(error, what);
+  }
+}

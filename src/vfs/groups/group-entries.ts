@@ -1,0 +1,95 @@
+import type { Inode } from '../../catalog/inode.js';
+import { formatSnapshotTime, snapshotTimeOf } from '../../core/snapshot-time.js';
+import type { Attributes, NodeId } from '../api.js';
+import { S_IFLNK, S_IFREG } from '../file-mode.js';
+import type { GroupServices, SnapshotEntry } from './group-parts.js';
+
+/** Inode numbers from here on belong to files that exist in no table: two for each group. */
+const VIRTUAL_INO = 2 ** 39;
+const VIRTUAL_PER_GROUP = 2;
+const LATEST = 0;
+const OWNER = 1;
+
+export const LATEST_NAME = Buffer.from('latest');
+export const OWNER_NAME = Buffer.from('owner');
+
+/** Cookies of a group's names that are no dentries: behind all of those. */
+const VIRTUAL_COOKIE = 2 ** 45;
+const SNAPSHOT_COOKIE = VIRTUAL_COOKIE + 16;
+
+/** A name in a group's folder besides `current`. */
+export type GroupEntry =
+  | { readonly kind: 'latest'; readonly name: Uint8Array; readonly cookie: number; readonly snapshot: SnapshotEntry }
+  | { readonly kind: 'owner'; readonly name: Uint8Array; readonly cookie: number }
+  | { readonly kind: 'snapshot'; readonly name: Uint8Array; readonly cookie: number; readonly snapshot: SnapshotEntry };
+
+const OWNER_ENTRY: GroupEntry = { kind: 'owner', name: OWNER_NAME, cookie: VIRTUAL_COOKIE + 1 };
+
+/** The names a group's folder has besides `current`, by cookie: `owner`, `latest` where there is one, the snapshots. */
+export function groupEntries(services: GroupServices, group: number): GroupEntry[] {
+  const snapshots = services.snapshots(group);
+  const newest = snapshots.at(-1);
+  const entries: GroupEntry[] = [OWNER_ENTRY];
+  if (newest !== undefined) entries.push(latestEntry(newest));
+  entries.push(...snapshots.map(snapshotEntry));
+  return entries.sort((a, b) => a.cookie - b.cookie);
+}
+
+/** The entry of one name, or undefined. */
+export function groupEntry(services: GroupServices, group: number, name: Uint8Array): GroupEntry | undefined {
+  if (OWNER_NAME.equals(name)) return OWNER_ENTRY;
+  const snapshots = services.snapshots(group);
+  const newest = snapshots.at(-1);
+  if (LATEST_NAME.equals(name)) return newest === undefined ? undefined : latestEntry(newest);
+  const time = snapshotTimeOf(Buffer.from(name).toString('latin1'));
+  const snapshot = snapshots.find((candidate) => candidate.time === time);
+  return snapshot === undefined ? undefined : snapshotEntry(snapshot);
+}
+
+function latestEntry(snapshot: SnapshotEntry): GroupEntry {
+  return { kind: 'latest', name: LATEST_NAME, cookie: VIRTUAL_COOKIE + 2, snapshot };
+}
+
+function snapshotEntry(snapshot: SnapshotEntry): GroupEntry {
+  const name = Buffer.from(formatSnapshotTime(snapshot.time));
+  return { kind: 'snapshot', name, cookie: SNAPSHOT_COOKIE + snapshot.archive, snapshot };
+}
+
+/** Node of a group's `latest` or `owner`. */
+export function virtualNode(group: number, kind: 'latest' | 'owner'): NodeId {
+  const which = kind === 'latest' ? LATEST : OWNER;
+  return { archive: 0, position: VIRTUAL_INO + group * VIRTUAL_PER_GROUP + which };
+}
+
+/** Which group's `latest` or `owner` the node is; undefined for any other node. */
+export function virtualOf(node: NodeId): { group: number; kind: 'latest' | 'owner' } | undefined {
+  if (node.archive !== 0 || node.position < VIRTUAL_INO) return undefined;
+  const number = node.position - VIRTUAL_INO;
+  const kind = number % VIRTUAL_PER_GROUP === LATEST ? 'latest' : 'owner';
+  return { group: Math.floor(number / VIRTUAL_PER_GROUP), kind };
+}
+
+/** Attributes of `latest` and `owner`: owner and times are the group folder's. */
+export function virtualAttributes(
+  folder: Readonly<Inode>,
+  node: NodeId,
+  kind: 'latest' | 'owner',
+  size: number,
+): Attributes {
+  return {
+    node,
+    mode: kind === 'latest' ? S_IFLNK | 0o777 : S_IFREG | 0o444,
+    nlink: 1,
+    uid: folder.uid,
+    gid: folder.gid,
+    rdev: 0,
+    size,
+    blocks: kind === 'latest' ? 0 : 1,
+    atimeSec: folder.atimeSec,
+    atimeNsec: folder.atimeNsec,
+    mtimeSec: folder.mtimeSec,
+    mtimeNsec: folder.mtimeNsec,
+    ctimeSec: folder.ctimeSec,
+    ctimeNsec: folder.ctimeNsec,
+  };
+}

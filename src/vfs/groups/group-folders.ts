@@ -1,0 +1,236 @@
+import {
+  CHUNKER_DYNAMIC,
+  type Inode,
+  ROLE_GROUP,
+  ROLE_NAMESPACE,
+  ROLE_NAMESPACES,
+  ROLE_ROOT,
+  ROLE_TYPE,
+  ROOT_INO,
+  type Role,
+} from '../../catalog/inode.js';
+import { CairnError } from '../../core/errors.js';
+import { type GroupName, isGroupType, isLegalId, isLegalNamespace, parseGroupPath } from '../../core/group.js';
+import { snapshotTimeOf } from '../../core/snapshot-time.js';
+import type { Attributes, Caller, FolderEntry, NodeId } from '../api.js';
+import { S_IFDIR } from '../file-mode.js';
+import { listFolder } from '../live/live-folders.js';
+import {
+  attributesOf,
+  folderOf,
+  inodeOf,
+  liveNode,
+  requireEntry,
+  requireFree,
+  timeFields,
+} from '../live/live-nodes.js';
+import type { LiveParts } from '../live/live-parts.js';
+import type { SnapshotNodes } from '../snapshots/snapshot-nodes.js';
+import {
+  type GroupEntry,
+  groupEntries,
+  groupEntry,
+  virtualAttributes,
+  virtualNode,
+  virtualOf,
+} from './group-entries.js';
+import type { GroupServices } from './group-parts.js';
+
+const CURRENT_NAME = Buffer.from('current');
+
+/**
+ * The folders above the live trees: root, types, namespaces and groups. Only groups, namespaces and snapshots are
+ * made and removed there (design §1); everything else is `not-permitted`.
+ */
+export class GroupFolders {
+  readonly #parts: LiveParts;
+  readonly #services: GroupServices;
+  readonly #snapshots: SnapshotNodes;
+
+  constructor(parts: LiveParts, services: GroupServices, snapshots: SnapshotNodes) {
+    this.#parts = parts;
+    this.#services = services;
+    this.#snapshots = snapshots;
+  }
+
+  /** Attributes of a group's snapshot folder, `latest` or `owner`; undefined where the name is none of them. */
+  lookup(folder: Readonly<Inode>, name: Uint8Array): Attributes | undefined | Promise<Attributes | undefined> {
+    const entry = groupEntry(this.#services, folder.group, name);
+    return entry === undefined ? undefined : this.#attributes(folder, entry);
+  }
+
+  /** A group's entries behind `cookie`: the catalog's, then `owner`, `latest` and the snapshots. */
+  async list(folder: Readonly<Inode>, cookie: number, limit: number): Promise<readonly FolderEntry[]> {
+    const stored = listFolder(this.#parts, liveNode(folder.ino), cookie, limit);
+    const more = groupEntries(this.#services, folder.group)
+      .filter((entry) => entry.cookie > cookie)
+      .slice(0, limit - stored.length);
+    const shown = await Promise.all(
+      more.map(async (entry) => ({
+        cookie: entry.cookie,
+        name: entry.name,
+        attributes: await this.#attributes(folder, entry),
+      })),
+    );
+    return [...stored, ...shown];
+  }
+
+  /** Attributes of a `latest` or `owner` node. @throws {CairnError} `stale` where it is no more */
+  virtualAttributes(node: NodeId): Attributes {
+    const { folder, kind } = this.#virtual(node);
+    return virtualAttributes(folder, node, kind, this.virtualContent(node).length);
+  }
+
+  /** What a `latest` link points to, or what an `owner` file holds. */
+  virtualContent(node: NodeId): Uint8Array {
+    const { folder, kind } = this.#virtual(node);
+    if (kind === 'owner') return this.#services.owner(folder.group);
+    const entry = groupEntries(this.#services, folder.group).find((candidate) => candidate.kind === 'latest');
+    if (entry?.kind !== 'latest') throw new CairnError('stale', 'The group has no snapshot any more');
+    const target = groupEntries(this.#services, folder.group).find(
+      (candidate) => candidate.kind === 'snapshot' && candidate.snapshot.archive === entry.snapshot.archive,
+    );
+    return target?.name ?? new Uint8Array(0);
+  }
+
+  /** mkdir in one of these folders. */
+  async make(caller: Caller, parent: NodeId, name: Uint8Array): Promise<Attributes> {
+    const folder = folderOf(this.#parts, parent);
+    const text = Buffer.from(name).toString('latin1');
+    if (folder.role === ROLE_GROUP) return this.#makeSnapshot(folder, name, text);
+    if (folder.role === ROLE_TYPE) return this.#makeGroup(caller, folder, text);
+    if (folder.role === ROLE_NAMESPACES) {
+      const above = this.#componentsOf(folder);
+      if (!isLegalId(text) || !isLegalNamespace([...above, text])) throw notLegal('namespace', text);
+      return this.#makeFolder(caller, folder, name, ROLE_NAMESPACE);
+    }
+    if (folder.role === ROLE_NAMESPACE || folder.role === ROLE_ROOT) {
+      if (isGroupType(text)) return this.#makeFolder(caller, folder, name, ROLE_TYPE);
+      if (text === 'ns') return this.#makeFolder(caller, folder, name, ROLE_NAMESPACES);
+      throw notLegal('group type', text);
+    }
+    throw new CairnError('not-permitted', 'Folders are made here by other means');
+  }
+
+  /** rmdir in one of these folders. */
+  async remove(parent: NodeId, name: Uint8Array): Promise<void> {
+    const folder = folderOf(this.#parts, parent);
+    if (folder.role === ROLE_GROUP) return this.#removeSnapshot(folder, name);
+    const inode = requireEntry(this.#parts, folder.ino, name);
+    if (inode.role === ROLE_GROUP) return this.#removeGroup(inode);
+    if (inode.role === ROLE_NAMESPACE || (inode.role !== ROLE_ROOT && folder.role === ROLE_NAMESPACE)) {
+      if (this.#parts.tree.names.hasEntries(inode.ino)) throw new CairnError('not-empty', 'Folder is not empty');
+      this.#parts.log.make({ kind: 'unlink', parent: folder.ino, name, ...timeFields(this.#parts.clock.now()) });
+      this.#parts.orphans.add(inode.ino);
+      return;
+    }
+    throw new CairnError('not-permitted', 'This folder is part of every datastore');
+  }
+
+  async #makeSnapshot(folder: Readonly<Inode>, name: Uint8Array, text: string): Promise<Attributes> {
+    const time = snapshotTimeOf(text);
+    if (CURRENT_NAME.equals(name) || (await this.lookup(folder, name)) !== undefined) {
+      throw new CairnError('exists', 'The name is taken');
+    }
+    if (time === undefined) throw notLegal('snapshot time', text);
+    await this.#services.createSnapshot(this.#groupOf(folder), time);
+    const made = await this.lookup(folder, name);
+    if (made === undefined) throw new CairnError('io', `Snapshot ${text} was made but does not show`);
+    return made;
+  }
+
+  async #removeSnapshot(folder: Readonly<Inode>, name: Uint8Array): Promise<void> {
+    const entry = groupEntry(this.#services, folder.group, name);
+    if (entry?.kind !== 'snapshot') {
+      if (entry !== undefined) throw new CairnError('not-a-directory', 'Not a folder');
+      requireEntry(this.#parts, folder.ino, name);
+      throw new CairnError('not-permitted', 'The live tree goes with its group');
+    }
+    await this.#services.forgetSnapshot(this.#groupOf(folder), entry.snapshot.time);
+  }
+
+  async #makeGroup(caller: Caller, folder: Readonly<Inode>, id: string): Promise<Attributes> {
+    if (!isLegalId(id)) throw notLegal('group name', id);
+    requireFree(this.#parts, folder.ino, Buffer.from(id));
+    const group: GroupName = parseGroupPath(`${this.#pathOf(folder)}/${id}`);
+    await this.#services.createGroupFolder(group);
+    requireFree(this.#parts, folder.ino, Buffer.from(id));
+    const groupIno = this.#parts.tree.inodes.allocate();
+    this.#parts.log.make({
+      kind: 'create-group',
+      group,
+      id: this.#services.allocateGroup(),
+      groupIno,
+      currentIno: this.#parts.tree.inodes.allocate(),
+      folderInos: [],
+      uid: caller.uid,
+      gid: caller.gid,
+      ...timeFields(this.#parts.clock.now()),
+    });
+    return attributesOf(this.#parts, inodeOf(this.#parts, liveNode(groupIno)));
+  }
+
+  async #removeGroup(group: Readonly<Inode>): Promise<void> {
+    const current = this.#parts.tree.names.lookup(group.ino, CURRENT_NAME);
+    if (this.#services.snapshots(group.group).length > 0) throw new CairnError('not-empty', 'Group has snapshots');
+    if (current !== undefined && this.#parts.tree.names.hasEntries(current)) {
+      throw new CairnError('not-empty', 'The live tree of the group is not empty');
+    }
+    await this.#services.removeGroupFolder(this.#groupOf(group));
+    this.#parts.log.make({ kind: 'remove-group', id: group.group, ...timeFields(this.#parts.clock.now()) });
+  }
+
+  #makeFolder(caller: Caller, parent: Readonly<Inode>, name: Uint8Array, role: Role): Attributes {
+    requireFree(this.#parts, parent.ino, name);
+    const { seconds, nanoseconds } = this.#parts.clock.now();
+    const inode: Readonly<Inode> = {
+      ...{ ino: this.#parts.tree.inodes.allocate(), mode: S_IFDIR | 0o755, nlink: 2, uid: caller.uid, gid: caller.gid },
+      ...{ rdev: 0, size: 0, allocated: 0, storage: 0, chunker: CHUNKER_DYNAMIC, version: 0, role, group: 0 },
+      ...{ atimeSec: seconds, mtimeSec: seconds, ctimeSec: seconds, btimeSec: seconds, target: null },
+      ...{ atimeNsec: nanoseconds, mtimeNsec: nanoseconds, ctimeNsec: nanoseconds, btimeNsec: nanoseconds },
+    };
+    this.#parts.log.make({ kind: 'create', parent: parent.ino, name, inode, xattrs: [] });
+    return attributesOf(this.#parts, inode);
+  }
+
+  #attributes(folder: Readonly<Inode>, entry: GroupEntry): Attributes | Promise<Attributes> {
+    if (entry.kind === 'snapshot') return this.#snapshots.root(entry.snapshot.archive);
+    return this.virtualAttributes(virtualNode(folder.group, entry.kind));
+  }
+
+  #virtual(node: NodeId): { folder: Readonly<Inode>; kind: 'latest' | 'owner' } {
+    const virtual = virtualOf(node);
+    const folderIno = virtual === undefined ? undefined : this.#services.groupFolder(virtual.group);
+    const folder = folderIno === undefined ? undefined : this.#parts.tree.inodes.find(folderIno);
+    if (virtual === undefined || folder === undefined) throw new CairnError('stale', 'The group is gone');
+    return { folder, kind: virtual.kind };
+  }
+
+  #groupOf(folder: Readonly<Inode>): GroupName {
+    return parseGroupPath(this.#pathOf(folder));
+  }
+
+  /** The folder's path below the root, as `groupPath` writes it. */
+  #pathOf(folder: Readonly<Inode>): string {
+    const names: string[] = [];
+    for (let ino = folder.ino; ino !== ROOT_INO; ) {
+      const parent = this.#parts.tree.names.parentOf(ino);
+      const name = parent === undefined ? undefined : this.#parts.tree.names.entryName(parent, ino);
+      if (parent === undefined || name === undefined) throw new CairnError('stale', 'The folder was removed');
+      names.unshift(Buffer.from(name).toString('latin1'));
+      ino = parent;
+    }
+    return names.join('/');
+  }
+
+  /** Components of the namespace an `ns` folder is in. */
+  #componentsOf(folder: Readonly<Inode>): string[] {
+    return this.#pathOf(folder)
+      .split('/')
+      .filter((_, index) => index % 2 === 1);
+  }
+}
+
+function notLegal(what: string, name: string): CairnError {
+  return new CairnError('invalid', `${JSON.stringify(name)} is no ${what}`);
+}

@@ -1,0 +1,207 @@
+import type { ContentChange } from '../../catalog/change.js';
+import type { Inode } from '../../catalog/inode.js';
+import type { ReadPiece, WriteBody } from '../../content/transfer.js';
+import { CairnError } from '../../core/errors.js';
+import type { Awaitable, HandleId, NodeId, OpenResult } from '../api.js';
+import { isFolder, isRegular, withoutPrivileges } from '../file-mode.js';
+import { inodeOf } from './live-nodes.js';
+import type { LiveParts } from './live-parts.js';
+import type { OpenFile } from './open-files.js';
+
+const O_ACCMODE = 3;
+const O_WRONLY = 1;
+const O_TRUNC = 0o1000;
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
+const FALLOC_FL_ZERO_RANGE = 16;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+/** Largest file, bytes: what the pxar payload stream and JavaScript's exact integers carry. */
+const MAX_FILE_BYTES = 2 ** 53 - 1;
+const CAPABILITY = Buffer.from('security.capability');
+const RELATIME_SECONDS = 24 * 60 * 60;
+
+export function open(parts: LiveParts, node: NodeId, flags: number): Awaitable<OpenResult> {
+  const inode = inodeOf(parts, node);
+  if (isFolder(inode.mode)) throw new CairnError('is-a-directory', 'A folder is not opened as a file');
+  if (!isRegular(inode.mode)) throw new CairnError('unsupported', 'Only regular files are opened by the daemon');
+  const result = openInode(parts, inode, flags);
+  if ((flags & O_TRUNC) === 0 || (flags & O_ACCMODE) === 0) return result;
+  const truncated = parts.contents.get(inode.ino)?.truncate(0, parts.clock.now());
+  return truncated === undefined ? result : truncated.then(() => result);
+}
+
+/** Opens an inode: a write-only one without other handles gets its bytes straight (design §6). */
+export function openInode(parts: LiveParts, inode: Readonly<Inode>, flags: number): OpenResult {
+  const access = flags & O_ACCMODE;
+  const writable = access !== 0;
+  const alone = !parts.openFiles.isOpen(inode.ino);
+  const direct = access === O_WRONLY && alone;
+  if (writable) parts.contents.open(inode.ino);
+  else touchAtime(parts, inode);
+  const handle = parts.openFiles.add({
+    ino: inode.ino,
+    writable,
+    readable: access !== O_WRONLY,
+    direct,
+    privilegesChecked: false,
+    nextRead: 0,
+  });
+  return { handle, directIo: direct, keepCache: !writable && alone, noFlush: !writable };
+}
+
+/** The relatime rule: a read moves atime when it is not younger than the last change, or a day old. */
+function touchAtime(parts: LiveParts, inode: Readonly<Inode>): void {
+  const { seconds, nanoseconds } = parts.clock.now();
+  const older = (sec: number, nsec: number) =>
+    inode.atimeSec < sec || (inode.atimeSec === sec && inode.atimeNsec <= nsec);
+  const due =
+    older(inode.mtimeSec, inode.mtimeNsec) ||
+    older(inode.ctimeSec, inode.ctimeNsec) ||
+    seconds - inode.atimeSec >= RELATIME_SECONDS;
+  if (!due || parts.log.failure !== undefined) return;
+  parts.log.make({ kind: 'attributes', ino: inode.ino, fields: { atimeSec: seconds, atimeNsec: nanoseconds } });
+}
+
+export function read(
+  parts: LiveParts,
+  handle: HandleId,
+  offset: number,
+  length: number,
+): Awaitable<readonly ReadPiece[]> {
+  const file = parts.openFiles.get(handle);
+  const pieces = parts.reader.read(file.ino, offset, length);
+  if (file.nextRead === offset) parts.reader.ahead(file.ino, offset + length);
+  file.nextRead = offset + length;
+  return pieces;
+}
+
+export function write(
+  parts: LiveParts,
+  handle: HandleId,
+  offset: number,
+  body: WriteBody,
+  killPrivileges: boolean,
+): Awaitable<void> {
+  const file = writableFile(parts, handle);
+  if (offset + body.length > MAX_FILE_BYTES) throw new CairnError('too-large', 'File would be larger than 8 PiB');
+  const written = contentOf(parts, file).write(offset, body);
+  if (written === undefined) dropPrivileges(parts, file, killPrivileges);
+  else return written.then(() => dropPrivileges(parts, file, killPrivileges));
+}
+
+/** A write takes away set-id bits where the kernel says so, and file capabilities always. */
+function dropPrivileges(parts: LiveParts, file: OpenFile, kill: boolean): void {
+  if (!kill && file.privilegesChecked) return;
+  const inode = parts.tree.inodes.find(file.ino);
+  if (inode === undefined) return;
+  const mode = kill ? withoutPrivileges(inode.mode) : inode.mode;
+  if (mode !== inode.mode) parts.log.make({ kind: 'attributes', ino: file.ino, fields: { mode } });
+  if (!file.privilegesChecked) removeCapability(parts, file.ino);
+  file.privilegesChecked = true;
+}
+
+/** Takes file capabilities away, as every write, truncation and change of owner does. */
+export function removeCapability(parts: LiveParts, ino: number): void {
+  if (parts.tree.xattrs.find(ino, CAPABILITY) === undefined) return;
+  const { seconds, nanoseconds } = parts.clock.now();
+  parts.log.make({ kind: 'remove-xattr', ino, name: CAPABILITY, timeSec: seconds, timeNsec: nanoseconds });
+}
+
+export function flush(parts: LiveParts, handle: HandleId): Awaitable<void> {
+  const file = parts.openFiles.get(handle);
+  if (file.writable) return contentOf(parts, file).flush();
+}
+
+export async function sync(parts: LiveParts, handle: HandleId): Promise<void> {
+  const file = parts.openFiles.get(handle);
+  await parts.contents.get(file.ino)?.flush();
+  await parts.durability.barrier();
+}
+
+export function release(parts: LiveParts, handle: HandleId): Awaitable<void> {
+  const file = parts.openFiles.remove(handle);
+  if (file === undefined) return;
+  const closed = file.writable ? parts.contents.close(file.ino) : undefined;
+  if (closed === undefined) parts.orphans.dropUnused(file.ino);
+  else return closed.finally(() => parts.orphans.dropUnused(file.ino));
+}
+
+export async function allocate(
+  parts: LiveParts,
+  handle: HandleId,
+  offset: number,
+  length: number,
+  mode: number,
+): Promise<void> {
+  const file = writableFile(parts, handle);
+  const keepSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
+  const punch = (mode & FALLOC_FL_PUNCH_HOLE) !== 0;
+  const zero = (mode & FALLOC_FL_ZERO_RANGE) !== 0;
+  if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) || (punch && zero)) {
+    throw new CairnError('unsupported', `fallocate mode ${mode}`);
+  }
+  if (offset + length > MAX_FILE_BYTES) throw new CairnError('too-large', 'File would be larger than 8 PiB');
+  await contentOf(parts, file).flush();
+  const inode = parts.tree.inodes.find(file.ino);
+  if (inode === undefined) throw new CairnError('stale', `Inode ${file.ino} is gone`);
+  if (punch || zero) parts.log.make(holeChange(parts, inode, offset, Math.min(offset + length, inode.size)));
+  if (!keepSize && offset + length > inode.size) {
+    await contentOf(parts, file).truncate(offset + length, parts.clock.now());
+  }
+  removeCapability(parts, file.ino);
+}
+
+function holeChange(parts: LiveParts, inode: Readonly<Inode>, start: number, end: number): ContentChange {
+  const { seconds, nanoseconds } = parts.clock.now();
+  return {
+    kind: 'content',
+    ino: inode.ino,
+    start: Math.min(start, end),
+    end,
+    extents: [],
+    size: inode.size,
+    storage: inode.storage,
+    chunker: inode.chunker,
+    mtimeSec: seconds,
+    mtimeNsec: nanoseconds,
+    ctimeSec: seconds,
+    ctimeNsec: nanoseconds,
+  };
+}
+
+export async function seek(parts: LiveParts, handle: HandleId, offset: number, whence: number): Promise<number> {
+  const file = parts.openFiles.get(handle);
+  if (whence !== SEEK_DATA && whence !== SEEK_HOLE)
+    throw new CairnError('invalid', `Cannot seek with whence ${whence}`);
+  await parts.contents.get(file.ino)?.flush();
+  const size = parts.tree.inodes.find(file.ino)?.size ?? 0;
+  if (offset >= size) throw new CairnError('no-data-here', 'Offset is behind the end of the file');
+  return whence === SEEK_DATA ? seekData(parts, file.ino, offset) : seekHole(parts, file.ino, offset, size);
+}
+
+function seekData(parts: LiveParts, ino: number, offset: number): number {
+  const found = parts.tree.extents.nextData(ino, offset);
+  if (found === undefined) throw new CairnError('no-data-here', 'No data behind this offset');
+  return found;
+}
+
+function seekHole(parts: LiveParts, ino: number, offset: number, size: number): number {
+  for (let at = offset; ; ) {
+    const search = parts.tree.extents.nextHole(ino, at);
+    if (search.found) return Math.min(search.offset, size);
+    at = search.offset;
+  }
+}
+
+function writableFile(parts: LiveParts, handle: HandleId): OpenFile {
+  const file = parts.openFiles.get(handle);
+  if (!file.writable) throw new CairnError('invalid', `Handle ${handle} is not open for writing`);
+  return file;
+}
+
+function contentOf(parts: LiveParts, file: OpenFile) {
+  const content = parts.contents.get(file.ino);
+  if (content === undefined) throw new CairnError('stale', `Inode ${file.ino} is not open for writing`);
+  return content;
+}

@@ -1,0 +1,76 @@
+import { CairnError } from '../../core/errors.js';
+import { ACL_ACCESS, ACL_DEFAULT, isAclName, modeOfAcl } from '../acl.js';
+import type { NodeId } from '../api.js';
+import { isFolder, isSymlink, S_ISGID } from '../file-mode.js';
+import { inodeOf, timeFields } from './live-nodes.js';
+import type { LiveParts } from './live-parts.js';
+
+const XATTR_CREATE = 1;
+const XATTR_REPLACE = 2;
+const NAME_MAX_BYTES = 255;
+/** XATTR_SIZE_MAX of linux/limits.h. */
+const VALUE_MAX_BYTES = 65_536;
+const SELINUX = Buffer.from('security.selinux');
+
+export function getXattr(parts: LiveParts, node: NodeId, name: Uint8Array): Uint8Array {
+  const inode = inodeOf(parts, node);
+  const value = parts.tree.xattrs.find(inode.ino, name);
+  if (value !== undefined) return value;
+  // The kernel stops asking for a label no file system here has; absence would be asked again for every file.
+  if (SELINUX.equals(name)) throw new CairnError('unsupported', 'No SELinux labels are stored');
+  throw new CairnError('no-attribute', 'No such extended attribute');
+}
+
+export function listXattrs(parts: LiveParts, node: NodeId): readonly Uint8Array[] {
+  return parts.tree.xattrs.names(inodeOf(parts, node).ino);
+}
+
+export function setXattr(
+  parts: LiveParts,
+  node: NodeId,
+  name: Uint8Array,
+  value: Uint8Array,
+  flags: number,
+  killSetgid: boolean,
+): void {
+  const inode = inodeOf(parts, node);
+  if (inode.group === 0) throw new CairnError('not-permitted', 'Attributes change only inside live trees');
+  if (name.length > NAME_MAX_BYTES) throw new CairnError('out-of-range', 'Name of an extended attribute is too long');
+  if (value.length > VALUE_MAX_BYTES) throw new CairnError('out-of-range', 'Value is larger than 64 KiB');
+  const present = parts.tree.xattrs.find(inode.ino, name) !== undefined;
+  if (present && flags & XATTR_CREATE) throw new CairnError('exists', 'Extended attribute exists');
+  if (!present && flags & XATTR_REPLACE) throw new CairnError('no-attribute', 'No such extended attribute');
+  if (isAclName(name)) setAcl(parts, node, name, value, killSetgid);
+  else parts.log.make({ kind: 'set-xattr', ino: inode.ino, name, value, ...timeFields(parts.clock.now()) });
+}
+
+/** Stores an ACL; an access ACL sets the mode's permission bits, and one that says no more than they do is not kept. */
+function setAcl(parts: LiveParts, node: NodeId, name: Uint8Array, value: Uint8Array, killSetgid: boolean): void {
+  const inode = inodeOf(parts, node);
+  if (isSymlink(inode.mode)) throw new CairnError('unsupported', 'A symbolic link has no ACL');
+  const now = parts.clock.now();
+  if (ACL_DEFAULT.equals(name)) {
+    if (!isFolder(inode.mode)) throw new CairnError('access-denied', 'Only a folder has a default ACL');
+    modeOfAcl(value, inode.mode);
+    parts.log.make({ kind: 'set-xattr', ino: inode.ino, name, value, ...timeFields(now) });
+    return;
+  }
+  const { mode, minimal } = modeOfAcl(value, inode.mode);
+  const kept = killSetgid ? mode & ~S_ISGID : mode;
+  const fields = { mode: kept, ctimeSec: now.seconds, ctimeNsec: now.nanoseconds };
+  parts.log.make({ kind: 'attributes', ino: inode.ino, fields });
+  if (!minimal) parts.log.make({ kind: 'set-xattr', ino: inode.ino, name: ACL_ACCESS, value, ...timeFields(now) });
+  else if (parts.tree.xattrs.find(inode.ino, ACL_ACCESS) !== undefined) {
+    parts.log.make({ kind: 'remove-xattr', ino: inode.ino, name: ACL_ACCESS, ...timeFields(now) });
+  }
+}
+
+export function removeXattr(parts: LiveParts, node: NodeId, name: Uint8Array): void {
+  const inode = inodeOf(parts, node);
+  if (inode.group === 0) throw new CairnError('not-permitted', 'Attributes change only inside live trees');
+  if (parts.tree.xattrs.find(inode.ino, name) === undefined) {
+    if (isAclName(name)) return;
+    throw new CairnError('no-attribute', 'No such extended attribute');
+  }
+  parts.log.make({ kind: 'remove-xattr', ino: inode.ino, name, ...timeFields(parts.clock.now()) });
+}

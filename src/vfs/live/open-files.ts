@@ -1,0 +1,69 @@
+import { CairnError } from '../../core/errors.js';
+import type { HandleId } from '../api.js';
+
+/** An open live file. */
+export interface OpenFile {
+  readonly ino: number;
+  readonly writable: boolean;
+  readonly readable: boolean;
+  /** Opened so that the kernel passes reads and writes straight through. */
+  readonly direct: boolean;
+  /** Whether set-id bits and capabilities have been looked at for this handle's writes. */
+  privilegesChecked: boolean;
+  /** Where a sequential reader would go on. */
+  nextRead: number;
+}
+
+interface Counts {
+  readers: number;
+  writers: number;
+}
+
+/** The open live files by handle, and how many handles each inode has. */
+export class OpenFiles {
+  readonly #files = new Map<HandleId, OpenFile>();
+  readonly #counts = new Map<number, Counts>();
+  #last: HandleId = 0;
+
+  add(file: OpenFile): HandleId {
+    this.#last += 1;
+    this.#files.set(this.#last, file);
+    const counts = this.#counts.get(file.ino) ?? { readers: 0, writers: 0 };
+    if (file.writable) counts.writers += 1;
+    else counts.readers += 1;
+    this.#counts.set(file.ino, counts);
+    return this.#last;
+  }
+
+  /** @throws {CairnError} `stale` for a handle that is not open */
+  get(handle: HandleId): OpenFile {
+    const file = this.#files.get(handle);
+    if (file === undefined) throw new CairnError('stale', `Handle ${handle} is not open`);
+    return file;
+  }
+
+  remove(handle: HandleId): OpenFile | undefined {
+    const file = this.#files.get(handle);
+    if (file === undefined) return undefined;
+    this.#files.delete(handle);
+    const counts = this.#counts.get(file.ino);
+    if (counts !== undefined) {
+      if (file.writable) counts.writers -= 1;
+      else counts.readers -= 1;
+      if (counts.readers + counts.writers === 0) this.#counts.delete(file.ino);
+    }
+    return file;
+  }
+
+  isOpen(ino: number): boolean {
+    return this.#counts.has(ino);
+  }
+
+  hasWriter(ino: number): boolean {
+    return (this.#counts.get(ino)?.writers ?? 0) > 0;
+  }
+
+  get count(): number {
+    return this.#files.size;
+  }
+}

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { test } from 'node:test';
+import { mountedOn, outputOf, runCommand } from '../support/commands.js';
+import { TestStore, type User } from '../support/mounted-store.js';
+
+const NOBODY: User = { uid: 65534, gid: 65534 };
+
+/** Calls `body` with an ordinary user's store; root gives the checkout a path that user may read. */
+async function asOrdinaryUser(body: (store: TestStore, user: User) => Promise<void>): Promise<void> {
+  const isRoot = process.getuid?.() === 0;
+  const folder = mkdtempSync(join(tmpdir(), 'cairn-user-'));
+  const [checkout, own] = [join(folder, 'checkout'), join(folder, 'own')];
+  chmodSync(folder, 0o755);
+  for (const path of [checkout, own]) mkdirSync(path);
+  if (isRoot) {
+    outputOf('mount', ['--bind', resolve('.'), checkout]);
+    chownSync(own, 65534, 65534);
+  }
+  const program = isRoot ? join(checkout, 'dist/src/cli/main.js') : undefined;
+  const user = isRoot ? NOBODY : {};
+  const store = new TestStore(own, user, program);
+  if (isRoot) chownSync(store.mountpoint, 65534, 65534);
+  try {
+    await body(store, user);
+  } finally {
+    await store.abandon();
+    if (isRoot) outputOf('umount', [checkout]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test('an ordinary user can create, mount, fill and snapshot a datastore of his own', async () => {
+  await asOrdinaryUser(async (store, user) => {
+    store.cairn('init', store.store);
+    await store.mount();
+    const sh = (script: string): string => outputOf('sh', ['-c', script, store.mountpoint], { ...user, cwd: '/' });
+    sh('mkdir -p "$0/host/x" && echo mine >"$0/host/x/current/file"');
+    sh('rsync -a /usr/include/linux/ "$0/host/x/current/"');
+    assert.match(store.cairn('snapshot', 'create', 'host/x'), /host\/x/);
+    await store.remount();
+    assert.equal(sh('cat "$0/host/x/latest/file"'), 'mine\n');
+    assert.equal(sh('rsync -anic /usr/include/linux/ "$0/host/x/latest/"'), '');
+    await store.umount();
+    assert.deepEqual(mountedOn(store.mountpoint), []);
+  });
+});
+
+test('others do not see an ordinary user’s mount', {
+  skip: process.getuid?.() === 0 ? false : 'needs root',
+}, async () => {
+  await asOrdinaryUser(async (store) => {
+    store.cairn('init', store.store);
+    await store.mount();
+    const other = runCommand('ls', [store.mountpoint], { uid: 1001, gid: 1001 });
+    assert.notEqual(other.status, 0);
+    await store.umount();
+    assert.ok(statSync(store.mountpoint).isDirectory());
+    assert.match(readFileSync(join(store.store, '.cairn/config.json'), 'utf8'), /format/);
+  });
+});

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+
+/** One line of the daemon's log as pino writes it. */
+interface LogLine {
+  readonly level: number;
+  readonly msg?: string;
+}
+
+/** pino's number for `warn`. */
+const WARN = 40;
+
+/**
+ * The log of a test's daemons, captured in two files. Any warning or error in it that was not declared by
+ * `expect` fails the test, and so does anything on stderr that is no log line (a warning of Node, a stack trace).
+ */
+export class DaemonLog {
+  readonly paths: readonly [out: string, err: string];
+  readonly #expected: RegExp[] = [];
+
+  constructor(out: string, err: string) {
+    this.paths = [out, err];
+  }
+
+  /** Declares that lines matching `pattern` are part of the test. */
+  expect(pattern: RegExp): void {
+    this.#expected.push(pattern);
+  }
+
+  text(): string {
+    return this.paths.map(readIfThere).join('');
+  }
+
+  /** The warnings and errors whose line matches. */
+  matching(pattern: RegExp): string[] {
+    return this.text()
+      .split('\n')
+      .filter((line) => pattern.test(line));
+  }
+
+  /** Fails where the log holds a warning or error nobody declared. */
+  assertClean(): void {
+    const [out, err] = this.paths.map((path) =>
+      readIfThere(path)
+        .split('\n')
+        .filter((line) => line !== ''),
+    );
+    const alarming = [
+      ...(out ?? []).filter((line) => (parse(line)?.level ?? 0) >= WARN),
+      ...(err ?? []).filter((line) => (parse(line)?.level ?? WARN) >= WARN),
+    ];
+    const unexpected = alarming.filter((line) => !this.#expected.some((pattern) => pattern.test(line)));
+    assert.deepEqual(unexpected, [], 'unexpected warnings or errors in the log of the daemon');
+  }
+}
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+function parse(line: string): LogLine | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null && 'level' in value ? (value as LogLine) : undefined;
+  } catch {
+    return undefined;
+  }
+}

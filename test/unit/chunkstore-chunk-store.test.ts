@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import type { Backend } from '../../src/backend/backend.js';
+import { MemoryBackend } from '../../src/backend/memory/memory-backend.js';
+import { MAX_CHUNK_BYTES } from '../../src/chunk/limits.js';
+import { ChunkError } from '../../src/chunkstore/chunk-error.js';
+import { type ChunkSource, ChunkStore } from '../../src/chunkstore/chunk-store.js';
+import { chunkName } from '../../src/chunkstore/layout.js';
+import type { Digest } from '../../src/core/digest.js';
+import { CairnError, type ErrorKind } from '../../src/core/errors.js';
+import { encodeBlobSync } from '../../src/native/blob.js';
+import { copyCached, dropCached } from '../../src/native/chunk-cache.js';
+import { isHeld } from '../../src/native/holds.js';
+
+const digestOf = (bytes: Uint8Array): Digest => createHash('sha256').update(bytes).digest();
+const isKind = (kind: ErrorKind) => (error: unknown) => error instanceof CairnError && error.kind === kind;
+
+/** A chunk no other test has, with the store it is put into. */
+function setUp(length = 100_000, backend: Backend = new MemoryBackend()) {
+  const bytes = randomBytes(length);
+  return { backend, store: new ChunkStore(backend, 2, 2), bytes, digest: digestOf(bytes) };
+}
+
+/** A source whose encoding waits until it is let go. */
+class HeldSource implements ChunkSource {
+  readonly length: number;
+  started = 0;
+  letGo: () => void = () => undefined;
+  readonly #bytes: Uint8Array;
+  readonly #gate: Promise<void>;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.length = bytes.length;
+    this.#gate = new Promise((resolve) => {
+      this.letGo = resolve;
+    });
+  }
+
+  async encode(out: Uint8Array, level: number): Promise<number> {
+    this.started += 1;
+    await this.#gate;
+    return encodeBlobSync(this.#bytes, out, level);
+  }
+}
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+test('a chunk that was inserted is read back, and its blob is the one PBS would write', async () => {
+  const { backend, store } = setUp();
+  const bytes = Buffer.from('hello\n');
+  // pbs-format A.1
+  const digest = Buffer.from('5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03', 'hex');
+  assert.equal(await store.insertBytes(digest, bytes), 18);
+  const name = '.chunks/58/5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03';
+  assert.equal((await backend.get(name)).toString('hex'), '42ab3807be8370a120303a3668656c6c6f0a');
+  assert.deepEqual(await store.read(digest), bytes);
+});
+
+test("in PBS's layout the folder has four digits", () => {
+  const digest = digestOf(Buffer.from('x'));
+  assert.equal(chunkName(digest, 4), `.chunks/2d71/${Buffer.from(digest).toString('hex')}`);
+});
+
+test('a chunk is re-used only where it has exactly the length that is known of it', async () => {
+  const { backend, store, bytes, digest } = setUp();
+  assert.equal(await store.reuse(digest, 100), false);
+  const stored = await store.insertBytes(digest, bytes);
+  assert.equal(await store.reuse(digest, stored), true);
+  assert.equal(await store.reuse(digest, stored - 1), false);
+  await backend.put(chunkName(digest, 2), Buffer.alloc(0));
+  assert.equal(await store.reuse(digest, stored), false);
+  assert.equal(store.counters.reuses, 1);
+});
+
+test('one insert of a digest is in flight; who comes later shares it', async () => {
+  const { store, bytes, digest } = setUp();
+  const [first, second] = [new HeldSource(bytes), new HeldSource(bytes)];
+  const inserts = [store.insert(digest, first), store.insert(digest, second)];
+  first.letGo();
+  const [a, b] = await Promise.all(inserts);
+  assert.equal(a, b);
+  assert.deepEqual([first.started, second.started], [1, 0]);
+  assert.equal(store.counters.inserts, 1);
+  assert.equal(store.counters.plainBytes, bytes.length);
+  assert.equal(store.counters.encodedBytes, a);
+});
+
+test('an insert that failed is told to all who share it, and can be tried again', async () => {
+  const { store, bytes, digest } = setUp();
+  const fail = () => Promise.reject(new CairnError('no-space', 'The disk is full'));
+  const source = { length: bytes.length, encode: fail };
+  const inserts = [store.insert(digest, source), store.insert(digest, source)];
+  for (const insert of inserts) await assert.rejects(insert, isKind('no-space'));
+  await store.insertBytes(digest, bytes);
+  assert.deepEqual(await store.read(digest), bytes);
+});
+
+test('inserts beyond the limit wait, and go on in the order they came', async () => {
+  const { store } = setUp();
+  const order: number[] = [];
+  const sources = Array.from({ length: 6 }, (_, index) => new HeldSource(Buffer.from(`${index} ${randomBytes(8)}`)));
+  const inserts = sources.map(async (source, index) => {
+    await store.insert(digestOf(randomBytes(32)), source);
+    order.push(index);
+  });
+  for (const [index, source] of sources.entries()) {
+    await nextTurn();
+    const started = sources.filter((other) => other.started > 0).length;
+    assert.equal(started, Math.min(index + 2, sources.length));
+    source.letGo();
+    await inserts[index];
+  }
+  assert.deepEqual(order, [0, 1, 2, 3, 4, 5]);
+});
+
+test('a slot is free again after a failure, whatever failed', async () => {
+  const { bytes, digest } = setUp();
+  const store = new ChunkStore(new MemoryBackend(50), 2, 1);
+  for (let round = 0; round < 3; round++) await assert.rejects(store.insertBytes(digest, bytes), isKind('no-space'));
+  const small = Buffer.from('small');
+  await store.insertBytes(digestOf(small), small);
+});
+
+test('chunks from one byte to the limit are inserted, longer ones refused', async () => {
+  const { store } = setUp();
+  for (const length of [0, 1, MAX_CHUNK_BYTES]) {
+    const bytes = Buffer.alloc(length, 7);
+    await store.insertBytes(digestOf(bytes), bytes);
+    assert.ok((await store.read(digestOf(bytes))).equals(bytes));
+  }
+  const encode = () => assert.fail('must not be asked');
+  await assert.rejects(store.insert(Buffer.alloc(32), { length: MAX_CHUNK_BYTES + 1, encode }), isKind('too-large'));
+});
+
+test('a load brings the chunk into the cache, once for all who wait', async (t) => {
+  const { store, bytes, digest } = setUp();
+  t.after(() => dropCached(digest));
+  await store.insertBytes(digest, bytes);
+  const loads = [store.load(digest, bytes.length), store.load(digest)];
+  assert.ok(isHeld(digest), 'a load in flight holds its chunk');
+  await Promise.all(loads);
+  await store.load(digest);
+  assert.ok(!isHeld(digest));
+  assert.equal(store.counters.loads, 1);
+  assert.deepEqual(copyCached(digest, 10, 20), bytes.subarray(10, 30));
+});
+
+test('a chunk that is not there is an error that names it, and no "no such file"', async () => {
+  const { store, digest } = setUp();
+  const absent = (error: unknown) =>
+    error instanceof ChunkError && error.state === 'absent' && error.kind === 'corrupt' && error.digest === digest;
+  await assert.rejects(store.load(digest), absent);
+  await assert.rejects(store.read(digest), absent);
+  await assert.rejects(store.read(digest), new RegExp(Buffer.from(digest).toString('hex')));
+  assert.ok(!isHeld(digest));
+});
+
+test('a backend that cannot be read is not taken for an absent chunk', async () => {
+  const { digest } = setUp();
+  const backend = new MemoryBackend();
+  backend.get = () => Promise.reject(new CairnError('io', 'The disk is broken'));
+  await assert.rejects(new ChunkStore(backend, 2).load(digest), (error) => {
+    return !(error instanceof ChunkError) && isKind('io')(error);
+  });
+});
+
+test('damaged chunks are found, whatever is damaged', async () => {
+  const { backend, store, bytes, digest } = setUp();
+  await store.insertBytes(digest, bytes);
+  const blob = await backend.get(chunkName(digest, 2));
+  const other = Buffer.alloc(200);
+  const otherBlob = other.subarray(0, encodeBlobSync(Buffer.from('another chunk'), other, 1));
+  const flipped = Buffer.from(blob);
+  flipped[500] = (flipped[500] ?? 0) ^ 1;
+  const corrupt = (error: unknown) => error instanceof ChunkError && error.state === 'corrupt';
+  for (const damaged of [flipped, blob.subarray(0, -1), Buffer.alloc(0), Buffer.alloc(40), otherBlob]) {
+    await backend.put(chunkName(digest, 2), damaged);
+    await assert.rejects(store.load(digest), corrupt);
+    await assert.rejects(store.read(digest), corrupt);
+  }
+  await backend.put(chunkName(digest, 2), blob);
+  await assert.rejects(store.load(digest, bytes.length + 1), corrupt);
+  assert.deepEqual(await store.read(digest), bytes);
+});
+
+test('an encrypted chunk is not called damaged', async () => {
+  const { backend, store, digest } = setUp();
+  const encrypted = Buffer.concat([Buffer.from('7b6785be222d4cf0', 'hex'), Buffer.alloc(60)]);
+  await backend.put(chunkName(digest, 2), encrypted);
+  await assert.rejects(store.read(digest), isKind('unsupported'));
+  await assert.rejects(store.load(digest), isKind('unsupported'));
+});
+
+test('holds are counted', () => {
+  const { store, digest } = setUp(10);
+  store.hold(digest);
+  store.hold(digest);
+  store.release(digest);
+  assert.ok(isHeld(digest));
+  store.release(digest);
+  assert.ok(!isHeld(digest));
+});
