@@ -127,7 +127,7 @@ void Draft::releaseClean(uint64_t start, uint64_t end) {
 void Draft::write(uint64_t offset, const uint8_t* bytes, size_t length) {
   if (length == 0) return;
   const uint64_t end = offset + length;
-  if (end < offset || end > UINT64_MAX - kBlockBytes.front()) throw std::length_error("Write beyond the largest offset");
+  if (end < offset || end > UINT64_MAX - kBlockBytes.front()) throw std::length_error("Write beyond any file");
   std::lock_guard lock(mutex_);
   try {
     for (uint64_t at = offset; at < end;) {

@@ -9,12 +9,13 @@ namespace cairn {
 
 namespace {
 
-std::string describe(int number, const std::string& syscall, const std::string& path) {
+std::string describe(int number, const std::string& syscall, const std::string& path, const std::string& destination) {
   const char* name = strerrorname_np(number);
   const char* meaning = strerrordesc_np(number);
   std::string text = name != nullptr ? name : "EUNKNOWN";
   text.append(": ").append(meaning != nullptr ? meaning : "unknown error").append(", ").append(syscall);
   if (!path.empty()) text.append(" '").append(path).append("'");
+  if (!destination.empty()) text.append(" -> '").append(destination).append("'");
   return text;
 }
 
@@ -26,11 +27,12 @@ Napi::Error withCode(Napi::Env env, const char* message, const char* code) {
 
 }  // namespace
 
-SystemError::SystemError(int number, std::string syscall, std::string path)
-    : std::runtime_error(describe(number, syscall, path)),
+SystemError::SystemError(int number, std::string syscall, std::string path, std::string destination)
+    : std::runtime_error(describe(number, syscall, path, destination)),
       number_(number),
       syscall_(std::move(syscall)),
-      path_(std::move(path)) {}
+      path_(std::move(path)),
+      destination_(std::move(destination)) {}
 
 void throwErrno(const char* syscall, const std::string& path) { throw SystemError(errno, syscall, path); }
 
@@ -41,6 +43,7 @@ Napi::Error toJsError(Napi::Env env, const SystemError& error) {
   fields.Set("errno", -error.number());
   fields.Set("syscall", error.syscall());
   if (!error.path().empty()) fields.Set("path", error.path());
+  if (!error.destination().empty()) fields.Set("dest", error.destination());
   return result;
 }
 

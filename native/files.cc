@@ -144,11 +144,11 @@ bool removeFile(const std::string& path) {
 }
 
 void renameFile(const std::string& from, const std::string& to) {
-  if (rename(from.c_str(), to.c_str()) != 0) throwErrno("rename", from + "' -> '" + to);
+  if (rename(from.c_str(), to.c_str()) != 0) throw SystemError(errno, "rename", from, to);
 }
 
 void linkFile(const std::string& from, const std::string& to) {
-  if (link(from.c_str(), to.c_str()) != 0) throwErrno("link", from + "' -> '" + to);
+  if (link(from.c_str(), to.c_str()) != 0) throw SystemError(errno, "link", from, to);
 }
 
 void syncPath(const std::string& path, bool folder) {

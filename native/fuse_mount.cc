@@ -155,9 +155,10 @@ void unmountWithHelper(const std::string& program, const std::string& mountpoint
   Helper(program, std::move(arguments), -1).finish();
 }
 
-void unmountAsRoot(const std::string& mountpoint, bool lazy) {
+void unmountAsRoot(const std::string& mountpoint, bool lazy, bool force) {
   // Never follows a link at the end: the mount table's path is meant.
-  if (umount2(mountpoint.c_str(), UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) != 0) throwErrno("umount2", mountpoint);
+  const int flags = UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0) | (force ? MNT_FORCE : 0);
+  if (umount2(mountpoint.c_str(), flags) != 0) throwErrno("umount2", mountpoint);
 }
 
 int probeMount(const std::string& mountpoint) {

@@ -18,8 +18,8 @@ int mountAsRoot(const std::string& mountpoint, const std::string& type, const st
  */
 int mountWithHelper(const std::string& program, const std::string& mountpoint, const std::string& options);
 
-/** umount2(2). Throws SystemError. Blocks. */
-void unmountAsRoot(const std::string& mountpoint, bool lazy);
+/** umount2(2) with MNT_DETACH where lazy, MNT_FORCE where forced. Throws SystemError. Blocks. */
+void unmountAsRoot(const std::string& mountpoint, bool lazy, bool force);
 
 /** Asks the file system's server for its figures (stat may be answered from the kernel's cache). 0 or the errno. Blocks. */
 int probeMount(const std::string& mountpoint);

@@ -39,12 +39,13 @@ Napi::Value mountHelper(const Info& info) {
       [=](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, *descriptor); });
 }
 
-/** (mountpoint, lazy) */
+/** (mountpoint, lazy, force) */
 Napi::Value unmountRoot(const Info& info) {
   const std::string mountpoint = pathOf(info[0]);
   const bool lazy = info[1].ToBoolean();
+  const bool force = info[2].ToBoolean();
   return startJob(
-      info.Env(), {}, [=] { unmountAsRoot(mountpoint, lazy); }, [](Napi::Env env) { return env.Undefined(); });
+      info.Env(), {}, [=] { unmountAsRoot(mountpoint, lazy, force); }, [](Napi::Env env) { return env.Undefined(); });
 }
 
 /** (program, mountpoint, lazy) */

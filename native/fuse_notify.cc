@@ -1,5 +1,8 @@
 #include "fuse_notify.h"
 
+#include <pthread.h>
+#include <signal.h>
+
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -44,6 +47,11 @@ bool FuseNotifier::settle(int milliseconds) {
 }
 
 void FuseNotifier::work(const std::shared_ptr<State>& state) {
+  pthread_setname_np(pthread_self(), "cairn-notify");
+  // Signals are Node's business.
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
   std::unique_lock lock(state->mutex);
   for (;;) {
     state->changed.wait(lock, [&] { return state->stopped || !state->queue.empty(); });

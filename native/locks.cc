@@ -66,7 +66,7 @@ pid_t holderOf(int descriptor, short type, const std::string& path) {
   return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
 }
 
-/** From a write lock to a read lock. Nobody can be in the way; a kernel that refuses all the same leaves too strong a lock. */
+/** From a write lock to a read lock. Nobody can be in the way; where the kernel refuses, too strong a lock stays. */
 void weaken(int descriptor) {
   struct flock lock{};
   lock.l_type = F_RDLCK;

@@ -27,7 +27,8 @@ size_t capacityFor(size_t bytes) {
 
 size_t classOf(size_t capacity) {
   const size_t floor = std::bit_floor(capacity);
-  return static_cast<size_t>(std::countr_zero(floor)) * kStepsPerDoubling + (capacity - floor) / (floor / kStepsPerDoubling);
+  const size_t doublings = static_cast<size_t>(std::countr_zero(floor));
+  return doublings * kStepsPerDoubling + (capacity - floor) / (floor / kStepsPerDoubling);
 }
 
 uint8_t* obtain(size_t capacity) {

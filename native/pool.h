@@ -59,7 +59,7 @@ class PromiseJob {
  protected:
   /** On a pool thread. No N-API. What it throws rejects the promise. */
   virtual void run() = 0;
-  /** On the loop thread, inside a handle scope: what the promise is resolved with. What it throws rejects the promise. */
+  /** On the loop thread, in a handle scope: what the promise is resolved with. What it throws rejects it. */
   virtual Napi::Value resolve(Napi::Env env) = 0;
 
  private:

@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <mutex>
-#include <stdexcept>
 #include <vector>
 
 #include "errors.h"
@@ -12,7 +11,8 @@ namespace cairn {
 
 /**
  * The jobs of one environment: starts them, and settles their promises on its loop when pool threads are done with
- * them. Everything but `complete` runs on the loop thread. Alive until its uv_async is closed and no pool thread holds it.
+ * them. Everything but `perform` and `complete` runs on the loop thread. Alive until its uv_async is closed and no pool
+ * thread holds it.
  */
 class EnvJobs : public std::enable_shared_from_this<EnvJobs> {
  public:
@@ -67,9 +67,9 @@ EnvJobs::EnvJobs(Napi::Env env) : env_(env) {}
 
 void EnvJobs::begin() {
   uv_loop_t* loop = nullptr;
-  if (napi_get_uv_event_loop(env_, &loop) != napi_ok) throw std::runtime_error("This environment has no event loop");
+  if (napi_get_uv_event_loop(env_, &loop) != napi_ok) throw Napi::Error::New(env_, "This thread has no event loop");
   if (uv_async_init(loop, &async_, [](uv_async_t* async) { static_cast<EnvJobs*>(async->data)->deliver(); }) != 0) {
-    throw std::runtime_error("Cannot watch for finished jobs");
+    throw Napi::Error::New(env_, "Cannot watch for finished jobs");
   }
   async_.data = this;
   uv_unref(reinterpret_cast<uv_handle_t*>(&async_));

@@ -20,12 +20,15 @@ export type Change =
   | CreateGroupChange
   | RemoveGroupChange;
 
-/** Makes an inode and its name; `parent` 0 makes one without a name (O_TMPFILE), listed as an orphan. */
+/** Makes an inode and its name; `parent` 0 makes one without a name (O_TMPFILE): nlink 0, listed as an orphan. */
 export interface CreateChange {
   readonly kind: 'create';
   readonly parent: number;
   readonly name: Uint8Array;
-  /** The whole new inode; a folder's parent gains a link; parent's mtime and ctime become the inode's ctime. */
+  /**
+   * The whole new inode, without content yet (`allocated` is not taken); a folder's parent gains a link; parent's
+   * mtime and ctime become the inode's ctime.
+   */
   readonly inode: Inode;
   /** Extended attributes the inode is born with (inherited ACLs). */
   readonly xattrs: readonly Xattr[];
@@ -36,7 +39,7 @@ export interface Xattr {
   readonly value: Uint8Array;
 }
 
-/** Adds a name to an inode (an orphan is one no longer). */
+/** Adds a name to an inode of the same group (an orphan is one no longer). */
 export interface LinkChange {
   readonly kind: 'link';
   readonly ino: number;
@@ -55,7 +58,10 @@ export interface UnlinkChange {
   readonly timeNsec: number;
 }
 
-/** rename(2): what the new name meant before loses that name; with `exchange` both swap. */
+/**
+ * rename(2) within one group: what the new name meant before loses that name; with `exchange` both swap. Between two
+ * names of one inode it does nothing, times included.
+ */
 export interface RenameChange {
   readonly kind: 'rename';
   readonly parent: number;
@@ -92,7 +98,8 @@ export interface AttributesChange {
  * Replaces what the file holds in the range [start, end) by `extents` (sorted, inside the range; gaps are
  * holes), sets the size (cutting off what lies behind) and adds one to the version.
  * With `ifVersion` it does nothing at all unless the inode exists and has that version: a background swap,
- * which leaves size and times alone.
+ * which leaves size and times alone (storage, chunker and version are set).
+ * The chunks it names become known as present; one known as bad stays so (chunks.ts).
  */
 export interface ContentChange {
   readonly kind: 'content';

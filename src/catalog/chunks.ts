@@ -69,13 +69,14 @@ export class ChunkRows {
   }
 }
 
-/** The writer's chunks. A row's state changes by `setPresent` and `setState` only. */
+/**
+ * The writer's chunks. A change that names a chunk makes it known as present; one that collection took away
+ * (`absent`, `quarantined`: nothing named it, so whoever names it now stored it anew) becomes present again. A `bad`
+ * one may be named by files that were there before, so it stays bad until `setPresent`.
+ */
 export interface Chunks {
   find(digest: Digest): KnownChunk | undefined;
-  /**
-   * Says that the chunk was stored anew or found good: state present, with these lengths. Needed where a row says
-   * otherwise (a change that names the chunk does not change its state), harmless elsewhere.
-   */
+  /** Says that the chunk was stored anew or found good: state present, with these lengths. */
   setPresent(digest: Digest, length: number, stored: number): void;
   /** Changes the state of a known chunk; false where nothing ever named it. */
   setState(digest: Digest, state: ChunkState): boolean;
@@ -149,13 +150,12 @@ export class ChunkTable implements Chunks {
     return { ...this.#counters.totals[state] };
   }
 
-  /** The id of a chunk that an extent names; made as present on first mention. Its writer knows the lengths best. */
+  /** The id of a chunk that an extent names, with what that says of the chunk. Its writer knows the lengths best. */
   mention(extent: ChunkExtent): number {
     const chunk = this.#stored(extent.digest);
     if (chunk === undefined) return this.#add(extent.digest, extent.chunkLength, extent.storedLength, 'present');
-    if (chunk.length !== extent.chunkLength || chunk.stored !== extent.storedLength) {
-      this.#change(chunk, extent.chunkLength, extent.storedLength || chunk.stored, chunk.state);
-    }
+    const state = chunk.state === 'bad' ? 'bad' : 'present';
+    this.#change(chunk, extent.chunkLength, extent.storedLength || chunk.stored, state);
     return chunk.id;
   }
 

@@ -14,6 +14,7 @@ import { JournalRefs } from './journal-refs.js';
 import { Names } from './names.js';
 import { Orphans } from './orphans.js';
 import { Children, Picture } from './picture.js';
+import { PieceRows } from './pieces.js';
 import { checkedVersion } from './schema.js';
 import { SnapshotRows } from './snapshots.js';
 import { type CheckpointFigures, runCheckpoint } from './transactions.js';
@@ -33,6 +34,7 @@ export interface CatalogReader {
   readonly orphans: Orphans;
   readonly groups: GroupRows;
   readonly chunks: ChunkRows;
+  readonly pieces: PieceRows;
   readonly journalRefs: JournalRefs;
   readonly indexFiles: IndexFileRows;
   readonly sets: ChunkSets;
@@ -77,6 +79,7 @@ function assembleReader(connection: Connection): CatalogReader {
     orphans: new Orphans(connection),
     groups: new GroupRows(connection),
     chunks: new ChunkRows(connection),
+    pieces: new PieceRows(connection),
     journalRefs: new JournalRefs(connection),
     indexFiles: new IndexFileRows(connection),
     sets: new ChunkSets(connection),

@@ -15,24 +15,14 @@ export interface Piece {
 }
 
 /** Finds the piece of a chunk that holds a packed file's content, by the SHA-256 of the content. */
-export class Pieces {
-  readonly #frame: WriteFrame;
+export class PieceRows {
   readonly #find;
-  readonly #slice;
-  readonly #delete;
 
-  constructor(connection: Connection, frame: WriteFrame) {
-    this.#frame = frame;
+  constructor(connection: Connection) {
     this.#find = connection.rows(
       `SELECT c.digest, p.at, p.length, c.length, c.stored
        FROM pieces p CROSS JOIN chunks c ON c.id = p.chunk WHERE p.content = ? AND c.state = 0`,
     );
-    this.#slice = connection.rows(
-      `SELECT p.content, c.state FROM pieces p CROSS JOIN chunks c ON c.id = p.chunk
-       WHERE p.content > ? ORDER BY p.content LIMIT ?`,
-      'background',
-    );
-    this.#delete = connection.write('DELETE FROM pieces WHERE content = ?', 'background');
   }
 
   /** The piece, or undefined where none is known whose chunk is present. */
@@ -46,6 +36,30 @@ export class Pieces {
       chunkLength: row[3] as number,
       storedLength: row[4] as number,
     };
+  }
+}
+
+/** The writer's pieces. */
+export class Pieces {
+  readonly #rows: PieceRows;
+  readonly #frame: WriteFrame;
+  readonly #slice;
+  readonly #delete;
+
+  constructor(connection: Connection, frame: WriteFrame) {
+    this.#rows = new PieceRows(connection);
+    this.#frame = frame;
+    this.#slice = connection.rows(
+      `SELECT p.content, c.state FROM pieces p CROSS JOIN chunks c ON c.id = p.chunk
+       WHERE p.content > ? ORDER BY p.content LIMIT ?`,
+      'background',
+    );
+    this.#delete = connection.write('DELETE FROM pieces WHERE content = ?', 'background');
+  }
+
+  /** The piece, or undefined where none is known whose chunk is present. */
+  find(content: Digest): Piece | undefined {
+    return this.#rows.find(content);
   }
 
   /**

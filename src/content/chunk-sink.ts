@@ -9,8 +9,13 @@ export interface KnownChunk {
   readonly stored: number;
 }
 
-/** The catalog's answer to "is this chunk known and present?" */
-export type FindChunk = (digest: Digest) => KnownChunk | undefined;
+/** What a sink asks the catalog, and tells it. */
+export interface SinkCatalog {
+  /** The chunk, if it is known and not known to be absent or bad. */
+  findPresent(digest: Digest): KnownChunk | undefined;
+  /** The chunk was written anew: where it was known to be bad it is no more. */
+  rewritten(digest: Digest, length: number, stored: number): void;
+}
 
 /**
  * Brings chunks into the store: one that is known and proves present is touched and used again, any other is
@@ -19,12 +24,12 @@ export type FindChunk = (digest: Digest) => KnownChunk | undefined;
  */
 export class ChunkSink {
   readonly #chunks: ChunkStore;
-  readonly #find: FindChunk;
+  readonly #catalog: SinkCatalog;
   readonly #named: Digest[] = [];
 
-  constructor(chunks: ChunkStore, find: FindChunk) {
+  constructor(chunks: ChunkStore, catalog: SinkCatalog) {
     this.#chunks = chunks;
-    this.#find = find;
+    this.#catalog = catalog;
   }
 
   /**
@@ -36,12 +41,7 @@ export class ChunkSink {
     const length = end - start;
     this.#chunks.hold(digest);
     try {
-      const storedLength =
-        (await this.#reuse(digest, length)) ??
-        (await this.#chunks.insert(digest, {
-          length,
-          encode: (out, level) => draft.encode(start, end, out, level),
-        }));
+      const storedLength = (await this.#reuse(digest, length)) ?? (await this.#insert(draft, start, end, digest));
       return { kind: 'chunk', offset: start, length, digest, at: 0, chunkLength: length, storedLength };
     } catch (error) {
       this.#chunks.release(digest);
@@ -64,8 +64,17 @@ export class ChunkSink {
     return this.#named.splice(0);
   }
 
+
+  async #insert(draft: Draft, start: number, end: number, digest: Digest): Promise<number> {
+    const length = end - start;
+    const encode = (out: Uint8Array, level: number) => draft.encode(start, end, out, level);
+    const stored = await this.#chunks.insert(digest, { length, encode });
+    this.#catalog.rewritten(digest, length, stored);
+    return stored;
+  }
+
   async #reuse(digest: Digest, length: number): Promise<number | undefined> {
-    const known = this.#find(digest);
+    const known = this.#catalog.findPresent(digest);
     if (known === undefined || known.length !== length) return undefined;
     return (await this.#chunks.reuse(digest, known.stored)) ? known.stored : undefined;
   }

@@ -66,6 +66,11 @@ export class ContentTable {
     for (const { content } of this.#entries.values()) content.relieve();
   }
 
+  /** Brings all dirty bytes into the journal at once, for a picture. @throws where the journal cannot take them */
+  capture(): void {
+    for (const { content } of this.#entries.values()) content.capture();
+  }
+
   /** Everything written so far is stored and recorded when it resolves. @throws the first failure, after trying all */
   async flushAll(): Promise<void> {
     const results = await Promise.allSettled([...this.#entries.values()].map(async ({ content }) => content.flush()));

@@ -1,4 +1,4 @@
-import { fromSystemError } from '../core/errors.js';
+import { CairnError, fromSystemError } from '../core/errors.js';
 import type { Clock } from '../core/time.js';
 import type { ChangeLog } from './change-log.js';
 import type { ChunkSink } from './chunk-sink.js';
@@ -30,6 +30,16 @@ export interface SyncedStore {
   };
 }
 
+/** What is done around a commit. */
+export interface CommitHooks {
+  /** While requests are held back, before the last barrier: changes made here are in the commit. */
+  before(): void;
+  /** After it has returned and requests go on; no other commit begins before this resolves. */
+  after(): Promise<void>;
+}
+
+const NO_HOOKS: CommitHooks = { before: () => undefined, after: () => Promise.resolve() };
+
 /**
  * Barriers and commits (design §3). A barrier makes every change made before it survive a power cut: first the
  * chunks, then the journal. A commit comes only when everything applied is behind a barrier, so that SQLite never
@@ -45,6 +55,7 @@ export class Durability {
   readonly #sink: ChunkSink;
   #durableSequence: number;
   #durableVolume: number;
+  #segmentUsers = 0;
   /** When the last barrier began, or all was known to be durable: no change that is not is older. */
   #lastBarrierSec: number;
   #running: Promise<void> | undefined;
@@ -104,9 +115,40 @@ export class Durability {
     if (this.allDurable) this.#lastBarrierSec = this.#clock.now().seconds;
   }
 
-  /** A barrier, then SQLite's commit, then the end of journal segments nothing needs. One runs at a time. */
+  /**
+   * A barrier, then SQLite's commit, then the end of journal segments nothing needs. One runs at a time, a call during
+   * one shares it. Does nothing where no change was made.
+   */
   commit(): Promise<void> {
-    this.#committing ??= this.#commit().finally(() => {
+    if (this.#committing !== undefined) return this.#committing;
+    if (this.#log.changesSinceCommit === 0) return Promise.resolve();
+    return this.#alone(() => this.#commit(NO_HOOKS));
+  }
+
+  /** A commit of its own that also survives a power cut when it resolves, whether changes were made or not. */
+  async commitDurably(): Promise<void> {
+    await this.commitWith(NO_HOOKS);
+    await this.#transactions.syncCommit();
+  }
+
+  /** A commit of its own with something to do around it: for a picture that must show exactly that commit. */
+  async commitWith(hooks: CommitHooks): Promise<void> {
+    while (this.#committing !== undefined) await this.#committing.catch(() => undefined);
+    await this.#alone(() => this.#commit(hooks));
+  }
+
+  /** Keeps journal segments that pictures may point into. @returns what ends that */
+  keepSegments(): () => void {
+    this.#segmentUsers += 1;
+    let kept = true;
+    return () => {
+      if (kept) this.#segmentUsers -= 1;
+      kept = false;
+    };
+  }
+
+  #alone(work: () => Promise<void>): Promise<void> {
+    this.#committing = work().finally(() => {
       this.#committing = undefined;
     });
     return this.#committing;
@@ -153,28 +195,40 @@ export class Durability {
     this.#durableVolume = this.#volume();
   }
 
-  async #commit(): Promise<void> {
-    if (this.#log.changesSinceCommit === 0 || this.#log.failure !== undefined) return;
+  async #commit(hooks: CommitHooks): Promise<void> {
+    this.#requireWorking();
     await this.barrier();
     this.#gate.pause();
     try {
+      hooks.before();
       while (!this.allDurable) await this.barrier();
-      try {
-        const named = this.#sink.takeNamed();
-        this.#transactions.commitAndBegin(this.#log.lastSequence);
-        this.#log.committed();
-        for (const digest of named) this.#sink.release(digest);
-      } catch (error) {
-        this.#log.fail('the catalog cannot be committed', error);
-        throw fromSystemError(error, 'commit the catalog');
-      }
+      this.#commitNow();
     } finally {
       this.#gate.resume();
     }
+    await hooks.after();
     await this.#removeOldSegments();
   }
 
+  #requireWorking(): void {
+    const failure = this.#log.failure;
+    if (failure !== undefined) throw new CairnError('read-only', `Store takes no changes: ${failure.reason}`);
+  }
+
+  #commitNow(): void {
+    try {
+      const named = this.#sink.takeNamed();
+      this.#transactions.commitAndBegin(this.#log.lastSequence);
+      this.#log.committed();
+      for (const digest of named) this.#sink.release(digest);
+    } catch (error) {
+      this.#log.fail('the catalog cannot be committed', error);
+      throw fromSystemError(error, 'commit the catalog');
+    }
+  }
+
   async #removeOldSegments(): Promise<void> {
+    if (this.#segmentUsers > 0) return;
     const closed = this.#journal.closedSegments();
     const oldestInUse = this.#transactions.oldestSegmentInUse() ?? Number.POSITIVE_INFINITY;
     const removable = closed.filter((segment) => segment < oldestInUse);

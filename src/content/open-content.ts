@@ -165,23 +165,31 @@ export class OpenContent {
     this.#trySpill();
   }
 
+  /**
+   * Brings all dirty bytes into the journal, for a picture. What is being cut stays in the draft as well: its chunks take
+   * the place of the journal's pieces when they are stored.
+   */
+  capture(): void {
+    this.#spill(this.#stream !== undefined);
+  }
+
   #trySpill(): void {
     try {
-      this.#spill();
+      this.#spill(false);
     } catch (error) {
       this.#failed(error);
     }
   }
 
   /** Appends all dirty bytes to the journal. */
-  #spill(): void {
+  #spill(keep: boolean): void {
     for (const range of this.#draft.ranges()) {
       for (let start = range.start; start < range.end; start += RECORD_BYTES) {
         const end = Math.min(start + RECORD_BYTES, range.end);
         const extent: Extent = { kind: 'journal', offset: start, length: end - start, segment: 0, at: 0 };
         const body = { draft: this.#draft, start, end };
         this.#parts.log.makeWithBodies(this.#change(start, end, [extent], end), [body], end - start);
-        this.#draft.drop(start, end);
+        if (!keep) this.#draft.drop(start, end);
       }
     }
     this.#parts.budget.shrunk();
@@ -221,7 +229,7 @@ export class OpenContent {
   #finishFlush(): void {
     try {
       this.#throwError();
-      this.#spill();
+      this.#spill(false);
       this.#recordRest();
     } catch (error) {
       this.#giveUp();

@@ -1,8 +1,10 @@
 import type { Change } from '../catalog/change.js';
+import type { KnownChunk as KnownRow } from '../catalog/chunks.js';
 import type { ChunkExtent } from '../catalog/extent.js';
 import type { Catalog } from '../catalog/open.js';
 import { ChunkError } from '../chunkstore/chunk-error.js';
 import type { ChunkStore } from '../chunkstore/chunk-store.js';
+import type { Digest } from '../core/digest.js';
 import type { Log } from '../core/log.js';
 import type { Clock } from '../core/time.js';
 import { syncFile } from '../native/files.js';
@@ -51,9 +53,11 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
   const recovered = await recover(sources);
   const journal = await Journal.open(journalFolder, recovered.highestSequence);
   const log = new ChangeLog(journal, catalog);
-  const sink = new ChunkSink(chunks, (digest) => {
-    const known = catalog.chunks.find(digest);
-    return known?.state === 'present' ? known : undefined;
+  const sink = new ChunkSink(chunks, {
+    findPresent: (digest) => presentChunk(catalog.chunks, digest),
+    rewritten: (digest, length, stored) => {
+      if (catalog.chunks.find(digest)?.state === 'bad') catalog.chunks.setPresent(digest, length, stored);
+    },
   });
   const parts: ContentParts = { tree: catalog, log, journal, chunks, sink, budget: new WriteBudget(), clock };
   const contents = new ContentTable(parts);
@@ -74,6 +78,15 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
     recovered,
     close: () => journal.close(),
   };
+}
+
+/** The chunk as the catalog knows it, if it is present as far as that knows. */
+export function presentChunk(
+  chunks: { find(digest: Digest): KnownRow | undefined },
+  digest: Digest,
+): KnownRow | undefined {
+  const known = chunks.find(digest);
+  return known?.state === 'present' ? known : undefined;
 }
 
 async function recover(sources: LiveStoreSources): Promise<ReplayResult> {

@@ -12,7 +12,7 @@ const FILE_MODE = 0o644;
 
 /** What snapshots are made and forgotten with. */
 export interface SnapshotServices {
-  create(group: GroupName, time: number): Promise<void>;
+  create(group: GroupName, time: number): Promise<unknown>;
   forget(group: GroupName, time: number): Promise<void>;
 }
 
@@ -85,8 +85,8 @@ export class DatastoreGroups implements GroupServices {
     await removeFolder(path);
   }
 
-  createSnapshot(group: GroupName, time: number): Promise<void> {
-    return this.#snapshots.create(group, time);
+  async createSnapshot(group: GroupName, time: number): Promise<void> {
+    await this.#snapshots.create(group, time);
   }
 
   forgetSnapshot(group: GroupName, time: number): Promise<void> {

@@ -1,18 +1,22 @@
 import { type LiveStore, openLiveStore } from '../content/open-live-store.js';
 import { Upkeep } from '../content/upkeep.js';
-import { CairnError } from '../core/errors.js';
+import { parseGroupPath } from '../core/group.js';
 import type { Log } from '../core/log.js';
+import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { systemClock } from '../core/time.js';
 import { openDatastore, type WritableDatastore } from '../datastore/open.js';
 import { createNativeTransport, MAX_READ_BYTES } from '../fuse/native-transport.js';
 import type { Transport } from '../fuse/transport.js';
 import { mountFuse, unmountFuse } from '../native/fuse-mount.js';
 import type { FileSystemFigures, Vfs } from '../vfs/api.js';
+import { LATEST_NAME, virtualNode } from '../vfs/groups/group-entries.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
 import { OpenFiles } from '../vfs/live/open-files.js';
 import { Orphans } from '../vfs/live/orphans.js';
 import { openVfs } from '../vfs/open-vfs.js';
+import { ArchiveNodes } from '../vfs/snapshots/archive-nodes.js';
 import { DatastoreGroups } from './group-services.js';
+import { SnapshotService } from './snapshot-service.js';
 import type { WorkerContext, WorkerEndpoint } from './worker-endpoint.js';
 import type { MountState, MountWorkerOptions } from './worker-protocol.js';
 
@@ -65,8 +69,10 @@ async function serve(
 ): Promise<void> {
   const parts = liveParts(datastore, live);
   parts.orphans.dropAll();
+  const snapshots = new SnapshotService(datastore, live, log);
+  if (!options.readOnly) await snapshots.completeInterrupted();
   if (options.readOnly) live.parts.log.fail('it is mounted read-only', undefined);
-  const vfs = await assembleVfs(datastore, parts);
+  const { vfs, tellKernel } = await assembleVfs(datastore, parts, snapshots);
   const descriptor = await mountFuse(options.mountpoint, {
     source: options.store,
     maxReadBytes: MAX_READ_BYTES,
@@ -74,6 +80,7 @@ async function serve(
   });
   const transport = createNativeTransport({ descriptor, vfs, log });
   gate.transport = transport;
+  tellKernel(transport);
   const upkeep = new Upkeep(live, datastore.catalog, log);
   const mounted: Mounted = { options, datastore, live, parts, upkeep, transport };
   transport.start();
@@ -89,10 +96,8 @@ async function serve(
       await unmountFuse(options.mountpoint, { lazy });
       return {};
     },
-    'snapshot-create': () => {
-      throw new CairnError('unsupported', 'Snapshots are not made yet');
-    },
-    'snapshot-list': () => ({ snapshots: [] }),
+    'snapshot-create': ({ group }) => snapshots.create(parseGroupPath(group)),
+    'snapshot-list': ({ group }) => ({ snapshots: snapshots.list(group) }),
   });
   await transport.ended;
   upkeep.stop();
@@ -119,25 +124,32 @@ function liveParts(datastore: WritableDatastore, live: LiveStore): LiveParts {
   };
 }
 
-async function assembleVfs(datastore: WritableDatastore, live: LiveParts): Promise<Vfs> {
-  const unsupported = async () => {
-    throw new CairnError('unsupported', 'Snapshots are not made yet');
-  };
-  const groups = new DatastoreGroups(datastore.paths.root, datastore.catalog, {
-    create: unsupported,
-    forget: unsupported,
-  });
+/** The whole tree, and what keeps it and the kernel informed of snapshots. */
+async function assembleVfs(
+  datastore: WritableDatastore,
+  live: LiveParts,
+  snapshots: SnapshotService,
+): Promise<{ vfs: Vfs; tellKernel: (transport: Transport) => void }> {
+  const { catalog, chunks, paths } = datastore;
+  const groups = new DatastoreGroups(paths.root, catalog, snapshots);
   await groups.load();
-  const none = () => {
-    throw new CairnError('stale', 'There are no snapshots yet');
+  const nodes = new ArchiveNodes(chunks, (archive) => snapshots.indexesOf(archive));
+  const vfs = openVfs({ live, groups, snapshots: nodes, figures: () => figuresOf(datastore) });
+  snapshots.onChange((group) => groups.snapshotsChanged(group));
+  const tellKernel = (transport: Transport) => {
+    snapshots.onChange((group, change) => {
+      groups.snapshotsChanged(group);
+      if ('forgotten' in change) nodes.forget(change.forgotten);
+      const folder = groups.groupFolder(group);
+      if (folder === undefined) return;
+      const time = 'made' in change ? change.made.time : change.time;
+      const parent = { archive: 0, position: folder };
+      transport.invalidateEntry(parent, Buffer.from(formatSnapshotTime(time)));
+      transport.invalidateEntry(parent, LATEST_NAME);
+      transport.invalidateNode(virtualNode(group, 'latest'));
+    });
   };
-  const snapshots = { root: none, get: none, lookup: none, readLink: none, list: none, xattr: none };
-  return openVfs({
-    live,
-    groups,
-    snapshots: { ...snapshots, xattrNames: none, read: none, seek: none },
-    figures: () => figuresOf(datastore),
-  });
+  return { vfs, tellKernel };
 }
 
 async function figuresOf({ backend, catalog }: WritableDatastore): Promise<FileSystemFigures> {

@@ -102,10 +102,14 @@ class FixedIndex implements ChunkIndex {
   }
 
   #check(): void {
-    if (!isPowerOfTwo(this.#chunkBytes)) throw new CairnError('corrupt', 'Index has a chunk size that is no power of two');
+    if (!isPowerOfTwo(this.#chunkBytes))
+      throw new CairnError('corrupt', 'Index has a chunk size that is no power of two');
     const wanted = Math.ceil(this.contentLength / this.#chunkBytes);
     if (wanted !== this.count) {
-      throw new CairnError('corrupt', `Index lists ${this.count} chunks; its ${this.contentLength} bytes need ${wanted}`);
+      throw new CairnError(
+        'corrupt',
+        `Index lists ${this.count} chunks; its ${this.contentLength} bytes need ${wanted}`,
+      );
     }
     for (let i = 0; i < this.count; i += 1) {
       if (isZeroDigest(this.#file, INDEX_HEADER_BYTES + i * DIGEST_BYTES)) {

@@ -37,7 +37,8 @@ export async function publishManifest(store: string, group: GroupName, manifest:
   }
   const present = (await findSnapshot(store, group, manifest.time))?.files ?? [];
   const missing = manifest.files.find(({ filename }) => !present.includes(filename));
-  if (missing !== undefined) throw new CairnError('invalid', `The manifest lists ${missing.filename}, not in ${folder}`);
+  if (missing !== undefined)
+    throw new CairnError('invalid', `The manifest lists ${missing.filename}, not in ${folder}`);
   await putManifest(folder, manifest);
   try {
     for (const ancestor of [store, ...ancestorsOf(store, folder)].reverse()) await syncFolder(ancestor);

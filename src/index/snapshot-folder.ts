@@ -2,7 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
 import { GROUP_TYPES, type GroupName, groupPath, isLegalId, isLegalNamespace } from '../core/group.js';
 import { formatSnapshotTime, snapshotTimeOf } from '../core/snapshot-time.js';
-import { type FolderName, linkFile, listFolder, makeFolders, putFile, removeFile } from '../native/files.js';
+import {
+  type FolderName,
+  linkFile,
+  listFolder,
+  makeFolders,
+  putFile,
+  removeFile,
+  syncFolder,
+} from '../native/files.js';
 import { isListedByPbs, MANIFEST_NAME, PROTECTED_NAME } from './archive-names.js';
 
 const FOLDER_MODE = 0o755;
@@ -100,16 +108,18 @@ export async function findSnapshot(store: string, group: GroupName, time: number
  */
 export async function createGroupFolder(store: string, group: GroupName, owner: string): Promise<void> {
   const folder = `${store}/${groupPath(group)}`;
-  const temporary = `${folder}/${OWNER_NAME}.tmp_${randomBytes(3).toString('hex')}`;
+  const unique = `${folder}/${OWNER_NAME}.tmp_${randomBytes(3).toString('hex')}`;
   await doing(`create group ${folder}`, async () => {
-    await makeFolders(ancestorsOf(store, folder), FOLDER_MODE);
-    await putFile(temporary, `${temporary}x`, Buffer.from(`${owner}\n`), { mode: FILE_MODE, sync: true });
+    const folders = ancestorsOf(store, folder);
+    await makeFolders(folders, FOLDER_MODE);
+    await putFile(unique, `${unique}.new`, Buffer.from(`${owner}\n`), { mode: FILE_MODE, sync: true });
     try {
-      // A second name is never given to what stands already, unlike a rename.
-      await linkFile(temporary, `${folder}/${OWNER_NAME}`);
+      // Unlike a rename, a link never takes the place of what stands already.
+      await linkFile(unique, `${folder}/${OWNER_NAME}`);
     } finally {
-      await removeFile(temporary);
+      await removeFile(unique);
     }
+    for (const made of [store, ...folders].reverse()) await syncFolder(made);
   });
 }
 

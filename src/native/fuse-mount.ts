@@ -14,7 +14,7 @@ interface FuseMountFunctions {
     options: string,
   ): Promise<number>;
   fuseMountHelper(program: string, mountpoint: string, options: string): Promise<number>;
-  fuseUnmountRoot(mountpoint: string, lazy: boolean): Promise<void>;
+  fuseUnmountRoot(mountpoint: string, lazy: boolean, force: boolean): Promise<void>;
   fuseUnmountHelper(program: string, mountpoint: string, lazy: boolean): Promise<void>;
   fuseProbeMount(mountpoint: string): Promise<number>;
 }
@@ -75,15 +75,22 @@ export async function mountFuse(mountpoint: string, options: MountOptions): Prom
   }
 }
 
+export interface UnmountOptions {
+  /** Takes the mount out of the tree at once and lets those go on who have files open. */
+  readonly lazy?: boolean;
+  /** Aborts the connection first: everybody who waits for an answer gets an error. For dead servers; root only. */
+  readonly force?: boolean;
+}
+
 /**
- * Unmounts. `lazy` takes the mount out of the tree at once and lets those go on who have files open.
+ * Unmounts.
  * @throws {CairnError} `busy` while files are open, `invalid` where nothing is mounted
  */
-export async function unmountFuse(mountpoint: string, options: { readonly lazy?: boolean } = {}): Promise<void> {
+export async function unmountFuse(mountpoint: string, options: UnmountOptions = {}): Promise<void> {
   const place = await resolvedPath(mountpoint);
   const lazy = options.lazy === true;
   try {
-    if (process.geteuid?.() === 0) await native.fuseUnmountRoot(place, lazy);
+    if (process.geteuid?.() === 0) await native.fuseUnmountRoot(place, lazy, options.force === true);
     else await native.fuseUnmountHelper(HELPER, place, lazy);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

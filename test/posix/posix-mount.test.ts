@@ -35,6 +35,9 @@ after(async () => {
   try {
     assert.deepEqual(readdirSync(base), []);
     await store.umount();
+  } catch (error) {
+    console.error(store.log.text().slice(-8000));
+    throw error;
   } finally {
     await store.abandon();
     rmSync(folder, { recursive: true, force: true });

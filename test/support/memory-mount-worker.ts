@@ -20,7 +20,15 @@ const log: Log = {
   error: (fields, message) =>
     errors.push(`${message} ${JSON.stringify(fields)} ${'error' in fields ? String(fields.error) : ''}`),
 };
-const transport = createNativeTransport({ descriptor, vfs: delayed ? delayedVfs(vfs) : vfs, log });
+let batches = 0;
+const transport = createNativeTransport({
+  descriptor,
+  vfs: delayed ? delayedVfs(vfs) : vfs,
+  log,
+  afterBatch: () => {
+    batches++;
+  },
+});
 
 const PIECE = Buffer.from('0123456789abcdef'.repeat(4096)); // 64 KiB
 const HALF = PIECE.length / 2;
@@ -83,6 +91,7 @@ function state(): MountState {
     references: vfs.tree.references,
     handles: vfs.openHandles,
     nodes: vfs.tree.count,
+    batches,
     errors: [...errors],
   };
 }
@@ -101,6 +110,10 @@ parentPort!.on('message', (question: MountQuestion) => {
     transport.invalidateNode(node.id, { start: 0, end: node.size });
   } else if (question.ask === 'unknown') {
     transport.invalidateEntry({ archive: 7, position: 1234 }, name);
+  } else if (question.ask === 'pause') {
+    transport.pause();
+  } else if (question.ask === 'resume') {
+    transport.resume();
   } else if (question.ask === 'stop') {
     void transport.stop();
   }

@@ -22,7 +22,7 @@ export interface MountWorkerData {
 /** What is asked of the worker; each question is answered with the state afterwards. */
 export interface MountQuestion {
   readonly id: number;
-  readonly ask: 'state' | 'rename' | 'overwrite' | 'unknown' | 'stop';
+  readonly ask: 'state' | 'rename' | 'overwrite' | 'unknown' | 'pause' | 'resume' | 'stop';
   readonly name?: string;
   readonly newName?: string;
 }
@@ -33,6 +33,8 @@ export interface MountState {
   readonly references: number;
   readonly handles: number;
   readonly nodes: number;
+  /** Wake-ups with requests. */
+  readonly batches: number;
   /** What was logged as an error. */
   readonly errors: readonly string[];
 }

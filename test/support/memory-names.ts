@@ -1,4 +1,5 @@
 import { CairnError } from '../../src/core/errors.js';
+import type { RequestCaller } from '../../src/fuse/wire/request.js';
 import type { Attributes, Caller, NameOperations, NodeId, OpenResult } from '../../src/vfs/api.js';
 import { keyOf, type MemoryNode, type MemoryTree, S_IFDIR, S_IFLNK, S_IFREG } from './memory-tree.js';
 
@@ -42,7 +43,15 @@ export class MemoryNames implements NameOperations {
     return node.attributes();
   }
 
-  makeFolder(caller: Caller, parent: NodeId, name: Uint8Array, mode: number, umask: number): Attributes {
+  /** The name `endless` takes until the caller is interrupted. */
+  makeFolder(
+    caller: Caller,
+    parent: NodeId,
+    name: Uint8Array,
+    mode: number,
+    umask: number,
+  ): Attributes | Promise<Attributes> {
+    if (keyOf(name) === 'endless') return untilInterrupted(caller);
     const folder = this.#tree.folder(parent);
     return this.#tree.add(caller, folder, keyOf(name), S_IFDIR | (mode & 0o7777 & ~umask)).attributes();
   }
@@ -129,4 +138,11 @@ export class MemoryNames implements NameOperations {
     if (node.isFolder) node.nlink = 0;
     this.#tree.settle(node);
   }
+}
+
+function untilInterrupted(caller: Caller): Promise<never> {
+  const { interrupted } = caller as RequestCaller;
+  return new Promise((_, reject) => {
+    interrupted.addEventListener('abort', () => reject(interrupted.reason));
+  });
 }

@@ -62,7 +62,10 @@ test('an access ACL goes into items and comes out as Linux had it', () => {
   assert.deepEqual(spec.aclUsers, [{ id: 1000n, permissions: 7n }]);
   assert.deepEqual([spec.aclGroups, spec.aclGroupObject, spec.xattrs], [[], 4n, []]);
   assert.deepEqual(left, []);
-  assert.deepEqual(xattrs.map(({ value }) => value), [SETFACL]);
+  assert.deepEqual(
+    xattrs.map(({ value }) => value),
+    [SETFACL],
+  );
   assert.equal(Buffer.from(xattrs[0]?.name ?? []).toString(), ACCESS.toString());
 });
 
@@ -81,7 +84,10 @@ test('a default ACL goes into items, with and without mask', () => {
   assert.deepEqual([withoutMask.xattrs[0]?.value, withoutMask.left], [bare, []]);
   const withMask = written(0o40755, [{ name: DEFAULT, value: masked }]);
   assert.deepEqual(withMask.spec.aclDefault, [7n, 5n, 0n, 7n]);
-  assert.deepEqual(withMask.spec.aclDefaultUsers.map(({ id }) => id), [1000n, 10n]);
+  assert.deepEqual(
+    withMask.spec.aclDefaultUsers.map(({ id }) => id),
+    [1000n, 10n],
+  );
   assert.deepEqual([withMask.xattrs[0]?.value, withMask.left], [masked, []]);
 });
 
@@ -119,22 +125,30 @@ test('any ACL in the usual order survives', () => {
   const permissions = fc.nat(7);
   const named = fc.array(fc.tuple(fc.nat(0xffff_fffe), permissions), { maxLength: 5 });
   fc.assert(
-    fc.property(permissions, permissions, permissions, permissions, named, named, (user, group, other, mask, us, gs) => {
-      const value = acl(
-        [1, user],
-        ...us.map(([id, p]): [number, number, number] => [2, p, id]),
-        [4, group],
-        ...gs.map(([id, p]): [number, number, number] => [8, p, id]),
-        [0x10, mask],
-        [0x20, other],
-      );
-      const access = accessAclOf(value);
-      const defaults = defaultAclOf(value);
-      assert.ok(access && defaults);
-      const mode = 0o100000 | (user << 6) | (mask << 3) | other;
-      assert.deepEqual(accessAclXattr(access, mode), value);
-      assert.deepEqual(defaultAclXattr(defaults), value);
-    }),
+    fc.property(
+      permissions,
+      permissions,
+      permissions,
+      permissions,
+      named,
+      named,
+      (user, group, other, mask, us, gs) => {
+        const value = acl(
+          [1, user],
+          ...us.map(([id, p]): [number, number, number] => [2, p, id]),
+          [4, group],
+          ...gs.map(([id, p]): [number, number, number] => [8, p, id]),
+          [0x10, mask],
+          [0x20, other],
+        );
+        const access = accessAclOf(value);
+        const defaults = defaultAclOf(value);
+        assert.ok(access && defaults);
+        const mode = 0o100000 | (user << 6) | (mask << 3) | other;
+        assert.deepEqual(accessAclXattr(access, mode), value);
+        assert.deepEqual(defaultAclXattr(defaults), value);
+      },
+    ),
     { seed: 2 },
   );
 });

@@ -157,7 +157,11 @@ function pageDigests(stream: Buffer, pages: number): Set<string> {
   for (let i = 0; i < pages; i += 1) {
     number();
     const length = number();
-    digests.add(createHash('sha256').update(stream.subarray(start, start + length)).digest('hex'));
+    digests.add(
+      createHash('sha256')
+        .update(stream.subarray(start, start + length))
+        .digest('hex'),
+    );
     start += length;
   }
   return digests;

@@ -122,7 +122,10 @@ test('a hard link to a path no archive can hold is refused, and the archive goes
 
 test('what is left over of the extended attributes is handed back', () => {
   const encoder = new ArchiveEncoder(() => {}, metadata(0o40755));
-  const named = (name: string, value = Buffer.from('v')): { name: Buffer; value: Buffer } => ({ name: Buffer.from(name), value });
+  const named = (name: string, value = Buffer.from('v')): { name: Buffer; value: Buffer } => ({
+    name: Buffer.from(name),
+    value,
+  });
   const xattrs = [
     named('user.ok'),
     named('security.selinux'),

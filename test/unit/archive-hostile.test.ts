@@ -83,17 +83,26 @@ test('a damaged archive whose sizes lie is walked and gives nothing but corrupt'
 });
 
 test('an archive cut off anywhere is corrupt', () => {
-  const [tree] = fc.sample(anyTree.filter((node) => node.children.length > 2), { seed: 8, numRuns: 1 });
+  const [tree] = fc.sample(
+    anyTree.filter((node) => node.children.length > 2),
+    { seed: 8, numRuns: 1 },
+  );
   const archive = encodeTree(tree as NonNullable<typeof tree>).metadata;
   for (let length = 0; length < archive.length; length += 7) {
-    assert.throws(() => readAll(archive.subarray(0, length)), (error) => kindOf(error) === 'corrupt');
+    assert.throws(
+      () => readAll(archive.subarray(0, length)),
+      (error) => kindOf(error) === 'corrupt',
+    );
   }
 });
 
 test('random bytes are corrupt', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
-      assert.throws(() => readAll(Buffer.from(bytes)), (error) => kindOf(error) === 'corrupt');
+      assert.throws(
+        () => readAll(Buffer.from(bytes)),
+        (error) => kindOf(error) === 'corrupt',
+      );
     }),
     { seed: 13 },
   );

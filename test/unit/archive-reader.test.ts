@@ -3,7 +3,15 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { ArchiveEntry } from '../../src/archive/entry-decoder.js';
 import { ArchiveReader, type ArchiveReaderOptions, type ListedEntry } from '../../src/archive/reader.js';
-import { anyTree, assertEntry, encodeTree, type EncodedTree, listAll, type Meaning, meaningOf } from '../support/archive-trees.js';
+import {
+  anyTree,
+  assertEntry,
+  type EncodedTree,
+  encodeTree,
+  listAll,
+  type Meaning,
+  meaningOf,
+} from '../support/archive-trees.js';
 import { asPbsWouldWrite } from '../support/archive-variants.js';
 import { sipHash24 } from '../support/spec-decoder/siphash.js';
 
@@ -98,7 +106,10 @@ test('a folder nothing led to is found by walking, or by its link to its parent'
 });
 
 test('what is at hand is answered at once', () => {
-  const [tree] = fc.sample(anyTree.filter((node) => node.children.length > 3), { seed: 3, numRuns: 1 });
+  const [tree] = fc.sample(
+    anyTree.filter((node) => node.children.length > 3),
+    { seed: 3, numRuns: 1 },
+  );
   const { metadata } = encodeTree(tree as NonNullable<typeof tree>);
   const reader = ArchiveReader.open(at(metadata));
   assert.ok(reader instanceof ArchiveReader);
@@ -133,7 +144,10 @@ test('two names of one hash are told apart, and a third one of it is not found',
 });
 
 test('names that are not there are not found', async () => {
-  const [tree] = fc.sample(anyTree.filter((node) => node.children.length > 3), { seed: 5, numRuns: 1 });
+  const [tree] = fc.sample(
+    anyTree.filter((node) => node.children.length > 3),
+    { seed: 5, numRuns: 1 },
+  );
   const reader = await open(at(encodeTree(tree as NonNullable<typeof tree>).metadata));
   assert.equal(await reader.lookup(reader.root, Buffer.from('not there')), undefined);
   await assert.rejects(async () => reader.lookup(24 + 1, Buffer.from('x')), { kind: 'corrupt' });
@@ -150,7 +164,10 @@ test('the children of what is no folder are refused', async () => {
 });
 
 test('a read that fails is passed on, and the next one may succeed', async () => {
-  const [tree] = fc.sample(anyTree.filter((node) => node.children.length > 3), { seed: 3, numRuns: 1 });
+  const [tree] = fc.sample(
+    anyTree.filter((node) => node.children.length > 3),
+    { seed: 3, numRuns: 1 },
+  );
   const { metadata } = encodeTree(tree as NonNullable<typeof tree>);
   let broken = false;
   const source = later(metadata);

@@ -38,7 +38,7 @@ test('totals are exact for each state and last', (t) => {
   assert.deepEqual(again.chunks.totals('present'), present);
 });
 
-test('naming a chunk that was lost does not make it present', (t) => {
+test('naming a bad chunk does not make it present', (t) => {
   const { catalog, current } = makeCatalog(t);
   const ino = make(catalog, current, 'file', FILE);
   catalog.apply(content(ino, 0, 100, [chunkExtent(0, 100, 'a')], 100));
@@ -52,6 +52,18 @@ test('naming a chunk that was lost does not make it present', (t) => {
     catalog.extents.overlapping(copy, 0, 100).map((e) => e.kind === 'chunk' && e.storedLength),
     [500],
   );
+});
+
+test('naming a chunk that collection took away makes it present again', (t) => {
+  const { catalog, current } = makeCatalog(t);
+  const ino = make(catalog, current, 'file', FILE);
+  catalog.chunks.setPresent(digestOf('a'), 1000, 400);
+  for (const state of ['absent', 'quarantined'] as const) {
+    catalog.chunks.setState(digestOf('a'), state);
+    catalog.apply(content(ino, 0, 100, [chunkExtent(0, 100, 'a')], 100));
+    assert.equal(catalog.chunks.find(digestOf('a'))?.state, 'present');
+    assert.equal(catalog.chunks.totals(state).chunks, 0);
+  }
 });
 
 test('chunks are listed in order of their digests, the lost ones apart', (t) => {

@@ -138,7 +138,7 @@ test('remove, rename, link', async (t) => {
   assert.equal(await removeFile(a), true);
   await renameFile(b, a);
   assert.deepEqual(readdirSync(folder), ['a']);
-  await assert.rejects(renameFile(b, a), { code: 'ENOENT', syscall: 'rename' });
+  await assert.rejects(renameFile(b, a), { code: 'ENOENT', syscall: 'rename', path: b, dest: a });
 });
 
 test('listFolder gives every name as bytes, with its type', async (t) => {

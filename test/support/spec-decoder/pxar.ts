@@ -1,6 +1,6 @@
 // pxar archives, pbs-format §6: version 1 and split (version 2). Reads from the front, then checks every table
 // against what was met. Throws a plain Error for every deviation.
-import { streamOf, type SpecStream } from './indexes.js';
+import { type SpecStream, streamOf } from './indexes.js';
 import { checkTable } from './pxar-table.js';
 
 export interface SpecAcl {
@@ -141,7 +141,8 @@ class Decoder {
     if (this.#payload === undefined) throw new Error('split archive without its payload stream');
     const first = this.#payload.read(0, 16);
     const last = this.#payload.read(this.#payload.size - 16, 16);
-    if (first.readBigUInt64LE() !== START_MARKER || first.readBigUInt64LE(8) !== 16n) throw new Error('no start marker');
+    if (first.readBigUInt64LE() !== START_MARKER || first.readBigUInt64LE(8) !== 16n)
+      throw new Error('no start marker');
     if (last.readBigUInt64LE() !== TAIL_MARKER || last.readBigUInt64LE(8) !== 16n) throw new Error('no tail marker');
   }
 
@@ -159,11 +160,7 @@ class Decoder {
     };
   }
 
-  #entry(
-    item: SpecItem,
-    place: { name: Buffer; path: string; filenamePosition: number },
-    version: 1 | 2,
-  ): SpecEntry {
+  #entry(item: SpecItem, place: { name: Buffer; path: string; filenamePosition: number }, version: 1 | 2): SpecEntry {
     const entry = { ...readStat(item), ...place, position: item.position, ...noContent() };
     let body = this.#next();
     let stage = 0;
@@ -246,7 +243,10 @@ class Decoder {
   }
 }
 
-function noContent(): Omit<SpecEntry, 'name' | 'path' | 'position' | 'filenamePosition' | keyof ReturnType<typeof readStat>> {
+function noContent(): Omit<
+  SpecEntry,
+  'name' | 'path' | 'position' | 'filenamePosition' | keyof ReturnType<typeof readStat>
+> {
   return {
     xattrs: [],
     aclUsers: [],

@@ -1,0 +1,116 @@
+import type { LiveStore } from '../content/open-live-store.js';
+import type { SnapshotCreated, SnapshotListed } from '../control/commands.js';
+import { CairnError } from '../core/errors.js';
+import { type GroupName, groupPath, parseGroupPath } from '../core/group.js';
+import type { Log } from '../core/log.js';
+import { formatSnapshotTime } from '../core/snapshot-time.js';
+import { systemClock } from '../core/time.js';
+import type { WritableDatastore } from '../datastore/open.js';
+import { loadIndex } from '../index/index-file.js';
+import { snapshotPath } from '../index/snapshot-folder.js';
+import { JobThread } from '../snapshot/create/job-thread.js';
+import { type MadeSnapshot, SnapshotMaker } from '../snapshot/create/snapshot-maker.js';
+import { completeInterrupted, type ForgetParts, forgetSnapshot, removeSnapshotFolder } from '../snapshot/forget.js';
+import { ATTRIBUTES_NAME, METADATA_NAME, PAYLOAD_NAME } from '../snapshot/snapshot-files.js';
+import type { TreeIndexes } from '../vfs/snapshots/snapshot-tree.js';
+
+const JOB_SCRIPT = new URL('./snapshot-worker.js', import.meta.url);
+
+/** Told when the snapshots of a group are others than before. */
+export type SnapshotsChanged = (
+  groupId: number,
+  change: { made: MadeSnapshot } | { forgotten: number; time: number },
+) => void;
+
+/** Snapshots of one mounted datastore: made, forgotten and listed on the mount worker. */
+export class SnapshotService {
+  readonly #datastore: WritableDatastore;
+  readonly #maker: SnapshotMaker;
+  readonly #forget: ForgetParts;
+  #changed: SnapshotsChanged = () => undefined;
+
+  constructor(datastore: WritableDatastore, live: LiveStore, log: Log) {
+    const { paths, config, catalog } = datastore;
+    this.#datastore = datastore;
+    this.#forget = { catalog, durability: live.durability, store: paths.root, forgottenFolder: paths.forgotten };
+    this.#maker = new SnapshotMaker({
+      ...{ catalog, log: live.parts.log, contents: live.contents, packer: live.packer },
+      ...{ durability: live.durability, clock: systemClock, messages: log },
+      places: {
+        store: paths.root,
+        catalog: paths.catalog,
+        journal: paths.journal,
+        prefixDigits: config.prefixDigits,
+      },
+      startJob: (options) => new JobThread(JOB_SCRIPT, options),
+      removeFolder: (group, time) => removeSnapshotFolder(paths.root, group, time),
+    });
+  }
+
+  onChange(changed: SnapshotsChanged): void {
+    this.#changed = changed;
+  }
+
+  /** Ends what an earlier daemon left unfinished. */
+  completeInterrupted(): Promise<void> {
+    return completeInterrupted(this.#forget);
+  }
+
+  async create(group: GroupName, time?: number): Promise<SnapshotCreated> {
+    const before = this.#datastore.chunks.counters.encodedBytes;
+    const made = await this.#maker.create(group, time);
+    this.#changed(made.groupId, { made });
+    return {
+      group: groupPath(group),
+      time: formatSnapshotTime(made.time),
+      entries: made.entries,
+      sizeBytes: made.contentBytes,
+      addedBytes: made.addedBytes + (this.#datastore.chunks.counters.encodedBytes - before),
+    };
+  }
+
+  async forget(group: GroupName, time: number): Promise<void> {
+    const forgotten = await forgetSnapshot(this.#forget, group, time);
+    const row = this.#datastore.catalog.groups.findByName(group);
+    if (row !== undefined) this.#changed(row.id, { forgotten, time });
+  }
+
+  /** Finished snapshots of one group, or of all, in order of groups and times. */
+  list(group: string | null): SnapshotListed[] {
+    const { groups, snapshots } = this.#datastore.catalog;
+    const all = groups.list();
+    const wanted = group === null ? undefined : parseGroupPath(group);
+    const path = wanted && groupPath(wanted);
+    const chosen = all.filter(({ name }) => path === undefined || groupPath(name) === path);
+    if (path !== undefined && chosen.length === 0) throw new CairnError('not-found', `There is no group ${path}`);
+    return chosen.flatMap(({ id, name }) =>
+      snapshots
+        .list(id)
+        .filter(({ state }) => state === 'finished')
+        .reverse()
+        .map(({ time, contentBytes, isProtected }) => ({
+          group: groupPath(name),
+          time: formatSnapshotTime(time),
+          sizeBytes: contentBytes,
+          protected: isProtected,
+        })),
+    );
+  }
+
+  /** The index files of a snapshot's tree. @throws {CairnError} `stale` where it was forgotten */
+  async indexesOf(archive: number): Promise<TreeIndexes> {
+    const { catalog, paths } = this.#datastore;
+    const snapshot = catalog.snapshots.find(archive);
+    const group = snapshot && catalog.groups.find(snapshot.group);
+    if (snapshot?.state !== 'finished' || group === undefined)
+      throw new CairnError('stale', 'The snapshot was forgotten');
+    const folder = snapshotPath(paths.root, group.name, snapshot.time);
+    const names = snapshot.files.map(({ name }) => name);
+    const load = async (name: string) => (await loadIndex(`${folder}/${name}`)).index;
+    return {
+      metadata: await load(METADATA_NAME),
+      payload: await load(PAYLOAD_NAME),
+      attributes: names.includes(ATTRIBUTES_NAME) ? await load(ATTRIBUTES_NAME) : undefined,
+    };
+  }
+}

@@ -1,0 +1,62 @@
+import type { Change } from '../../catalog/change.js';
+import type { IndexFile } from '../../catalog/index-files.js';
+import type { SnapshotFile } from '../../catalog/snapshots.js';
+import type { PrefixDigits } from '../../chunkstore/layout.js';
+import type { ErrorKind } from '../../core/errors.js';
+import type { GroupName } from '../../core/group.js';
+
+/** What a snapshot job is started with (its `workerData`). */
+export interface SnapshotJobOptions {
+  readonly store: string;
+  readonly catalog: string;
+  readonly journal: string;
+  readonly prefixDigits: PrefixDigits;
+  readonly group: GroupName;
+  /** Row of `groups`, and inode of its `current/`. */
+  readonly groupId: number;
+  readonly currentIno: number;
+  /** Name of the snapshot, epoch seconds. */
+  readonly time: number;
+}
+
+/** A chunk the job wrote. */
+export interface WrittenChunk {
+  readonly digest: Uint8Array;
+  readonly length: number;
+  readonly stored: number;
+}
+
+/** An index file the job published, and the chunks it lists: 32 bytes of digest each, and their plain lengths. */
+export interface PublishedIndex {
+  readonly file: IndexFile;
+  readonly digests: Uint8Array;
+  readonly lengths: Float64Array;
+}
+
+/** What came of a job. */
+export interface PublishedSnapshot {
+  readonly indexes: readonly PublishedIndex[];
+  readonly written: readonly WrittenChunk[];
+  readonly files: readonly SnapshotFile[];
+  readonly contentBytes: number;
+  readonly entries: number;
+}
+
+/** Job to mount worker. */
+export type FromJob =
+  /** Its thread runs; it waits for `begin`. */
+  | { readonly type: 'loaded' }
+  /** Its picture of the catalog is open. */
+  | { readonly type: 'picture' }
+  /** Content changes that swap what it has packed or cut into the live tree. */
+  | { readonly type: 'swaps'; readonly changes: readonly Change[] }
+  /** Everything is on disk and durable; it waits for `recorded`. */
+  | { readonly type: 'published'; readonly snapshot: PublishedSnapshot }
+  | { readonly type: 'failed'; readonly kind: ErrorKind; readonly message: string };
+
+/** Mount worker to job. */
+export type ToJob =
+  /** The commit the picture is to show has returned. */
+  | { readonly type: 'begin' }
+  /** The catalog names the snapshot durably: the job may let its chunks go. */
+  | { readonly type: 'recorded' };

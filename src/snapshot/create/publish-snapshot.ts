@@ -1,0 +1,72 @@
+import type { IndexFile } from '../../catalog/index-files.js';
+import { groupPath } from '../../core/group.js';
+import { formatSnapshotTime } from '../../core/snapshot-time.js';
+import type { BuiltIndex } from '../../index/dynamic-index.js';
+import { parseDynamicIndex } from '../../index/dynamic-index.js';
+import { buildManifest, type ManifestFile } from '../../index/manifest.js';
+import { publishIndex, publishManifest } from '../../index/publish.js';
+import { createSnapshotFolder } from '../../index/snapshot-folder.js';
+import { ATTRIBUTES_NAME, METADATA_NAME, PAYLOAD_NAME } from '../snapshot-files.js';
+import type { PublishedIndex, PublishedSnapshot, SnapshotJobOptions, WrittenChunk } from './job-protocol.js';
+
+/** First bytes of an index file that are its identity. */
+const IDENTITY_BYTES = 96;
+
+/** The streams of a snapshot as index files, not yet on disk. Their chunks are durable. */
+export interface BuiltStreams {
+  readonly entries: number;
+  readonly metadata: BuiltIndex;
+  readonly attributes: BuiltIndex;
+  readonly payload: BuiltIndex;
+}
+
+/** Puts a snapshot's folder on disk: index files first, the manifest last; durable when it resolves. */
+export async function publishSnapshot(
+  options: SnapshotJobOptions,
+  built: BuiltStreams,
+  written: readonly WrittenChunk[],
+): Promise<PublishedSnapshot> {
+  const { store, group, time } = options;
+  const parts: readonly (readonly [string, BuiltIndex])[] = [
+    [METADATA_NAME, built.metadata],
+    [PAYLOAD_NAME, built.payload],
+    [ATTRIBUTES_NAME, built.attributes],
+  ];
+  const folder = await createSnapshotFolder(store, group, time);
+  for (const [name, index] of parts) await publishIndex(folder, name, index.bytes);
+  const files: ManifestFile[] = parts.map(([filename, { contentLength, checksum }]) => ({
+    filename,
+    cryptMode: 'none',
+    size: contentLength,
+    checksum,
+  }));
+  await publishManifest(store, group, buildManifest({ type: group.type, id: group.id, time, files }));
+  const path = `${groupPath(group)}/${formatSnapshotTime(time)}`;
+  return {
+    indexes: parts.map(([name, index]) => published(`${path}/${name}`, index)),
+    written,
+    files: parts.map(([name, { contentLength }]) => ({ name, bytes: contentLength })),
+    contentBytes: parts.reduce((sum, [, { contentLength }]) => sum + contentLength, 0),
+    entries: built.entries,
+  };
+}
+
+function published(path: string, built: BuiltIndex): PublishedIndex {
+  const file: IndexFile = {
+    path,
+    kind: 'dynamic',
+    checksum: built.checksum,
+    header: built.bytes.subarray(0, IDENTITY_BYTES),
+    fileBytes: built.bytes.length,
+    chunkCount: built.count,
+    contentBytes: built.contentLength,
+  };
+  const index = parseDynamicIndex(built.bytes);
+  const digests = new Uint8Array(built.count * 32);
+  const lengths = new Float64Array(built.count);
+  for (let i = 0; i < built.count; i += 1) {
+    digests.set(index.digest(i), i * 32);
+    lengths[i] = index.end(i) - index.start(i);
+  }
+  return { file, digests, lengths };
+}

@@ -1,0 +1,83 @@
+import { rename, rm } from 'node:fs/promises';
+import type { Catalog } from '../catalog/open.js';
+import type { Snapshot } from '../catalog/snapshots.js';
+import type { Durability } from '../content/durability.js';
+import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
+import { type GroupName, groupPath } from '../core/group.js';
+import { formatSnapshotTime } from '../core/snapshot-time.js';
+import { snapshotPath } from '../index/snapshot-folder.js';
+import { syncFolder } from '../native/files.js';
+
+/** What forgetting needs of a datastore. */
+export interface ForgetParts {
+  readonly catalog: Catalog;
+  readonly durability: Durability;
+  /** The datastore's folder, and where forgotten snapshots wait for their end. */
+  readonly store: string;
+  readonly forgottenFolder: string;
+}
+
+/**
+ * Forgets a snapshot: its folder goes out of sight, then the catalog's rows, the files last (design §3). A crash in
+ * between is completed by `completeForgetting`.
+ * @returns its archive number
+ * @throws {CairnError} `not-found`, `not-permitted` where it is protected
+ */
+export async function forgetSnapshot(parts: ForgetParts, group: GroupName, time: number): Promise<number> {
+  const groupRow = parts.catalog.groups.findByName(group);
+  const snapshot = groupRow && parts.catalog.snapshots.findByTime(groupRow.id, time);
+  const name = `${groupPath(group)}/${formatSnapshotTime(time)}`;
+  if (snapshot?.state !== 'finished') throw new CairnError('not-found', `There is no snapshot ${name}`);
+  if (snapshot.isProtected) throw new CairnError('not-permitted', `Snapshot ${name} is protected`);
+  parts.catalog.snapshots.update(snapshot.archive, { state: 'forgetting' });
+  await parts.durability.commitDurably();
+  await complete(parts, group, snapshot);
+  return snapshot.archive;
+}
+
+/** Ends what a crash interrupted: snapshots that were being forgotten, and those that were being made. */
+export async function completeInterrupted(parts: ForgetParts): Promise<void> {
+  for (const group of parts.catalog.groups.list()) {
+    for (const snapshot of parts.catalog.snapshots.list(group.id)) {
+      if (snapshot.state === 'forgetting') await complete(parts, group.name, snapshot);
+      else if (snapshot.state === 'publishing') {
+        await removeSnapshotFolder(parts.store, group.name, snapshot.time);
+        parts.catalog.snapshots.remove(snapshot.archive);
+      }
+    }
+  }
+}
+
+/** Takes the folder of a snapshot away that came to nothing; absent is fine. */
+export async function removeSnapshotFolder(store: string, group: GroupName, time: number): Promise<void> {
+  const path = snapshotPath(store, group, time);
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    throw fromSystemError(error, `remove ${path}`);
+  }
+}
+
+async function complete(parts: ForgetParts, group: GroupName, snapshot: Snapshot): Promise<void> {
+  const { catalog, durability, store, forgottenFolder } = parts;
+  const path = snapshotPath(store, group, snapshot.time);
+  const aside = `${forgottenFolder}/${snapshot.archive}`;
+  await moveAside(path, aside);
+  await syncFolder(`${store}/${groupPath(group)}`);
+  await syncFolder(forgottenFolder);
+  for (const { name } of snapshot.files) {
+    catalog.indexFiles.remove(`${groupPath(group)}/${formatSnapshotTime(snapshot.time)}/${name}`);
+  }
+  catalog.snapshots.remove(snapshot.archive);
+  await durability.commitDurably();
+  await rm(aside, { recursive: true, force: true });
+}
+
+async function moveAside(path: string, aside: string): Promise<void> {
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    const failure = fromSystemError(error, `move ${path} aside`);
+    if (kindOf(failure) !== 'not-found') throw failure;
+  }
+}

@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import { parentPort, workerData } from 'node:worker_threads';
+import { CairnError } from '../../src/core/errors.js';
+import { WorkerEndpoint, type WorkerHandlers } from '../../src/daemon/worker-endpoint.js';
+import type { MountWorkerOptions } from '../../src/daemon/worker-protocol.js';
+
+/**
+ * A mount worker that mounts nothing. The last component of its "group" says how it is to behave: `good`; `no-start`
+ * fails before it is ready; `in-use` can only be unmounted lazily; `crash` throws at a sync; `slow` waits at a sync
+ * until it is cancelled; `outside` is unmounted by somebody else at a sync; `unclean` cannot be unmounted at all.
+ */
+const behaviour = (workerData as MountWorkerOptions).group?.split('/').at(-1) ?? 'good';
+if (parentPort === null) throw new Error('This is the program of a worker');
+const endpoint = new WorkerEndpoint(parentPort);
+
+const handlers: WorkerHandlers = {
+  status: () => ({
+    dirtyBytes: 5,
+    oldestUnsyncedSeconds: 0.5,
+    problems: [{ kind: 'test', message: 'A problem' }],
+    chunks: { loads: 1, inserts: 2, reuses: 3, plainBytes: 4, encodedBytes: 5 },
+  }),
+  sync: async (_, context) => {
+    context.progress({ step: 'writing out', done: 1, total: 2, unit: 'bytes' });
+    if (behaviour === 'crash') setImmediate(() => JSON.parse('no JSON'));
+    if (behaviour === 'outside') endpoint.ended();
+    if (behaviour === 'slow') await once(context.signal, 'abort');
+    if (behaviour === 'crash' || behaviour === 'outside') await new Promise(() => undefined);
+    return {};
+  },
+  unmount: ({ lazy }) => {
+    if (behaviour === 'unclean') throw new CairnError('io', 'The disk is broken');
+    if (behaviour === 'in-use' && !lazy) throw new CairnError('busy', 'Somebody works in it');
+    setImmediate(() => endpoint.ended());
+    return {};
+  },
+  'snapshot-create': ({ group }) => ({ group, time: '2026-11-20T10:00:00Z', entries: 3, sizeBytes: 2, addedBytes: 1 }),
+  'snapshot-list': () => ({ snapshots: [] }),
+};
+
+if (behaviour === 'no-start') endpoint.fatal(new CairnError('not-ready', 'There is no /dev/fuse'));
+else {
+  endpoint.log('info', 'the worker runs', { behaviour });
+  endpoint.ready(handlers);
+}
