@@ -105,7 +105,9 @@ function format(acl: Acl): Buffer {
   return value;
 }
 
-/** The ACL in a value, or undefined unless it is whole: version 2, each of the three owners once, at most one mask. */
+/**
+ * The ACL in a value, or undefined unless it is whole: version 2, each of the three owners once, at most one mask.
+ */
 function parse(value: Uint8Array): Acl | undefined {
   if (value.length < HEADER_BYTES || (value.length - HEADER_BYTES) % ENTRY_BYTES !== 0) return undefined;
   if (readU32(value, 0) !== VERSION) return undefined;

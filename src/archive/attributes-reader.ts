@@ -16,7 +16,9 @@ export interface AttributesReaderOptions {
   readonly cachedPageBytes?: number;
 }
 
-/** Where the pages are; page `i` is the bytes [starts[i], starts[i + 1]) and begins with the record of `firsts[i]`. */
+/**
+ * Where the pages are; page `i` is the bytes [starts[i], starts[i + 1]) and begins with the record of `firsts[i]`.
+ */
 interface PageIndex {
   readonly firsts: Float64Array;
   readonly starts: Float64Array;
@@ -37,9 +39,10 @@ const MAX_PAGE_BYTES = MAX_RECORD_BYTES + 1024 * 1024;
 const MAX_INDEX_BYTES = 128 * 1024 * 1024;
 
 /**
- * Finds records of an attributes stream by the position of their entry. The index is kept in memory (16 bytes for some
- * 64 records), pages are loaded as needed. Answers come at once where all bytes needed are at hand, else as a promise.
- * All methods throw (or reject with) CairnError `corrupt` for a malformed stream, and whatever `read` throws.
+ * Finds records of an attributes stream by the position of their entry. The index is kept in memory (16 bytes for
+ * some 64 records), pages are loaded as needed. Answers come at once where all bytes needed are at hand, else as a
+ * promise. All methods throw (or reject with) CairnError `corrupt` for a malformed stream, and whatever `read`
+ * throws.
  */
 export class AttributesReader {
   readonly recordCount: number;

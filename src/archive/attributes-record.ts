@@ -18,7 +18,10 @@ export interface AttributeRecord {
   readonly folder?: FolderLink;
   /** Position of the ENTRY of an earlier entry that is the same inode, where the archive could not say so. */
   readonly sameAs?: number;
-  /** Extended attributes the archive does not hold, or not to the last bit; these go before the archive's of the same name. */
+  /**
+   * Extended attributes the archive does not hold, or not to the last bit; these go before the archive's of the
+   * same name.
+   */
   readonly xattrs: readonly Xattr[];
   /** Sorted, not touching. */
   readonly holes: readonly ByteRange[];

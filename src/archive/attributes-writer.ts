@@ -26,8 +26,9 @@ export interface AttributesSummary {
 }
 
 /**
- * Writes the attributes stream of a snapshot (README): records in the order of their entries, grouped into pages that do
- * not depend on where they are in either stream. Memory: one page, and some 4 bytes for each page before it.
+ * Writes the attributes stream of a snapshot (README): records in the order of their entries, grouped into pages
+ * that do not depend on where they are in either stream. Memory: one page, and some 4 bytes for each page before
+ * it.
  */
 export class AttributesWriter {
   readonly #writer: ItemWriter;
@@ -52,8 +53,8 @@ export class AttributesWriter {
   /**
    * Adds the next record.
    * @param nameHash `Placed.nameHash` of the entry
-   * @throws {CairnError} `invalid` for a record that does not lie behind the last one or cannot be written, `too-large`
-   *   for one above 32 MiB; the stream is then worth nothing
+   * @throws {CairnError} `invalid` for a record that does not lie behind the last one or cannot be written,
+   *   `too-large` for one above 32 MiB; the stream is then worth nothing
    */
   add(record: AttributeRecord, nameHash: number): void {
     const { entryPosition } = record;
@@ -67,7 +68,10 @@ export class AttributesWriter {
     writeRecord(this.#records, record);
     const length = this.#records.length - start;
     if (length > MAX_RECORD_BYTES) {
-      throw new CairnError('too-large', `Attributes of one entry come to ${length} bytes; the limit is ${MAX_RECORD_BYTES}`);
+      throw new CairnError(
+        'too-large',
+        `Attributes of one entry come to ${length} bytes; the limit is ${MAX_RECORD_BYTES}`,
+      );
     }
     this.#table.number(entryPosition - (this.#pageRecords === 0 ? entryPosition : this.#last));
     this.#table.number(length);

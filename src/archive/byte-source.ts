@@ -2,8 +2,8 @@ import { CairnError } from '../core/errors.js';
 import { type Awaitable, type Steps, settled } from './steps.js';
 
 /**
- * Reads `length` bytes at `offset` of a stream: all of them, or it fails. At once where they are at hand. What it gave
- * must not change any more; whoever reads only looks at it and copies what is to be kept.
+ * Reads `length` bytes at `offset` of a stream: all of them, or it fails. At once where they are at hand. What it
+ * gave must not change any more; whoever reads only looks at it and copies what is to be kept.
  */
 export type ReadBytes = (offset: number, length: number) => Awaitable<Uint8Array>;
 
@@ -31,17 +31,26 @@ export class ByteSource {
   }
 }
 
-/** Looks at a stretch of a stream through a window, so that many small looks are few reads. */
+/** Thrown by `ByteWindow.at` where the window ends too early: up to where it must reach. */
+class WindowTooSmall {
+  readonly end: number;
+
+  constructor(end: number) {
+    this.end = end;
+  }
+}
+
+/** A stretch of a stream that was read, to be looked at synchronously; many small looks so are few reads. */
 export class ByteWindow {
   readonly #source: ByteSource;
   readonly #readAhead: number;
   readonly #limit: number;
-  /** The bytes `at` numbers count in; good until the next `at`. */
+  /** What was read; `at` counts in it. */
   bytes: Uint8Array = new Uint8Array(0);
   #start = 0;
 
   /**
-   * @param readAhead how many bytes to read at once where fewer are asked for
+   * @param readAhead how many bytes to read at once where fewer are needed
    * @param limit position no look may go beyond
    */
   constructor(source: ByteSource, readAhead: number, limit = source.size) {
@@ -50,20 +59,46 @@ export class ByteWindow {
     this.#limit = Math.min(limit, source.size);
   }
 
+  /** Whether these bytes of the stream are in the window. */
+  holds(position: number, length: number): boolean {
+    const at = position - this.#start;
+    return at >= 0 && at + length <= this.bytes.length;
+  }
+
   /**
-   * Sees to it that `length` bytes from `position` of the stream are in `bytes`.
-   * @returns where in `bytes` they start
+   * Where in `bytes` these bytes of the stream are. To be called within `read`.
    * @throws {CairnError} `corrupt` where they go beyond the limit
    */
-  *at(position: number, length: number): Steps<number> {
-    const at = position - this.#start;
-    if (at >= 0 && at + length <= this.bytes.length) return at;
+  at(position: number, length: number): number {
+    if (this.holds(position, length)) return position - this.#start;
     if (position < 0 || position + length > this.#limit) {
       throw new CairnError('corrupt', `Stream refers to ${length} bytes at ${position}, beyond byte ${this.#limit}`);
     }
-    const window = Math.max(length, Math.min(this.#readAhead, this.#limit - position));
+    throw new WindowTooSmall(position + length);
+  }
+
+  /** Reads so that at least these bytes of the stream are in the window. */
+  *load(position: number, length: number): Steps<void> {
+    // Who comes back for more of the same stretch will do so again: reading twice as much keeps the work linear.
+    const ahead = position === this.#start ? Math.max(this.#readAhead, 2 * this.bytes.length) : this.#readAhead;
+    const window = Math.max(length, Math.min(ahead, this.#limit - position));
     this.bytes = yield* this.#source.bytes(position, window);
     this.#start = position;
-    return 0;
+  }
+
+  /**
+   * What `parse` makes of the bytes from `base` on. It is begun anew, with more bytes in the window, as often as
+   * it looks beyond; so it must have no effects before its last look, and must not look at what lies before
+   * `base`.
+   */
+  *read<T>(base: number, parse: () => T): Steps<T> {
+    for (;;) {
+      try {
+        return parse();
+      } catch (error) {
+        if (!(error instanceof WindowTooSmall)) throw error;
+        yield* this.load(base, error.end - base);
+      }
+    }
   }
 }

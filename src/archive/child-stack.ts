@@ -1,6 +1,6 @@
 import { goodbyeBytes, sortByHash, tableOrder } from './goodbye.js';
 import type { ItemWriter } from './item-writer.js';
-import { Item, ITEM_HEADER_BYTES } from './items.js';
+import { ITEM_HEADER_BYTES, Item } from './items.js';
 
 const FIRST_CAPACITY = 1024;
 

@@ -15,10 +15,16 @@ export interface EntryMetadata extends Stat {
   readonly xattrs: readonly Xattr[];
 }
 
-/** Which of the two formats to write (pbs-format §6.3, §6.5): 2 is the metadata stream of a split archive, 1 holds its payloads itself. */
+/**
+ * Which of the two formats to write (pbs-format §6.3, §6.5): 2 is the metadata stream of a split archive, 1 holds
+ * its payloads itself.
+ */
 export type ArchiveVersion = 1 | 2;
 
-/** The content of a regular file: where it is in the payload stream (version 2), or the bytes themselves (version 1). */
+/**
+ * The content of a regular file: where it is in the payload stream (version 2), or the bytes themselves (version
+ * 1).
+ */
 export type FilePayload = PayloadPlace | { readonly content: Uint8Array };
 
 /** Where an entry was written. Positions are bytes in the metadata stream. */
@@ -29,7 +35,10 @@ export interface Placed {
   readonly filenamePosition: number;
   /** Lower word of the hash of its name. */
   readonly nameHash: number;
-  /** Extended attributes the archive does not hold, or not to the last bit: they belong into the attributes stream. */
+  /**
+   * Extended attributes the archive does not hold, or not to the last bit: they belong into the attributes
+   * stream.
+   */
   readonly left: readonly Xattr[];
 }
 
@@ -59,8 +68,9 @@ const SLASH = 0x2f;
 
 /**
  * Writes an archive from the root to its end, entry by entry in the order they are given. Sizes in the tables are
- * exact lengths in this stream, so a reader finds a folder's table at the child's position + size. Names given are kept
- * by reference while their folder, or a LinkTarget below it, is in use. Memory: 24 bytes for each child of an open folder.
+ * exact lengths in this stream, so a reader finds a folder's table at the child's position + size. Names given are
+ * kept by reference while their folder, or a LinkTarget below it, is in use. Memory: 24 bytes for each child of an
+ * open folder.
  *
  * Each method throws CairnError `invalid` for what no archive may hold (a name with a slash, a mode of another
  * kind), before anything is written, and a plain Error where it is called out of turn.

@@ -11,19 +11,19 @@ const NANOSECONDS = 1_000_000_000;
 /** What an entry is. */
 export type EntryKind = 'file' | 'folder' | 'symlink' | 'block' | 'character' | 'fifo' | 'socket';
 
-const KIND_OF_FORMAT: Readonly<Record<number, EntryKind>> = {
-  0o100000: 'file',
-  0o040000: 'folder',
-  0o120000: 'symlink',
-  0o060000: 'block',
-  0o020000: 'character',
-  0o010000: 'fifo',
-  0o140000: 'socket',
-};
+const KIND_OF_FORMAT: ReadonlyMap<number, EntryKind> = new Map([
+  [0o100000, 'file'],
+  [0o040000, 'folder'],
+  [0o120000, 'symlink'],
+  [0o060000, 'block'],
+  [0o020000, 'character'],
+  [0o010000, 'fifo'],
+  [0o140000, 'socket'],
+]);
 
 /** What an entry of this full st_mode is, or undefined where its type bits mean nothing. */
 export function kindOfMode(mode: number): EntryKind | undefined {
-  return KIND_OF_FORMAT[mode & FORMAT_MASK];
+  return KIND_OF_FORMAT.get(mode & FORMAT_MASK);
 }
 
 /** What the ENTRY item says. */
@@ -59,8 +59,17 @@ export function writeEntry(bytes: Uint8Array, at: number, stat: Stat): void {
  */
 export function readEntry(bytes: Uint8Array, at: number): StatWithFlags {
   const mtimeNsec = readU32(bytes, at + 32);
-  if (mtimeNsec >= NANOSECONDS) throw new CairnError('corrupt', `Archive entry has ${mtimeNsec} nanoseconds in its mtime`);
-  return { ...readModeAndOwner(bytes, at), mtimeSec: readI64(bytes, at + 24), mtimeNsec };
+  if (mtimeNsec >= NANOSECONDS) {
+    throw new CairnError('corrupt', `Archive entry has ${mtimeNsec} nanoseconds in its mtime`);
+  }
+  return {
+    mode: readMode(bytes, at),
+    uid: readU32(bytes, at + 16),
+    gid: readU32(bytes, at + 20),
+    mtimeSec: readI64(bytes, at + 24),
+    mtimeNsec,
+    flags: readU64(bytes, at + 8),
+  };
 }
 
 /**
@@ -70,16 +79,19 @@ export function readEntry(bytes: Uint8Array, at: number): StatWithFlags {
 export function readOldEntry(bytes: Uint8Array, at: number): StatWithFlags {
   const mtime = (BigInt(readU32(bytes, at + 28)) << 32n) | BigInt(readU32(bytes, at + 24));
   return {
-    ...readModeAndOwner(bytes, at),
+    mode: readMode(bytes, at),
+    uid: readU32(bytes, at + 16),
+    gid: readU32(bytes, at + 20),
     mtimeSec: Number(mtime / BigInt(NANOSECONDS)),
     mtimeNsec: Number(mtime % BigInt(NANOSECONDS)),
+    flags: readU64(bytes, at + 8),
   };
 }
 
-function readModeAndOwner(bytes: Uint8Array, at: number): Omit<StatWithFlags, 'mtimeSec' | 'mtimeNsec'> {
+function readMode(bytes: Uint8Array, at: number): number {
   const mode = readU64(bytes, at);
   if (mode > 0xffff || kindOfMode(mode) === undefined) {
     throw new CairnError('corrupt', `Archive entry has the impossible mode ${mode.toString(8)}`);
   }
-  return { mode, flags: readU64(bytes, at + 8), uid: readU32(bytes, at + 16), gid: readU32(bytes, at + 20) };
+  return mode;
 }

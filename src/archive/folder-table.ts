@@ -1,10 +1,9 @@
 import { CairnError } from '../core/errors.js';
-import { readLooseU64, readU32 } from './bytes.js';
 import { type ByteSource, ByteWindow } from './byte-source.js';
+import { readLooseU64, readU32 } from './bytes.js';
 import { kindOfMode } from './entry.js';
-import { itemAt } from './entry-decoder.js';
 import { goodbyeBytes, readTableTail, TABLE_ITEM_BYTES } from './goodbye.js';
-import { Item, ITEM_HEADER_BYTES, readItemHeader } from './items.js';
+import { ITEM_HEADER_BYTES, Item, readItemHeader } from './items.js';
 import { type Steps, settled } from './steps.js';
 
 /** A folder's GOODBYE table, found and believed: its tail leads back to the folder. */
@@ -57,7 +56,7 @@ export function* tableEndingAt(
   const count = (tail.size - least) / TABLE_ITEM_BYTES;
   const room = goodbyePosition - entryPosition - ITEM_HEADER_BYTES;
   if (goodbyePosition - tail.offset !== backReference || count * MIN_CHILD_BYTES > room) return undefined;
-  const header = yield* itemAt(new ByteWindow(source, ITEM_HEADER_BYTES), goodbyePosition);
+  const header = readItemHeader(yield* source.bytes(goodbyePosition, ITEM_HEADER_BYTES), 0, goodbyePosition);
   if (header.type !== Item.goodbye || header.length !== tail.size) return undefined;
   if (count > MAX_CHILDREN) throw new CairnError('corrupt', `Folder at byte ${entryPosition} claims ${count} children`);
   return { entryPosition, goodbyePosition, count };
@@ -86,15 +85,20 @@ export function* findInTable<T>(
 ): Steps<T | undefined> {
   const items = table.goodbyePosition + ITEM_HEADER_BYTES;
   const top = new ByteWindow(source, LOOKUP_READ_AHEAD, items + table.count * TABLE_ITEM_BYTES);
-  const below = new ByteWindow(source, TABLE_ITEM_BYTES);
+  let below: ByteWindow | undefined;
   const nodes = [0];
   let candidates = 0;
+  if (table.count > 0) yield* top.load(items, TABLE_ITEM_BYTES);
   for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
     if (node >= table.count) continue;
-    const inTop = (node + 1) * TABLE_ITEM_BYTES <= LOOKUP_READ_AHEAD;
-    const window = inTop ? top : below;
-    if (inTop) yield* top.at(items, TABLE_ITEM_BYTES);
-    const at = yield* window.at(items + node * TABLE_ITEM_BYTES, TABLE_ITEM_BYTES);
+    const position = items + node * TABLE_ITEM_BYTES;
+    let window = top;
+    if (!top.holds(position, TABLE_ITEM_BYTES)) {
+      below ??= new ByteWindow(source, TABLE_ITEM_BYTES);
+      yield* below.load(position, TABLE_ITEM_BYTES);
+      window = below;
+    }
+    const at = window.at(position, TABLE_ITEM_BYTES);
     const order = compareHash(window.bytes, at, hash);
     if (order > 0) nodes.push(2 * node + 1);
     else if (order < 0) nodes.push(2 * node + 2);
@@ -127,7 +131,9 @@ export function* childPositions(source: ByteSource, table: FolderTable): Steps<F
   const items = table.goodbyePosition + ITEM_HEADER_BYTES;
   const window = new ByteWindow(source, SCAN_READ_AHEAD, items + table.count * TABLE_ITEM_BYTES);
   for (let i = 0; i < table.count; i += 1) {
-    const at = yield* window.at(items + i * TABLE_ITEM_BYTES, TABLE_ITEM_BYTES);
+    const position = items + i * TABLE_ITEM_BYTES;
+    if (!window.holds(position, TABLE_ITEM_BYTES)) yield* window.load(position, TABLE_ITEM_BYTES);
+    const at = window.at(position, TABLE_ITEM_BYTES);
     positions[i] = itemIn(table, window.bytes, at).start;
   }
   positions.sort();
@@ -167,11 +173,13 @@ export function* walkFolder(
   let position = entryPosition;
   for (let items = 1; ; items += 1) {
     if (items % ITEMS_PER_TURN === 0) yield* settled(new Promise<void>((resolve) => setImmediate(resolve)));
-    const at = yield* window.at(position, ITEM_HEADER_BYTES);
+    // A table's tail is behind every item, so there are bytes to look at behind every header.
+    if (!window.holds(position, ITEM_HEADER_BYTES + 4)) yield* window.load(position, ITEM_HEADER_BYTES + 4);
+    const at = window.at(position, ITEM_HEADER_BYTES + 4);
     const { type, length } = readItemHeader(window.bytes, at, position);
     const next = position + length;
     if (type === Item.entry || type === Item.oldEntry) {
-      const mode = readU32(window.bytes, yield* window.at(position + ITEM_HEADER_BYTES, 4));
+      const mode = readU32(window.bytes, at + ITEM_HEADER_BYTES);
       if (kindOfMode(mode) === 'folder') open.push(position);
       if (open.length > MAX_DEPTH) throw new CairnError('corrupt', `Folders at byte ${position} are nested too deep`);
     } else if (type === Item.goodbye) {

@@ -1,5 +1,5 @@
 import { readLooseU64 } from './bytes.js';
-import { Item, ITEM_HEADER_BYTES, itemTypeAt } from './items.js';
+import { ITEM_HEADER_BYTES, Item, itemTypeAt } from './items.js';
 
 /** An item of the table, and its tail, are of this many bytes (pbs-format §6.4). */
 export const TABLE_ITEM_BYTES = 24;

@@ -4,7 +4,10 @@ import { MAX_PATH_BYTES } from './items.js';
 const SLASH = 0x2f;
 const DOT = 0x2e;
 
-/** Whether an archive may hold an entry of this name (pbs-format §6.1): no slash, no NUL, not empty, not `.` or `..`. */
+/**
+ * Whether an archive may hold an entry of this name (pbs-format §6.1): no slash, no NUL, not empty, not `.` or
+ * `..`.
+ */
 export function isEntryName(name: Uint8Array): boolean {
   const length = name.length;
   if (length === 0 || length > MAX_PATH_BYTES) return false;

@@ -1,5 +1,5 @@
-import { Item, ITEM_HEADER_BYTES, itemTypeAt, type ItemType, writeItemHeader } from './items.js';
 import { readLooseU64 } from './bytes.js';
+import { ITEM_HEADER_BYTES, Item, type ItemType, itemTypeAt, writeItemHeader } from './items.js';
 
 /** Where a regular file's content is: behind the PAYLOAD header at `offset`. Both in bytes. */
 export interface PayloadPlace {

@@ -45,8 +45,8 @@ export interface PayloadListing {
 }
 
 /**
- * Lays out the payload stream of a snapshot: which chunks it lists, and where each file's PAYLOAD header is. Files are
- * given in archive order; their offsets strictly rise (pbs-format §6.5). Nothing is read or written here.
+ * Lays out the payload stream of a snapshot: which chunks it lists, and where each file's PAYLOAD header is. Files
+ * are given in archive order; their offsets strictly rise (pbs-format §6.5). Nothing is read or written here.
  */
 export class PayloadPlanner {
   readonly #listing: PayloadListing;
@@ -68,14 +68,18 @@ export class PayloadPlanner {
   }
 
   /**
-   * Places a packed file. Its chunk is listed unless it was the last one listed and the piece lies behind the last file.
+   * Places a packed file. Its chunk is listed unless it was the last one listed and the piece lies behind the
+   * last file.
    * @throws {CairnError} `invalid` for a piece that is not within its chunk
    */
   packed(size: number, piece: PackedPiece): PayloadPlace {
     const { digest, chunkLength, contentAt } = piece;
     const at = contentAt - PAYLOAD_HEADER_BYTES;
     if (at < 0 || size < 0 || contentAt + size > chunkLength) {
-      throw new CairnError('invalid', `Piece of ${size} bytes at ${contentAt} is not within its chunk of ${chunkLength}`);
+      throw new CairnError(
+        'invalid',
+        `Piece of ${size} bytes at ${contentAt} is not within its chunk of ${chunkLength}`,
+      );
     }
     const listed = this.#pack;
     if (listed !== undefined && sameDigest(listed.digest, digest) && listed.start + at > this.#lastOffset) {
@@ -171,9 +175,9 @@ function isRagged({ offset, length, at, chunkLength }: PayloadExtent, size: numb
 }
 
 /**
- * How many bits of a path's hash must be zero for the payload to be realigned before that folder, so that it is once in
- * a GiB or so. To be kept from snapshot to snapshot while the tree is roughly the same size, since with it changes which
- * folders those are.
+ * How many bits of a path's hash must be zero for the payload to be realigned before that folder, so that it is
+ * once in a GiB or so. To be kept from snapshot to snapshot while the tree is roughly the same size, since with it
+ * changes which folders those are.
  */
 export function realignBits(folderCount: number, payloadBytes: number): number {
   const folders = (folderCount * BYTES_PER_REALIGN) / Math.max(payloadBytes, BYTES_PER_REALIGN);

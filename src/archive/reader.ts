@@ -1,22 +1,22 @@
 import { LRUCache } from 'lru-cache';
 import { CairnError } from '../core/errors.js';
 import { sipHash24 } from '../native/hash.js';
-import { readU64 } from './bytes.js';
 import { ByteSource, ByteWindow, type ReadBytes } from './byte-source.js';
-import { type ArchiveEntry, ENTRY_READ_AHEAD, itemAt, readChildHead, readEntryAt } from './entry-decoder.js';
+import { readU64 } from './bytes.js';
+import { type ArchiveEntry, ENTRY_READ_AHEAD, itemAt, parseChildHead, parseEntry, parseName } from './entry-decoder.js';
 import {
   childPositions,
+  type FolderTable,
   findInTable,
   firstAbove,
-  type FolderTable,
   type TableItem,
   tableEndingAt,
   walkFolder,
 } from './folder-table.js';
-import { Item, ITEM_HEADER_BYTES } from './items.js';
+import { ITEM_HEADER_BYTES, Item } from './items.js';
 import { PAYLOAD_HEADER_BYTES } from './payload-items.js';
 import { type Awaitable, run, type Steps, settled } from './steps.js';
-import { readXattrs } from './xattr-decoder.js';
+import { parseXattrs } from './xattr-decoder.js';
 import type { Xattr } from './xattrs.js';
 
 /** What leads from a folder to the one it is in. */
@@ -75,9 +75,10 @@ const LIST_READ_AHEAD = 4096;
 const MAX_LINKS = 256;
 
 /**
- * Random access to an archive of either version, ours or PBS's, straight from its bytes. Answers come at once where all
- * bytes needed are at hand, else as a promise; calls may overlap. All methods throw (or reject with) CairnError `corrupt`
- * where the archive is malformed, `not-a-directory` for children of what is no folder, and whatever `read` throws.
+ * Random access to an archive of either version, ours or PBS's, straight from its bytes. Answers come at once where
+ * all bytes needed are at hand, else as a promise; calls may overlap. All methods throw (or reject with) CairnError
+ * `corrupt` where the archive is malformed, `not-a-directory` for children of what is no folder, and whatever
+ * `read` throws.
  */
 export class ArchiveReader {
   /** Position of the root's ENTRY. */
@@ -92,6 +93,8 @@ export class ArchiveReader {
   /** Where folders end, as found by walking. */
   readonly #walkedEnds = new LRUCache<number, number>({ max: CACHED_ENDS });
   readonly #walks = new Map<number, Promise<number>>();
+  readonly #hash = new BigUint64Array(1);
+  readonly #hashWords = new Uint32Array(this.#hash.buffer);
 
   private constructor(source: ByteSource, head: ArchiveHead, rootTable: FolderTable, options: ArchiveReaderOptions) {
     const budget = options.cachedListBytes ?? CACHED_LIST_BYTES;
@@ -115,7 +118,8 @@ export class ArchiveReader {
     const source = new ByteSource(options.read, options.size);
     return run(
       (function* (): Steps<ArchiveReader> {
-        const head = yield* readHead(source);
+        const window = new ByteWindow(source, ENTRY_READ_AHEAD);
+        const head = yield* window.read(0, () => parseHead(window));
         const table =
           (yield* tableEndingAt(source, source.size, head.root)) ??
           (yield* tableEndingAt(source, source.size, head.root, 0));
@@ -156,7 +160,8 @@ export class ArchiveReader {
   *#entry(position: number, window?: ByteWindow): Steps<ArchiveEntry> {
     const cached = this.#entries.get(position);
     if (cached !== undefined) return cached;
-    const entry = yield* readEntryAt(window ?? new ByteWindow(this.#source, ENTRY_READ_AHEAD), position);
+    const seen = window ?? new ByteWindow(this.#source, ENTRY_READ_AHEAD);
+    const entry = yield* seen.read(position, () => parseEntry(seen, position));
     this.#checkPayload(entry, position);
     this.#entries.set(position, entry);
     return entry;
@@ -173,15 +178,17 @@ export class ArchiveReader {
 
   *#xattrs(position: number): Steps<Xattr[]> {
     const entry = yield* this.#entry(position);
-    return entry.hasXattrs ? yield* readXattrs(new ByteWindow(this.#source, ENTRY_READ_AHEAD), entry) : [];
+    if (!entry.hasXattrs) return [];
+    const window = new ByteWindow(this.#source, ENTRY_READ_AHEAD);
+    return yield* window.read(position, () => parseXattrs(window, entry));
   }
 
   *#lookup(folder: number, name: Uint8Array): Steps<ArchiveEntry | undefined> {
     const { table } = yield* this.#folder(folder);
-    const hash = sipHash24(name);
-    const words = { low: Number(hash & 0xffff_ffffn), high: Number(hash >> 32n) };
+    this.#hash[0] = sipHash24(name);
+    const hash = { low: this.#hashWords[0] as number, high: this.#hashWords[1] as number };
     const reader = this;
-    return yield* findInTable(this.#source, table, words, function* (item): Steps<ArchiveEntry | undefined> {
+    return yield* findInTable(this.#source, table, hash, function* (item): Steps<ArchiveEntry | undefined> {
       const window = new ByteWindow(reader.#source, ENTRY_READ_AHEAD);
       const child = yield* reader.#child(table, item, window);
       return Buffer.compare(child.name, name) === 0 ? child.entry : undefined;
@@ -209,13 +216,22 @@ export class ArchiveReader {
   }
 
   *#child(table: FolderTable, { start, claimedEnd }: TableItem, window: ByteWindow): Steps<ListedEntry> {
-    const { name, entryPosition, isHardLink } = yield* readChildHead(this.#source, window, start);
-    const entry = yield* this.#entry(entryPosition, isHardLink ? undefined : window);
+    const { name, leadsTo, isHardLink } = yield* window.read(start, () => parseChildHead(window, start));
+    const entry = isHardLink ? yield* this.#linkTarget(leadsTo) : yield* this.#entry(leadsTo, window);
     if (entry.kind === 'folder') {
-      if (isHardLink) throw new CairnError('corrupt', `Hard link at byte ${start} leads to a folder`);
-      this.#origins.set(entryPosition, { claimedEnd, parent: table.entryPosition, start });
+      this.#origins.set(entry.position, { claimedEnd, parent: table.entryPosition, start });
     }
     return { cookie: start, name, entry };
+  }
+
+  *#linkTarget(filenamePosition: number): Steps<ArchiveEntry> {
+    const window = new ByteWindow(this.#source, ENTRY_READ_AHEAD);
+    const { end } = yield* window.read(filenamePosition, () => parseName(window, filenamePosition));
+    const entry = yield* this.#entry(end, window);
+    if (entry.kind === 'folder') {
+      throw new CairnError('corrupt', `Hard link leads to the folder at byte ${filenamePosition}`);
+    }
+    return entry;
   }
 
   *#positions(folder: OpenedFolder): Steps<Float64Array> {
@@ -236,7 +252,10 @@ export class ArchiveReader {
     return opened;
   }
 
-  /** The table of a folder that is not the root: where the parent's table claims, else before the next sibling, else by walking. */
+  /**
+   * The table of a folder that is not the root: where the parent's table claims, else before the next sibling,
+   * else by walking.
+   */
   *#findTable(position: number, links: number): Steps<FolderTable> {
     const origin = this.#origins.get(position) ?? (yield* this.#linkedOrigin(position, links));
     let table: FolderTable | undefined;
@@ -284,16 +303,18 @@ interface ArchiveHead {
   readonly split: boolean;
 }
 
-/** What stands before the root: nothing in version 1; FORMAT_VERSION and perhaps PRELUDE in version 2 (pbs-format §6.3). */
-function* readHead(source: ByteSource): Steps<ArchiveHead> {
-  const window = new ByteWindow(source, ENTRY_READ_AHEAD);
-  const first = yield* itemAt(window, 0);
+/**
+ * What stands before the root: nothing in version 1; FORMAT_VERSION and perhaps PRELUDE in version 2 (pbs-format
+ * §6.3).
+ */
+function parseHead(window: ByteWindow): ArchiveHead {
+  const first = itemAt(window, 0);
   if (first.type !== Item.formatVersion) return { root: 0, split: false };
-  const version = readU64(window.bytes, yield* window.at(ITEM_HEADER_BYTES, 8));
+  const version = readU64(window.bytes, window.at(ITEM_HEADER_BYTES, 8));
   if (first.length !== ITEM_HEADER_BYTES + 8 || version !== 2) {
     throw new CairnError('unsupported', `Archive has the format version ${version}; known are 1 and 2`);
   }
-  const second = yield* itemAt(window, first.length);
+  const second = itemAt(window, first.length);
   const root = second.type === Item.prelude ? first.length + second.length : first.length;
   return { root, split: true };
 }

@@ -5,8 +5,8 @@ const FIRST_CAPACITY = 4096;
 const MAX_BYTES = 8;
 
 /**
- * A growing run of bytes: single ones, numbers in groups of 7 bits (least significant first, high bit: more follows), and
- * runs with their length before them.
+ * A growing run of bytes: single ones, numbers in groups of 7 bits (least significant first, high bit: more
+ * follows), and runs with their length before them.
  */
 export class VarintWriter {
   #buffer = Buffer.allocUnsafe(FIRST_CAPACITY);
@@ -47,7 +47,10 @@ export class VarintWriter {
     this.#length += 1;
   }
 
-  /** A whole number of either sign, from -2^52 to 2^52: twice the value, or for a negative one twice its opposite less 1. */
+  /**
+   * A whole number of either sign, from -2^52 to 2^52: twice the value, or for a negative one twice its opposite
+   * less 1.
+   */
   signed(value: number): void {
     this.number(value < 0 ? -2 * value - 1 : 2 * value);
   }
@@ -69,7 +72,9 @@ export class VarintWriter {
   }
 }
 
-/** Reads what VarintWriter wrote, from a stretch of bytes; CairnError `corrupt` for whatever it cannot have written. */
+/**
+ * Reads what VarintWriter wrote, from a stretch of bytes; CairnError `corrupt` for whatever it cannot have written.
+ */
 export class VarintReader {
   readonly #bytes: Uint8Array;
   readonly #end: number;

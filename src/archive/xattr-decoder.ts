@@ -3,12 +3,9 @@ import type { DefaultAcl, NamedPermissions } from './acl.js';
 import type { ByteWindow } from './byte-source.js';
 import { copyOf, readU32, readU64 } from './bytes.js';
 import { type ArchiveEntry, itemAt } from './entry-decoder.js';
-import { Item, ITEM_HEADER_BYTES, type ItemType, MAX_XATTR_NAME_BYTES, MAX_XATTR_VALUE_BYTES } from './items.js';
-import type { Steps } from './steps.js';
+import { ITEM_HEADER_BYTES, Item, type ItemType, MAX_XATTR_NAME_BYTES, MAX_XATTR_VALUE_BYTES } from './items.js';
 import { joinXattrs, type Xattr } from './xattrs.js';
 
-/** The attributes of one entry may be of this many bytes together. */
-const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
 const MAX_PERMISSIONS = 7;
 const MAX_ID = 0xffff_ffff;
 const ALL_ONES = 0xffff_ffff;
@@ -26,14 +23,11 @@ interface Collected {
 }
 
 /**
- * An entry's extended attributes as Linux has them, ACLs and capabilities among them.
- * @param entryBytes length of the ENTRY item before them
+ * An entry's extended attributes as Linux has them, ACLs and capabilities among them. To be called within
+ * `ByteWindow.read`.
  * @throws {CairnError} `corrupt`
  */
-export function* readXattrs(window: ByteWindow, entry: ArchiveEntry): Steps<Xattr[]> {
-  if (entry.bodyPosition - entry.position > MAX_TOTAL_BYTES) {
-    throw new CairnError('corrupt', `Entry at byte ${entry.position} has too many attributes`);
-  }
+export function parseXattrs(window: ByteWindow, entry: ArchiveEntry): Xattr[] {
   const collected: Collected = {
     plain: [],
     users: [],
@@ -44,13 +38,14 @@ export function* readXattrs(window: ByteWindow, entry: ArchiveEntry): Steps<Xatt
     defaultGroups: [],
     capabilities: undefined,
   };
-  const { length: entryLength } = yield* itemAt(window, entry.position);
-  let position = entry.position + entryLength;
+  // All bytes at once, so that they are not parsed again and again while the window grows.
+  window.at(entry.position, entry.bodyPosition - entry.position);
+  let position = entry.position + itemAt(window, entry.position).length;
   while (position < entry.bodyPosition) {
-    const { type, length } = yield* itemAt(window, position);
+    const { type, length } = itemAt(window, position);
     const contentBytes = length - ITEM_HEADER_BYTES;
     if (contentBytes > MAX_XATTR_NAME_BYTES + 1 + MAX_XATTR_VALUE_BYTES) throw malformed(position);
-    const at = yield* window.at(position + ITEM_HEADER_BYTES, contentBytes);
+    const at = window.at(position + ITEM_HEADER_BYTES, contentBytes);
     collect(collected, type, window.bytes.subarray(at, at + contentBytes), position);
     position += length;
   }

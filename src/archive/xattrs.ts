@@ -1,11 +1,4 @@
-import {
-  type AccessAcl,
-  accessAclOf,
-  accessAclXattr,
-  type DefaultAcl,
-  defaultAclOf,
-  defaultAclXattr,
-} from './acl.js';
+import { type AccessAcl, accessAclOf, accessAclXattr, type DefaultAcl, defaultAclOf, defaultAclXattr } from './acl.js';
 import { kindOfMode } from './entry.js';
 import { MAX_XATTR_NAME_BYTES, MAX_XATTR_VALUE_BYTES } from './items.js';
 

@@ -64,7 +64,6 @@ export class ChunkSink {
     return this.#named.splice(0);
   }
 
-
   async #insert(draft: Draft, start: number, end: number, digest: Digest): Promise<number> {
     const length = end - start;
     const encode = (out: Uint8Array, level: number) => draft.encode(start, end, out, level);

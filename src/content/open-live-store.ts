@@ -2,6 +2,7 @@ import type { Change } from '../catalog/change.js';
 import type { KnownChunk as KnownRow } from '../catalog/chunks.js';
 import type { ChunkExtent } from '../catalog/extent.js';
 import type { Catalog } from '../catalog/open.js';
+import type { Transactions } from '../catalog/transactions.js';
 import { ChunkError } from '../chunkstore/chunk-error.js';
 import type { ChunkStore } from '../chunkstore/chunk-store.js';
 import type { Digest } from '../core/digest.js';
@@ -27,8 +28,17 @@ export interface LiveStoreSources {
   readonly chunks: ChunkStore;
   readonly journalFolder: string;
   readonly gate: RequestGate;
+  readonly checkpoints: Checkpoints;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** Who keeps SQLite's write-ahead log short. */
+export interface Checkpoints {
+  /** Between a commit of so many changes and the next transaction. */
+  betweenTransactions(transactions: Transactions, changes: number): void;
+  /** After a commit, when the next transaction is open. */
+  committed(): void;
 }
 
 /** The live trees' contents, open for use by one thread. */
@@ -64,7 +74,9 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
   const transactions = {
     commitAndBegin(appliedSequence: number) {
       catalog.transactions.commit(appliedSequence);
+      sources.checkpoints.betweenTransactions(catalog.transactions, log.changesSinceCommit);
       catalog.transactions.begin();
+      sources.checkpoints.committed();
     },
     syncCommit: () => syncFile(`${sources.catalogPath}-wal`),
     oldestSegmentInUse: () => catalog.journalRefs.oldestSegment(),

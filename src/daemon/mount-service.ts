@@ -7,6 +7,7 @@ import { systemClock } from '../core/time.js';
 import { openDatastore, type WritableDatastore } from '../datastore/open.js';
 import { createNativeTransport, MAX_READ_BYTES } from '../fuse/native-transport.js';
 import type { Transport } from '../fuse/transport.js';
+import { setCacheLimit } from '../native/chunk-cache.js';
 import { mountFuse, unmountFuse } from '../native/fuse-mount.js';
 import type { FileSystemFigures, Vfs } from '../vfs/api.js';
 import { LATEST_NAME, virtualNode } from '../vfs/groups/group-entries.js';
@@ -15,11 +16,14 @@ import { OpenFiles } from '../vfs/live/open-files.js';
 import { Orphans } from '../vfs/live/orphans.js';
 import { openVfs } from '../vfs/open-vfs.js';
 import { ArchiveNodes } from '../vfs/snapshots/archive-nodes.js';
+import { CatalogCheckpoints } from './catalog-checkpoints.js';
 import { DatastoreGroups } from './group-services.js';
 import { SnapshotService } from './snapshot-service.js';
 import type { WorkerContext, WorkerEndpoint } from './worker-endpoint.js';
 import type { MountState, MountWorkerOptions } from './worker-protocol.js';
 
+/** Decoded file data kept for reads. */
+const CHUNK_CACHE_BYTES = 96 * 1024 * 1024;
 /** Orphans read in one step when a mount drops those an earlier one left. */
 const ORPHANS_AT_ONCE = 1000;
 
@@ -36,7 +40,9 @@ interface Mounted {
 /** Opens the datastore, mounts it, and serves it until the mount has gone and all is safe. */
 export async function serveMount(options: MountWorkerOptions, endpoint: WorkerEndpoint): Promise<void> {
   const log = endpointLog(endpoint);
+  setCacheLimit(CHUNK_CACHE_BYTES);
   const datastore = await openDatastore(options.store, 'process');
+  const checkpoints = new CatalogCheckpoints(datastore.paths.catalog, log);
   try {
     const gate = new TransportGate();
     const live = await openLiveStore({
@@ -45,6 +51,7 @@ export async function serveMount(options: MountWorkerOptions, endpoint: WorkerEn
       chunks: datastore.chunks,
       journalFolder: datastore.paths.journal,
       gate,
+      checkpoints,
       clock: systemClock,
       log,
     });
@@ -54,6 +61,7 @@ export async function serveMount(options: MountWorkerOptions, endpoint: WorkerEn
       live.close();
     }
   } finally {
+    await checkpoints.end();
     datastore.close();
   }
   endpoint.ended();
@@ -170,13 +178,11 @@ async function makeSafe({ live }: Mounted, context: WorkerContext): Promise<void
 }
 
 /** The kernel has gone: what is left is stored, orphans end, and the catalog is committed. */
-async function finish({ live, parts, datastore }: Mounted): Promise<void> {
+async function finish({ live, parts }: Mounted): Promise<void> {
   if (live.parts.log.failure !== undefined) return;
   await live.contents.flushAll();
   parts.orphans.dropAll();
-  await live.durability.commit();
-  datastore.catalog.transactions.rollback();
-  datastore.catalog.transactions.checkpoint('truncate');
+  await live.durability.commitDurably();
 }
 
 function stateOf({ live, datastore }: Mounted): MountState {

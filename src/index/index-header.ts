@@ -56,7 +56,8 @@ export interface IndexHeader extends IndexStamp {
 }
 
 /**
- * Reads the shared fields and checks that the file is of this kind and its list a whole number of entries, at least 1.
+ * Reads the shared fields and checks that the file is of this kind and its list a whole number of entries, at least
+ * 1.
  * @throws {CairnError} `corrupt`
  */
 export function readIndexHeader(file: Buffer, kind: IndexKind, entryBytes: number): IndexHeader {

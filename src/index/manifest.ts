@@ -65,7 +65,8 @@ const documentSchema = z.object({
 
 /**
  * Makes a manifest, unsigned.
- * @throws {CairnError} `invalid` for a group id, time, file name or size a manifest may not have, or a file listed twice
+ * @throws {CairnError} `invalid` for a group id, time, file name or size a manifest may not have, or a file listed
+ *   twice
  */
 export function buildManifest(parts: ManifestParts): Manifest {
   return fromDocument(
@@ -170,7 +171,10 @@ function fromDocument(document: unknown, kind: 'corrupt' | 'invalid'): Manifest 
   };
 }
 
-/** What PBS leaves unchecked: a file listed twice, or under a name that would lead out of the folder (pbs-format §11). */
+/**
+ * What PBS leaves unchecked: a file listed twice, or under a name that would lead out of the folder (pbs-format
+ * §11).
+ */
 function checkNames(files: readonly { filename: string }[], kind: 'corrupt' | 'invalid'): void {
   const seen = new Set<string>();
   const refused = kind === 'invalid' ? UNLISTED_NAMES : [MANIFEST_NAME];

@@ -27,8 +27,8 @@ export async function publishIndex(folder: string, name: string, bytes: Uint8Arr
 /**
  * Finishes a snapshot: checks that all files the manifest lists are there, puts the manifest into the folder, and
  * sees to it that all folders up to the store survive a power cut.
- * @throws {CairnError} `invalid` where the manifest is of another snapshot or lists what is not there, and what writing
- *   gives
+ * @throws {CairnError} `invalid` where the manifest is of another snapshot or lists what is not there, and what
+ *   writing gives
  */
 export async function publishManifest(store: string, group: GroupName, manifest: Manifest): Promise<void> {
   const folder = snapshotPath(store, group, manifest.time);
@@ -48,8 +48,8 @@ export async function publishManifest(store: string, group: GroupName, manifest:
 }
 
 /**
- * Writes the manifest of a snapshot that has one anew (notes, verify state). Who reads, changes and writes it back must
- * keep others from doing so meanwhile.
+ * Writes the manifest of a snapshot that has one anew (notes, verify state). Who reads, changes and writes it back
+ * must keep others from doing so meanwhile.
  * @throws {CairnError} what writing gives
  */
 export async function putManifest(folder: string, manifest: Manifest): Promise<void> {
@@ -62,8 +62,8 @@ export async function putManifest(folder: string, manifest: Manifest): Promise<v
 
 /**
  * Reads a snapshot's manifest.
- * @throws {CairnError} `not-found` where it is unfinished, `corrupt` where the manifest is malformed, and what reading
- *   gives
+ * @throws {CairnError} `not-found` where it is unfinished, `corrupt` where the manifest is malformed, and what
+ *   reading gives
  */
 export async function loadManifest(folder: string): Promise<Manifest> {
   const path = `${folder}/${MANIFEST_NAME}`;

@@ -124,8 +124,8 @@ export async function createGroupFolder(store: string, group: GroupName, owner: 
 }
 
 /**
- * Makes the folder of a new snapshot in a group that exists. Among those who make snapshots of this store only one may
- * be at it at a time (`.cairn/lock`): two at once could both be told that the folder is theirs.
+ * Makes the folder of a new snapshot in a group that exists. Among those who make snapshots of this store only one
+ * may be at it at a time (`.cairn/lock`): two at once could both be told that the folder is theirs.
  * @returns its path
  * @throws {CairnError} `exists` where there is one already, `not-found` where there is no such group
  */

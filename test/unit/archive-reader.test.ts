@@ -121,7 +121,7 @@ test('what is at hand is answered at once', () => {
   assert.ok(!(reader.xattrs(first.entry.position) instanceof Promise));
 });
 
-test('two names of one hash are told apart, and a third one of it is not found', async () => {
+test('names are found though all in the folder have one hash', async () => {
   const [model] = fc.sample(anyTree, { seed: 1, numRuns: 1 });
   const fifo = { ...(model as NonNullable<typeof model>), children: [], linkTo: undefined };
   const names = ['a', 'b', 'c', 'd', 'e'].map((text) => Buffer.from(text));
@@ -151,6 +151,46 @@ test('names that are not there are not found', async () => {
   const reader = await open(at(encodeTree(tree as NonNullable<typeof tree>).metadata));
   assert.equal(await reader.lookup(reader.root, Buffer.from('not there')), undefined);
   await assert.rejects(async () => reader.lookup(24 + 1, Buffer.from('x')), { kind: 'corrupt' });
+});
+
+/** A root of two folders with many FIFOs each. */
+function twoLargeFolders(): EncodedTree {
+  const [any] = fc.sample(anyTree, { seed: 1, numRuns: 1 });
+  const base = { ...(any as NonNullable<typeof any>), children: [], linkTo: undefined };
+  const metadata = { ...base.metadata, mode: 0o40755, xattrs: [] };
+  const fifo = { ...base, metadata: { ...metadata, mode: 0o10644 } };
+  const folder = (name: string) => ({
+    ...base,
+    name: Buffer.from(name),
+    metadata,
+    children: Array.from({ length: 3000 }, (_, i) => ({ ...fifo, name: Buffer.from(`fifo ${i}`) })),
+  });
+  return encodeTree({ ...base, metadata, children: [folder('a'), folder('b')] });
+}
+
+test('a lookup reads little, and so it does where sizes are inexact or only a link leads to the folder', async () => {
+  const exact = twoLargeFolders();
+  const inexact = asPbsWouldWrite(exact.metadata, exact.payload, () => 1_000_000);
+  const lookupBytes = async (stream: Buffer, via: 'root' | 'position' | 'link'): Promise<number> => {
+    let bytes = 0;
+    const read = (offset: number, length: number): Buffer => {
+      bytes += length;
+      return stream.subarray(offset, offset + length);
+    };
+    const known = await open(at(stream));
+    const folder = (await known.lookup(known.root, Buffer.from('b'))) as ArchiveEntry;
+    const link = { parent: known.root, nameLength: 1 };
+    const reader = await open({ read, size: stream.length, ...(via === 'link' && { folderLink: () => link }) });
+    if (via === 'root') await reader.lookup(reader.root, Buffer.from('b'));
+    assert.ok(await reader.lookup(folder.position, Buffer.from('fifo 2999')));
+    return bytes;
+  };
+  const little = 16 * 1024;
+  const walk = 3000 * 72;
+  assert.ok((await lookupBytes(exact.metadata, 'root')) < little);
+  assert.ok((await lookupBytes(exact.metadata, 'link')) < little);
+  assert.ok((await lookupBytes(inexact, 'root')) < little);
+  assert.ok((await lookupBytes(inexact, 'position')) > walk);
 });
 
 test('the children of what is no folder are refused', async () => {

@@ -20,7 +20,10 @@ export function specTableOrder(count: number): number[] {
   return order;
 }
 
-/** Checks the content of a GOODBYE item at `position` against the children that were met before it; sizes must be exact. */
+/**
+ * Checks the content of a GOODBYE item at `position` against the children that were met before it; sizes must be
+ * exact.
+ */
 export function checkTable(
   content: Buffer,
   position: number,

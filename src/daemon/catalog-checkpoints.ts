@@ -1,0 +1,58 @@
+import { Worker } from 'node:worker_threads';
+import type { CheckpointFigures, Transactions } from '../catalog/transactions.js';
+import type { Log } from '../core/log.js';
+
+const SCRIPT = new URL('./checkpoint-worker.js', import.meta.url);
+/** A commit of so few changes leaves so little to copy that the writer does it itself. */
+const FEW_CHANGES = 1000;
+/** Above this the writer finishes a checkpoint whatever it takes, or the log would grow for as long as the load lasts. */
+const MAX_LOG_PAGES = 32_768;
+
+/**
+ * Keeps SQLite's write-ahead log short (design §3): a thread of its own copies what was committed into the database; the
+ * writer, between two transactions, copies the little that is left, after which the log starts anew.
+ */
+export class CatalogCheckpoints {
+  readonly #worker: Worker;
+  readonly #log: Log;
+  #running = false;
+  #logPages = 0;
+  #ended = false;
+
+  /** @param catalog path of the database */
+  constructor(catalog: string, log: Log) {
+    this.#log = log;
+    this.#worker = new Worker(SCRIPT, { workerData: catalog });
+    this.#worker.on('message', (message: CheckpointMessage) => this.#done(message));
+    this.#worker.on('error', (error) => this.#log.error({ error }, 'Checkpoints of the catalog stopped'));
+    this.#worker.unref();
+  }
+
+  /** Between a commit of so many changes and the next transaction. */
+  betweenTransactions(transactions: Transactions, changes: number): void {
+    if (this.#running || (changes > FEW_CHANGES && this.#logPages < MAX_LOG_PAGES)) return;
+    this.#logPages = transactions.checkpoint('passive').logPages;
+  }
+
+  /** After a commit, when the next transaction is open. */
+  committed(): void {
+    if (this.#running || this.#ended) return;
+    this.#running = true;
+    this.#worker.postMessage('checkpoint');
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#worker.terminate();
+  }
+
+  #done(message: CheckpointMessage): void {
+    this.#running = false;
+    if ('error' in message)
+      this.#log.warn({ reason: message.error }, 'A checkpoint of the catalog failed; it is tried again');
+    else this.#logPages = message.logPages;
+  }
+}
+
+/** What the worker answers. */
+export type CheckpointMessage = CheckpointFigures | { readonly error: string };
