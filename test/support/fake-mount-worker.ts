@@ -7,11 +7,14 @@ import type { MountWorkerOptions } from '../../src/daemon/worker-protocol.js';
 /**
  * A mount worker that mounts nothing. The last component of its "group" says how it is to behave: `good`; `no-start`
  * fails before it is ready; `in-use` can only be unmounted lazily; `crash` throws at a sync; `slow` waits at a sync
- * until it is cancelled; `outside` is unmounted by somebody else at a sync; `unclean` cannot be unmounted at all.
+ * until it is cancelled; `outside` is unmounted by somebody else at a sync; `unclean` can be unmounted at the
+ * third attempt only.
  */
 const behaviour = (workerData as MountWorkerOptions).group?.split('/').at(-1) ?? 'good';
 if (parentPort === null) throw new Error('This is the program of a worker');
 const endpoint = new WorkerEndpoint(parentPort);
+
+let attempts = 0;
 
 const handlers: WorkerHandlers = {
   status: () => ({
@@ -29,7 +32,8 @@ const handlers: WorkerHandlers = {
     return {};
   },
   unmount: ({ lazy }) => {
-    if (behaviour === 'unclean') throw new CairnError('io', 'The disk is broken');
+    attempts += 1;
+    if (behaviour === 'unclean' && attempts < 3) throw new CairnError('io', 'The disk is broken');
     if (behaviour === 'in-use' && !lazy) throw new CairnError('busy', 'Somebody works in it');
     setImmediate(() => endpoint.ended());
     return {};

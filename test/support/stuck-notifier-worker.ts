@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { Exchange } from '../../src/fuse/exchange.js';
-import { dispatch } from '../../src/fuse/dispatcher.js';
-import { OPCODE } from '../../src/fuse/wire/opcodes.js';
 import { silentLog } from '../../src/core/log.js';
+import { dispatch } from '../../src/fuse/dispatcher.js';
+import { Exchange } from '../../src/fuse/exchange.js';
+import { OPCODE } from '../../src/fuse/wire/opcodes.js';
 import { FuseSession } from '../../src/native/fuse-session.js';
 import { MemoryVfs } from './memory-vfs.js';
 

@@ -17,6 +17,8 @@ import {
   listNamespaces,
   listSnapshots,
 } from '../../src/index/snapshot-folder.js';
+import { decodeBlob } from '../support/spec-decoder/blob.js';
+import { decodeIndex } from '../support/spec-decoder/indexes.js';
 
 const TIME = Date.parse('2026-11-20T10:00:00Z') / 1000;
 const NAME = '2026-11-20T10:00:00Z';
@@ -64,7 +66,18 @@ test('a snapshot is published: folder, indexes, manifest last', async () => {
     assert.deepEqual(readdirSync(`${store}/host/web1`).sort(), [NAME, 'owner']);
     assert.equal(statSync(`${folder}/root.mpxar.didx`).mode & 0o777, 0o644);
     assert.deepEqual((await loadManifest(folder)).files[0]?.filename, 'root.mpxar.didx');
+    const blob = readFileSync(`${folder}/index.json.blob`);
+    assert.deepEqual(JSON.parse(decodeBlob(blob).toString()), manifest.document);
+    assert.equal(decodeIndex(readFileSync(`${folder}/root.mpxar.didx`)).contentLength, 10);
   });
+});
+
+test('the independent decoder reads the blobs of pbs-format A.1, and refuses damaged ones', () => {
+  const blob = Buffer.from('42ab3807be8370a120303a3668656c6c6f0a', 'hex');
+  assert.equal(decodeBlob(blob).toString(), 'hello\n');
+  assert.equal(decodeBlob(Buffer.from('42ab3807be8370a100000000', 'hex')).length, 0);
+  assert.throws(() => decodeBlob(blob.subarray(0, -1)), /CRC32/);
+  assert.throws(() => decodeBlob(Buffer.alloc(12)), /magic/);
 });
 
 test('a published index is read and recognised', async () => {

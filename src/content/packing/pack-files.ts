@@ -32,15 +32,19 @@ export async function packFiles(
   findPiece: FindPiece,
 ): Promise<void> {
   const stage = new Draft();
+  const known = new KnownChunks(parts);
   try {
     const candidates = await stageFiles(parts, inodes, stage);
     const fresh: Candidate[] = [];
     for (const candidate of candidates) {
       const piece = findPiece(candidate.digest);
-      if (piece === undefined || !(await usePiece(parts, candidate, piece))) fresh.push(candidate);
+      const usable = piece?.length === candidate.inode.size && (await known.present(piece));
+      if (piece !== undefined && usable) swap(parts, candidate, piece);
+      else fresh.push(candidate);
     }
     await packFresh(parts, fresh, stage);
   } finally {
+    known.named();
     stage.dispose();
   }
 }
@@ -60,14 +64,31 @@ async function stageFiles(parts: PackingParts, inodes: readonly Readonly<Inode>[
   );
 }
 
-/** Gives the file a piece that exists, if that proves present. */
-async function usePiece(parts: PackingParts, candidate: Candidate, piece: Piece): Promise<boolean> {
-  if (piece.length !== candidate.inode.size) return false;
-  parts.chunks.hold(piece.digest);
-  const present = await parts.chunks.reuse(piece.digest, piece.storedLength).catch(() => false);
-  if (present && swap(parts, candidate, piece)) parts.sink.named(piece.digest);
-  else parts.chunks.release(piece.digest);
-  return present;
+/** Chunks that pieces are in, held, and looked at once for all the pieces in them. */
+class KnownChunks {
+  readonly #parts: PackingParts;
+  readonly #chunks = new Map<string, { readonly digest: Digest; readonly present: Promise<boolean> }>();
+
+  constructor(parts: PackingParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether the piece's chunk proves present; touched then. */
+  present({ digest, storedLength }: Piece): Promise<boolean> {
+    const key = digestHex(digest);
+    const known = this.#chunks.get(key);
+    if (known !== undefined) return known.present;
+    this.#parts.chunks.hold(digest);
+    const present = this.#parts.chunks.reuse(digest, storedLength).catch(() => false);
+    this.#chunks.set(key, { digest, present });
+    return present;
+  }
+
+  /** Changes name the chunks now: the holds end with their commit. */
+  named(): void {
+    for (const { digest } of this.#chunks.values()) this.#parts.sink.named(digest);
+    this.#chunks.clear();
+  }
 }
 
 /** Packs content that no piece has yet; equal contents among the files share one. */

@@ -31,27 +31,35 @@ export function open(parts: LiveParts, node: NodeId, flags: number): Awaitable<O
   return truncated === undefined ? result : truncated.then(() => result);
 }
 
-/** Opens an inode: a write-only one without other handles gets its bytes straight (design §6). */
-export function openInode(parts: LiveParts, inode: Readonly<Inode>, flags: number): OpenResult {
+/**
+ * Opens an inode. Bytes go straight between a writer and the daemon (design §6) where no other handle is open and the
+ * writer only writes, or has just made the file, so that nobody can have any of it cached; other handles then do the
+ * same for as long as that writer is there.
+ */
+export function openInode(parts: LiveParts, inode: Readonly<Inode>, flags: number, made = false): OpenResult {
   const access = flags & O_ACCMODE;
   const writable = access !== 0;
   const alone = !parts.openFiles.isOpen(inode.ino);
-  const direct = access === O_WRONLY && alone;
+  const ownWay = alone && writable && (made || access === O_WRONLY);
+  const direct = ownWay || parts.openFiles.hasDirectWriter(inode.ino);
   if (writable) parts.contents.open(inode.ino);
-  else touchAtime(parts, inode);
   const handle = parts.openFiles.add({
     ino: inode.ino,
     writable,
     readable: access !== O_WRONLY,
     direct,
-    privilegesChecked: false,
+    atimeDue: true,
+    privilegesChecked: made,
     nextRead: 0,
   });
   return { handle, directIo: direct, keepCache: !writable && alone, noFlush: !writable };
 }
 
-/** The relatime rule: a read moves atime when it is not younger than the last change, or a day old. */
-function touchAtime(parts: LiveParts, inode: Readonly<Inode>): void {
+/** The relatime rule, at a handle's first read: atime moves when it is not younger than the last change, or a day old. */
+function touchAtime(parts: LiveParts, file: OpenFile): void {
+  file.atimeDue = false;
+  const inode = parts.tree.inodes.find(file.ino);
+  if (inode === undefined || parts.log.failure !== undefined) return;
   const { seconds, nanoseconds } = parts.clock.now();
   const older = (sec: number, nsec: number) =>
     inode.atimeSec < sec || (inode.atimeSec === sec && inode.atimeNsec <= nsec);
@@ -59,8 +67,8 @@ function touchAtime(parts: LiveParts, inode: Readonly<Inode>): void {
     older(inode.mtimeSec, inode.mtimeNsec) ||
     older(inode.ctimeSec, inode.ctimeNsec) ||
     seconds - inode.atimeSec >= RELATIME_SECONDS;
-  if (!due || parts.log.failure !== undefined) return;
-  parts.log.make({ kind: 'attributes', ino: inode.ino, fields: { atimeSec: seconds, atimeNsec: nanoseconds } });
+  if (!due) return;
+  parts.log.make({ kind: 'attributes', ino: file.ino, fields: { atimeSec: seconds, atimeNsec: nanoseconds } });
 }
 
 export function read(
@@ -70,6 +78,7 @@ export function read(
   length: number,
 ): Awaitable<readonly ReadPiece[]> {
   const file = parts.openFiles.get(handle);
+  if (file.atimeDue) touchAtime(parts, file);
   const pieces = parts.reader.read(file.ino, offset, length);
   if (file.nextRead === offset) parts.reader.ahead(file.ino, offset + length);
   file.nextRead = offset + length;

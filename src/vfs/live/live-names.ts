@@ -114,7 +114,7 @@ export function create(
   const folder = writableFolder(parts, parent);
   requireFree(parts, folder.ino, name);
   const inode = makeInode(parts, caller, folder, name, { mode: (mode & ~S_IFMT) | S_IFREG, umask });
-  return { attributes: attributesOf(parts, inode), open: openInode(parts, inode, flags) };
+  return { attributes: attributesOf(parts, inode), open: openInode(parts, inode, flags, true) };
 }
 
 export function temporary(
@@ -129,7 +129,7 @@ export function temporary(
   const inode = makeInode(parts, caller, folder, new Uint8Array(0), { mode: (mode & ~S_IFMT) | S_IFREG, umask });
   parts.orphans.add(inode.ino);
   const made = inodeOf(parts, liveNode(inode.ino));
-  return { attributes: attributesOf(parts, made), open: openInode(parts, made, flags) };
+  return { attributes: attributesOf(parts, made), open: openInode(parts, made, flags, true) };
 }
 
 export function makeNode(

@@ -8,6 +8,8 @@ export interface OpenFile {
   readonly readable: boolean;
   /** Opened so that the kernel passes reads and writes straight through. */
   readonly direct: boolean;
+  /** Whether a read through this handle may still have to move atime. */
+  atimeDue: boolean;
   /** Whether set-id bits and capabilities have been looked at for this handle's writes. */
   privilegesChecked: boolean;
   /** Where a sequential reader would go on. */
@@ -17,6 +19,8 @@ export interface OpenFile {
 interface Counts {
   readers: number;
   writers: number;
+  /** Those among the writers that are direct. */
+  directWriters: number;
 }
 
 /** The open live files by handle, and how many handles each inode has. */
@@ -28,9 +32,8 @@ export class OpenFiles {
   add(file: OpenFile): HandleId {
     this.#last += 1;
     this.#files.set(this.#last, file);
-    const counts = this.#counts.get(file.ino) ?? { readers: 0, writers: 0 };
-    if (file.writable) counts.writers += 1;
-    else counts.readers += 1;
+    const counts = this.#counts.get(file.ino) ?? { readers: 0, writers: 0, directWriters: 0 };
+    count(counts, file, 1);
     this.#counts.set(file.ino, counts);
     return this.#last;
   }
@@ -48,8 +51,7 @@ export class OpenFiles {
     this.#files.delete(handle);
     const counts = this.#counts.get(file.ino);
     if (counts !== undefined) {
-      if (file.writable) counts.writers -= 1;
-      else counts.readers -= 1;
+      count(counts, file, -1);
       if (counts.readers + counts.writers === 0) this.#counts.delete(file.ino);
     }
     return file;
@@ -59,11 +61,19 @@ export class OpenFiles {
     return this.#counts.has(ino);
   }
 
-  hasWriter(ino: number): boolean {
-    return (this.#counts.get(ino)?.writers ?? 0) > 0;
+  hasDirectWriter(ino: number): boolean {
+    return (this.#counts.get(ino)?.directWriters ?? 0) > 0;
   }
 
   get count(): number {
     return this.#files.size;
+  }
+}
+
+function count(counts: Counts, { writable, direct }: OpenFile, by: 1 | -1): void {
+  if (!writable) counts.readers += by;
+  else {
+    counts.writers += by;
+    if (direct) counts.directWriters += by;
   }
 }
