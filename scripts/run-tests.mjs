@@ -1,7 +1,7 @@
 // Runs lint and the compiled tests tier by tier, each file in a process group of its own with a time limit, and
 // looks after each tier for what it left behind. Called by scripts/test, which documents the arguments.
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -167,19 +167,30 @@ async function runLint(context) {
   return sum(outcomes);
 }
 
+/** Lets anybody open /dev/fuse where only root may and we are root; returns what takes that back. */
+function openFuseToAll() {
+  const path = '/dev/fuse';
+  const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o666;
+  if (mode === 0o666 || process.getuid?.() !== 0) return () => {};
+  chmodSync(path, 0o666);
+  return () => chmodSync(path, mode);
+}
+
 function prepare(command) {
   const temporary = mkdtempSync(join(tmpdir(), 'cairn-test-'));
-  // Tests act as other users too, who must be able to pass through.
-  chmodSync(temporary, 0o755);
+  // Tests act as other users too, who need a temporary folder as /tmp is, and a /dev/fuse as udev makes it.
+  chmodSync(temporary, 0o1777);
+  const closeFuse = openFuseToAll();
   const results = mkdtempSync(join(tmpdir(), 'cairn-results-'));
   const mark = basename(temporary);
   const env = { ...process.env, TMPDIR: temporary, [MARK]: mark };
   delete env.NODE_TEST_CONTEXT;
-  return { ...command, results, env, run: { mark, temporary } };
+  return { ...command, results, env, closeFuse, run: { mark, temporary } };
 }
 
 async function cleanUp(context) {
   for (const child of groups) endGroup(child);
+  context.closeFuse();
   await endLeftovers(context.run);
   rmSync(context.run.temporary, { recursive: true, force: true });
   rmSync(context.results, { recursive: true, force: true });

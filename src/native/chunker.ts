@@ -1,6 +1,7 @@
 import { DIGEST_BYTES, type Digest } from '../core/digest.js';
 import { addon } from './addon.js';
 import { requireBytes, requireInteger } from './check.js';
+import { noteHashed } from './hashed-bytes.js';
 
 /** Sizes of chunks cut by content, in bytes. */
 export interface ChunkerOptions {
@@ -47,12 +48,14 @@ const MIN_CHUNK_BYTES = 64;
  */
 export async function scanChunks(bytes: Uint8Array, cutter: Cutter, final: boolean): Promise<Cut[]> {
   requireBytes(bytes, 'bytes');
+  noteHashed(bytes.length);
   return toCuts(await native.scanChunks(bytes, ...cutterSizes(cutter), final));
 }
 
 /** `scanChunks` on the calling thread: for tests and small runs. */
 export function scanChunksSync(bytes: Uint8Array, cutter: Cutter, final: boolean): Cut[] {
   requireBytes(bytes, 'bytes');
+  noteHashed(bytes.length);
   return toCuts(native.scanChunksSync(bytes, ...cutterSizes(cutter), final));
 }
 

@@ -4,6 +4,7 @@ import { addon } from './addon.js';
 import { requireRoomForBlob } from './blob.js';
 import { requireBytes, requireInteger, requireRange } from './check.js';
 import { type Cut, type Cutter, cutterSizes, type RawCuts, toCuts } from './chunker.js';
+import { noteHashed } from './hashed-bytes.js';
 
 /** The addon's side of a draft, for other doors to hand to the addon. */
 export interface DraftHandle {
@@ -91,6 +92,7 @@ export class Draft {
   /** Cuts complete chunks off the start of [start, end), as `scanChunks` does. */
   async cut(start: number, end: number, cutter: Cutter, final: boolean): Promise<Cut[]> {
     requireRange(start, end);
+    noteHashed(end - start);
     return toCuts(await native.draftCut(this.handle, start, end, ...cutterSizes(cutter), final));
   }
 
@@ -104,6 +106,7 @@ export class Draft {
   /** SHA-256 of [start, end). */
   async digest(start: number, end: number): Promise<Digest> {
     requireRange(start, end);
+    noteHashed(end - start);
     return native.draftDigest(this.handle, start, end);
   }
 

@@ -1,6 +1,7 @@
 import type { Digest } from '../core/digest.js';
 import { addon } from './addon.js';
 import { requireBytes, requireInteger } from './check.js';
+import { noteHashed } from './hashed-bytes.js';
 
 interface Sha256Handle {
   readonly sha256: unique symbol;
@@ -19,12 +20,14 @@ const native = addon as {
 /** SHA-256 on a pool thread; until then `bytes` may not be written to. */
 export async function sha256(bytes: Uint8Array): Promise<Digest> {
   requireBytes(bytes, 'bytes');
+  noteHashed(bytes.length);
   return native.sha256(bytes);
 }
 
 /** SHA-256 on the calling thread: for a few kilobytes. */
 export function sha256Sync(bytes: Uint8Array): Digest {
   requireBytes(bytes, 'bytes');
+  noteHashed(bytes.length);
   return native.sha256Sync(bytes);
 }
 
@@ -34,6 +37,7 @@ export class Sha256 {
 
   update(bytes: Uint8Array): this {
     requireBytes(bytes, 'bytes');
+    noteHashed(bytes.length);
     native.sha256Update(this.#handle, bytes);
     return this;
   }

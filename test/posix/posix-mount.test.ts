@@ -36,7 +36,7 @@ after(async () => {
     assert.deepEqual(readdirSync(base), []);
     await store.umount();
   } catch (error) {
-    console.error(store.log.text().slice(-8000));
+    console.error(store.report());
     throw error;
   } finally {
     await store.abandon();

@@ -85,10 +85,17 @@ function cutOut(offset: number, length: number, makers: ((at: number, count: num
   });
 }
 
+/** Whoever lists the mountpoint holds those, and may be anybody on this machine. */
+function specialReferences(): number {
+  let sum = 0;
+  for (const node of vfs.files.specials.keys()) sum += node.references;
+  return sum;
+}
+
 function state(): MountState {
   return {
     counters: transport.counters(),
-    references: vfs.tree.references,
+    references: vfs.tree.references - specialReferences(),
     handles: vfs.openHandles,
     nodes: vfs.tree.count,
     batches,
@@ -108,6 +115,8 @@ parentPort!.on('message', (question: MountQuestion) => {
     node.draft.write(0, Buffer.alloc(node.size, question.newName));
     node.modified();
     transport.invalidateNode(node.id, { start: 0, end: node.size });
+  } else if (question.ask === 'refresh') {
+    transport.invalidateNode(vfs.tree.child(vfs.tree.root, question.name ?? '').id, { start: 0, end: 2 ** 40 });
   } else if (question.ask === 'unknown') {
     transport.invalidateEntry({ archive: 7, position: 1234 }, name);
   } else if (question.ask === 'pause') {

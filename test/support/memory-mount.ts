@@ -22,14 +22,14 @@ export interface MountWorkerData {
 /** What is asked of the worker; each question is answered with the state afterwards. */
 export interface MountQuestion {
   readonly id: number;
-  readonly ask: 'state' | 'rename' | 'overwrite' | 'unknown' | 'pause' | 'resume' | 'stop';
+  readonly ask: 'state' | 'rename' | 'overwrite' | 'refresh' | 'unknown' | 'pause' | 'resume' | 'stop';
   readonly name?: string;
   readonly newName?: string;
 }
 
 export interface MountState {
   readonly counters: TransportCounters;
-  /** References the kernel holds (the root's own apart), open files and folders, inodes. */
+  /** References the kernel holds (those to the root and to special files apart), open files and folders, inodes. */
   readonly references: number;
   readonly handles: number;
   readonly nodes: number;

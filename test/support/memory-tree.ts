@@ -20,8 +20,10 @@ export class MemoryNode {
   mtime = this.atime;
   ctime = this.atime;
   readonly xattrs = new Map<string, Buffer>();
-  /** A folder's names as Latin-1. */
+  /** A folder's names as Latin-1, and the cookie behind each name, rising in the map's order. */
   readonly children = new Map<string, MemoryNode>();
+  readonly cookies = new Map<string, number>();
+  nextCookie = 3;
   parent: MemoryNode | undefined;
   target = Buffer.alloc(0);
   /** References the kernel holds, and open handles. */
@@ -158,6 +160,7 @@ export class MemoryTree {
 
   attach(parent: MemoryNode, key: string, node: MemoryNode): void {
     parent.children.set(key, node);
+    parent.cookies.set(key, parent.nextCookie++);
     node.nlink++;
     if (node.isFolder) {
       node.parent = parent;
@@ -170,6 +173,7 @@ export class MemoryTree {
   detach(parent: MemoryNode, key: string): MemoryNode {
     const node = this.child(parent, key);
     parent.children.delete(key);
+    parent.cookies.delete(key);
     node.nlink--;
     if (node.isFolder) parent.nlink--;
     parent.modified();

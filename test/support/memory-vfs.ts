@@ -183,9 +183,16 @@ class Filing implements FileOperations {
   }
 }
 
+interface ListedName {
+  readonly cookie: number;
+  readonly key: string;
+  readonly node: MemoryNode;
+}
+
 interface OpenFolder {
   readonly node: MemoryNode;
-  names: [string, MemoryNode][];
+  /** The names as they were when the listing began; a handle may also go on where another one was. */
+  names: readonly ListedName[] | undefined;
 }
 
 class Listing implements FolderOperations {
@@ -197,7 +204,7 @@ class Listing implements FolderOperations {
   open(id: NodeId): HandleId {
     const node = this.tree.folder(id);
     node.handles++;
-    this.handles.set(this.#next, { node, names: [] });
+    this.handles.set(this.#next, { node, names: undefined });
     return this.#next++;
   }
 
@@ -205,12 +212,15 @@ class Listing implements FolderOperations {
     const open = this.handles.get(handle);
     if (open === undefined) throw new CairnError('stale', `No handle ${handle}`);
     const { node } = open;
-    if (cookie === 0) open.names = [['.', node], ['..', node.parent ?? node], ...node.children];
+    if (cookie === 0) open.names = undefined;
+    open.names ??= namesOf(node);
     const entries: FolderEntry[] = [];
-    for (let index = cookie; index < open.names.length && entries.length < limit; index++) {
-      const [key, child] = open.names[index]!;
-      if (index >= 2 && node.children.get(key) !== child) continue;
-      entries.push({ cookie: index + 1, name: Buffer.from(key, 'latin1'), attributes: child.attributes() });
+    for (let index = firstBehind(open.names, cookie); entries.length < limit; index++) {
+      const listed = open.names[index];
+      if (listed === undefined) break;
+      if (listed.cookie > 2 && node.children.get(listed.key) !== listed.node) continue;
+      const name = Buffer.from(listed.key, 'latin1');
+      entries.push({ cookie: listed.cookie, name, attributes: listed.node.attributes() });
     }
     return entries;
   }
@@ -228,6 +238,25 @@ class Listing implements FolderOperations {
     open.node.handles--;
     this.tree.settle(open.node);
   }
+}
+
+function namesOf(folder: MemoryNode): ListedName[] {
+  const names: ListedName[] = [
+    { cookie: 1, key: '.', node: folder },
+    { cookie: 2, key: '..', node: folder.parent ?? folder },
+  ];
+  for (const [key, node] of folder.children) names.push({ cookie: folder.cookies.get(key) ?? 0, key, node });
+  return names;
+}
+
+function firstBehind(names: readonly ListedName[], cookie: number): number {
+  let [low, high] = [0, names.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (names[middle]!.cookie > cookie) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 class Xattrs implements XattrOperations {

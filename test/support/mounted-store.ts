@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -137,6 +137,13 @@ export class TestStore {
     this.log.assertClean();
   }
 
+  /** What is to be known of the daemon when a test has failed. */
+  report(): string {
+    const daemon = this.#daemon;
+    const end = daemon === undefined ? null : (daemon.signalCode ?? daemon.exitCode);
+    return `${end === null ? '' : `The daemon ended by itself with ${end}\n`}Log of the daemon:\n${this.log.text().slice(-8000)}`;
+  }
+
   /** What the daemon has open now, as /proc shows it. */
   openFiles(): string[] {
     const folder = `/proc/${this.pid}/fd`;
@@ -182,7 +189,9 @@ export class TestStore {
 /** Whether a living daemon answers; a killed one's mount stands until the next daemon takes it away. */
 function isServed(mountpoint: string): boolean {
   try {
-    return statSync(mountpoint).isDirectory();
+    // Not stat(2): the kernel answers that from its cache though the daemon is dead.
+    statfsSync(mountpoint);
+    return true;
   } catch {
     return false;
   }
@@ -219,7 +228,7 @@ export async function withStore(
     if (store.isMounted) await store.umount();
     assert.deepEqual(mountedOn(store.mountpoint), [], 'a mount was left behind');
   } catch (error) {
-    console.error(`Daemon's log:\n${store.log.text().slice(-8000)}`);
+    console.error(store.report());
     throw error;
   } finally {
     await store.abandon();

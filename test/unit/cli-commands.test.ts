@@ -15,7 +15,8 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const workerScript = new URL('../support/fake-mount-worker.js', import.meta.url);
 
 interface CommandEnd {
-  readonly code: number;
+  /** The exit code, or the signal that ended it. */
+  readonly code: number | string;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -26,7 +27,7 @@ function cairn(args: readonly string[], environmentStore?: string): Promise<Comm
   const env = environmentStore === undefined ? rest : { ...rest, CAIRN_STORE: environmentStore };
   return new Promise((resolve) => {
     execFile(process.execPath, [MAIN, ...args], { env, timeout: 60_000 }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+      resolve({ code: error === null ? 0 : (error.code ?? error.signal ?? 'unknown'), stdout, stderr });
     });
   });
 }

@@ -33,6 +33,14 @@ export interface PublishedIndex {
   readonly lengths: Float64Array;
 }
 
+/** What a job has done to file data; metadata and 16-byte items are in it, too. */
+export interface JobWork {
+  /** Chunks read. */
+  readonly chunkLoads: number;
+  /** Plain bytes given to SHA-256. */
+  readonly hashedBytes: number;
+}
+
 /** What came of a job. */
 export interface PublishedSnapshot {
   readonly indexes: readonly PublishedIndex[];
@@ -40,6 +48,7 @@ export interface PublishedSnapshot {
   readonly files: readonly SnapshotFile[];
   readonly contentBytes: number;
   readonly entries: number;
+  readonly work: JobWork;
 }
 
 /** Job to mount worker. */
@@ -48,15 +57,13 @@ export type FromJob =
   | { readonly type: 'loaded' }
   /** Its picture of the catalog is open. */
   | { readonly type: 'picture' }
-  /** Content changes that swap what it has packed or cut into the live tree. */
+  /** The job holds this chunk from now on; whoever started it ends that hold. */
+  | { readonly type: 'held'; readonly digest: Uint8Array }
+  /** Content changes that swap what it has packed or cut into the live tree; their chunks are durable. */
   | { readonly type: 'swaps'; readonly changes: readonly Change[] }
-  /** Everything is on disk and durable; it waits for `recorded`. */
+  /** Everything is on disk and durable; the job has ended. */
   | { readonly type: 'published'; readonly snapshot: PublishedSnapshot }
   | { readonly type: 'failed'; readonly kind: ErrorKind; readonly message: string };
 
-/** Mount worker to job. */
-export type ToJob =
-  /** The commit the picture is to show has returned. */
-  | { readonly type: 'begin' }
-  /** The catalog names the snapshot durably: the job may let its chunks go. */
-  | { readonly type: 'recorded' };
+/** Mount worker to job: the commit the picture is to show has returned. */
+export type ToJob = { readonly type: 'begin' };

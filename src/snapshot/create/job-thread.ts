@@ -1,14 +1,20 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
+import type { Digest } from '../../core/digest.js';
 import { CairnError, kindOf } from '../../core/errors.js';
-import type { FromJob, PublishedSnapshot, SnapshotJobOptions, ToJob } from './job-protocol.js';
+import { releaseChunk } from '../../native/holds.js';
+import type { FromJob, SnapshotJobOptions, ToJob } from './job-protocol.js';
 import { SnapshotJob } from './run-job.js';
+
+/** What whoever started a job waits for. */
+type Awaited = Exclude<FromJob['type'], 'held' | 'swaps' | 'failed'>;
 
 /** A snapshot job on a thread of its own, as the mount worker sees it. */
 export class JobThread {
   readonly #worker: Worker;
-  readonly #events: { type: FromJob['type']; resolve: (message: FromJob) => void; reject: (error: Error) => void }[] =
-    [];
+  readonly #ended: Promise<void>;
+  readonly #waiting: { type: Awaited; resolve: (message: FromJob) => void; reject: (error: Error) => void }[] = [];
   readonly #early: FromJob[] = [];
+  readonly #held: Digest[] = [];
   #failure: CairnError | undefined;
   #onSwaps: (message: FromJob & { type: 'swaps' }) => void = () => undefined;
 
@@ -17,9 +23,14 @@ export class JobThread {
     this.#worker = new Worker(script, { workerData: options });
     this.#worker.on('message', (message: FromJob) => this.#take(message));
     this.#worker.on('error', (cause) =>
-      this.#fail(new CairnError('io', `Snapshot job failed: ${cause.message}`, { cause })),
+      this.#fail(new CairnError(kindOf(cause), `The snapshot job failed: ${cause.message}`, { cause })),
     );
-    this.#worker.on('exit', () => this.#fail(new CairnError('io', 'Snapshot job ended before it was done')));
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        this.#fail(new CairnError('io', 'The snapshot job ended before it was done'));
+        resolve();
+      });
+    });
   }
 
   /** What to do with new pieces of files; they come in any number before `published`. */
@@ -28,12 +39,12 @@ export class JobThread {
   }
 
   /** Waits for the message of this type. @throws {CairnError} what the job failed with */
-  async next<T extends FromJob['type']>(type: T): Promise<Extract<FromJob, { type: T }>> {
+  async next<T extends Awaited>(type: T): Promise<Extract<FromJob, { type: T }>> {
     const early = this.#early.findIndex((message) => message.type === type);
     if (early >= 0) return this.#early.splice(early, 1)[0] as Extract<FromJob, { type: T }>;
     if (this.#failure !== undefined) throw this.#failure;
     return new Promise<FromJob>((resolve, reject) => {
-      this.#events.push({ type, resolve, reject });
+      this.#waiting.push({ type, resolve, reject });
     }) as Promise<Extract<FromJob, { type: T }>>;
   }
 
@@ -41,56 +52,51 @@ export class JobThread {
     this.#worker.postMessage(message);
   }
 
-  /** Ends the thread wherever it is. */
+  /** Ends the thread wherever it is, with what it had said until then taken in. */
   async end(): Promise<void> {
     await this.#worker.terminate();
+    await this.#ended;
+  }
+
+  /** Ends the holds of a job that has ended: the catalog names its chunks now, or nothing does. */
+  releaseHolds(): void {
+    for (const digest of this.#held.splice(0)) releaseChunk(digest);
   }
 
   #take(message: FromJob): void {
-    if (message.type === 'swaps') this.#onSwaps(message);
+    if (message.type === 'held') this.#held.push(message.digest);
+    else if (message.type === 'swaps') this.#onSwaps(message);
     else if (message.type === 'failed') this.#fail(new CairnError(message.kind, message.message));
     else {
-      const waiting = this.#events.findIndex(({ type }) => type === message.type);
+      const waiting = this.#waiting.findIndex(({ type }) => type === message.type);
       if (waiting < 0) this.#early.push(message);
-      else this.#events.splice(waiting, 1)[0]?.resolve(message);
+      else this.#waiting.splice(waiting, 1)[0]?.resolve(message);
     }
   }
 
   #fail(error: CairnError): void {
     this.#failure ??= error;
-    for (const { reject } of this.#events.splice(0)) reject(this.#failure);
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
   }
 }
 
-/** The job's side: runs when told to and says how it went. */
+/** The job's side: runs when told to, says how it went, and ends. */
 export function serveSnapshotJob(options: SnapshotJobOptions, port: MessagePort): void {
   const post = (message: FromJob) => port.postMessage(message);
-  const job = new SnapshotJob(options);
-  let published: PublishedSnapshot | undefined;
-  port.on('message', (message: ToJob) => {
-    if (message.type === 'begin') {
-      job
-        .run({
-          picture: () => post({ type: 'picture' }),
-          swaps: (files) => {
-            const changes = files.takeSwaps();
-            if (changes.length > 0) post({ type: 'swaps', changes });
-          },
-        })
-        .then((snapshot) => {
-          published = snapshot;
-          post({ type: 'published', snapshot });
-        })
-        .catch((error: unknown) => {
-          job.release();
-          post({
-            type: 'failed',
-            kind: kindOf(error),
-            message: error instanceof Error ? error.message : String(error),
-          });
-        });
-    } else if (published !== undefined) {
-      job.release();
+  const job = new SnapshotJob(options, {
+    picture: () => post({ type: 'picture' }),
+    held: (digest) => post({ type: 'held', digest }),
+    swaps: (files) => {
+      const changes = files.takeSwaps();
+      if (changes.length > 0) post({ type: 'swaps', changes });
+    },
+  });
+  port.once('message', async (_begin: ToJob) => {
+    try {
+      post({ type: 'published', snapshot: await job.run() });
+    } catch (error) {
+      post({ type: 'failed', kind: kindOf(error), message: error instanceof Error ? error.message : String(error) });
+    } finally {
       job.close();
       port.close();
     }

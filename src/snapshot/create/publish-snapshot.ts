@@ -25,7 +25,7 @@ export async function publishSnapshot(
   options: SnapshotJobOptions,
   built: BuiltStreams,
   written: readonly WrittenChunk[],
-): Promise<PublishedSnapshot> {
+): Promise<Omit<PublishedSnapshot, 'work'>> {
   const { store, group, time } = options;
   const parts: readonly (readonly [string, BuiltIndex])[] = [
     [METADATA_NAME, built.metadata],

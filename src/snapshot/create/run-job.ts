@@ -2,14 +2,15 @@ import { availableParallelism } from 'node:os';
 import { realignBits } from '../../archive/payload.js';
 import { FsBackend } from '../../backend/fs/fs-backend.js';
 import { type CatalogReader, openCatalogReader } from '../../catalog/open-reader.js';
-import { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { ChunkSink } from '../../content/chunk-sink.js';
 import { presentChunk } from '../../content/open-live-store.js';
 import type { PackingParts } from '../../content/packing/packing-parts.js';
 import type { Digest } from '../../core/digest.js';
 import { newIndexStamp } from '../../index/index-header.js';
+import { hashedBytes } from '../../native/hashed-bytes.js';
 import { JournalFile } from '../../native/journal-file.js';
 import { FileFitter } from './file-fitter.js';
+import { JobChunks } from './job-chunks.js';
 import type { PublishedSnapshot, SnapshotJobOptions, WrittenChunk } from './job-protocol.js';
 import { PayloadIndex } from './payload-index.js';
 import { PictureFiles } from './picture-files.js';
@@ -24,29 +25,35 @@ const INODES_PER_FOLDER = 16;
 export interface JobEvents {
   /** The picture is open: it shows the commit before. */
   picture(): void;
-  /** New pieces of files, to be swapped into the live tree. */
+  /** The chunk is held now, until whoever listens ends that. */
+  held(digest: Digest): void;
+  /** New pieces of files, to be swapped into the live tree; their chunks are durable. */
   swaps(files: PictureFiles): void;
 }
 
 /**
  * Makes one snapshot from a picture of the catalog: packs what is left, encodes the tree, stores what is new and
- * publishes it. Runs on a thread of its own. Call `release` once the catalog names the snapshot durably.
+ * publishes it. Runs on a thread of its own.
  */
 export class SnapshotJob {
   readonly #options: SnapshotJobOptions;
   readonly #reader: CatalogReader;
   readonly #backend: FsBackend;
-  readonly #chunks: ChunkStore;
+  readonly #chunks: JobChunks;
   readonly #sink: ChunkSink;
-  readonly #held: Digest[] = [];
   readonly #written: WrittenChunk[] = [];
   readonly #segments = new Map<number, JournalFile>();
 
-  constructor(options: SnapshotJobOptions) {
+  readonly #events: JobEvents;
+
+  constructor(options: SnapshotJobOptions, events: JobEvents) {
     this.#options = options;
+    this.#events = events;
     this.#reader = openCatalogReader(options.catalog);
     this.#backend = new FsBackend(options.store);
-    this.#chunks = new ChunkStore(this.#backend, options.prefixDigits, availableParallelism());
+    this.#chunks = new JobChunks(this.#backend, options.prefixDigits, availableParallelism(), (digest) =>
+      events.held(digest),
+    );
     this.#sink = new ChunkSink(this.#chunks, {
       findPresent: (digest) => presentChunk(this.#reader.chunks, digest),
       rewritten: (digest, length, stored) => this.#written.push({ digest, length, stored }),
@@ -54,18 +61,17 @@ export class SnapshotJob {
   }
 
   /** Does all of it. @throws {CairnError} nothing is published then */
-  async run(events: JobEvents): Promise<PublishedSnapshot> {
+  async run(): Promise<PublishedSnapshot> {
+    const hashedBefore = hashedBytes();
+    const files = new PictureFiles(this.#reader);
     this.#reader.picture.begin();
-    events.picture();
-    const built = await this.#encode(events);
+    this.#events.picture();
+    const built = await this.#encode(files);
     this.#reader.picture.end();
-    await this.#chunks.sync();
-    return publishSnapshot(this.#options, built, this.#written);
-  }
-
-  /** Lets go of the chunks: the catalog names them now, or nothing does. */
-  release(): void {
-    for (const digest of [...this.#held.splice(0), ...this.#sink.takeNamed()]) this.#chunks.release(digest);
+    await this.#swap(files);
+    const published = await publishSnapshot(this.#options, built, this.#written);
+    const work = { chunkLoads: this.#chunks.counters.loads, hashedBytes: hashedBytes() - hashedBefore };
+    return { ...published, work };
   }
 
   close(): void {
@@ -73,12 +79,17 @@ export class SnapshotJob {
     this.#reader.close();
   }
 
-  async #encode(events: JobEvents): Promise<BuiltStreams> {
+  /** A change that names a chunk may become durable at once, so the chunk has to be before. */
+  async #swap(files: PictureFiles): Promise<void> {
+    await this.#chunks.sync();
+    this.#events.swaps(files);
+  }
+
+  async #encode(files: PictureFiles): Promise<BuiltStreams> {
     const { groupId, currentIno, time } = this.#options;
-    const files = new PictureFiles(this.#reader);
     const fitter = new FileFitter(this.#reader, files, this.#packingParts(files));
     await fitter.fitGroup(groupId);
-    events.swaps(files);
+    await this.#swap(files);
     const store = (digest: Digest, bytes: Uint8Array) => this.#store(digest, bytes);
     const streams = {
       metadata: new StreamChunks(store),
@@ -88,7 +99,6 @@ export class SnapshotJob {
     const { inodes, allocatedBytes } = this.#reader.figures();
     const bits = realignBits(Math.ceil(inodes / INODES_PER_FOLDER), allocatedBytes);
     const entries = await new TreeEncoder(this.#reader, fitter, streams, bits).encode(currentIno);
-    events.swaps(files);
     return {
       entries,
       metadata: await streams.metadata.finish(newIndexStamp(time)),
@@ -118,7 +128,6 @@ export class SnapshotJob {
 
   async #store(digest: Digest, bytes: Uint8Array): Promise<void> {
     this.#chunks.hold(digest);
-    this.#held.push(digest);
     const known = presentChunk(this.#reader.chunks, digest);
     if (known?.length === bytes.length && (await this.#chunks.reuse(digest, known.stored))) return;
     const stored = await this.#chunks.insertBytes(digest, bytes);

@@ -1,0 +1,26 @@
+import type { Backend } from '../../backend/backend.js';
+import { ChunkStore } from '../../chunkstore/chunk-store.js';
+import type { PrefixDigits } from '../../chunkstore/layout.js';
+import type { Digest } from '../../core/digest.js';
+
+/**
+ * The chunks of a snapshot job. Holds are per process and outlive a thread, so the job only takes them and tells of each:
+ * whoever started it ends them, whatever becomes of the job.
+ */
+export class JobChunks extends ChunkStore {
+  readonly #held: (digest: Digest) => void;
+
+  /** @param held told of every hold that is taken */
+  constructor(backend: Backend, prefixDigits: PrefixDigits, atOnce: number, held: (digest: Digest) => void) {
+    super(backend, prefixDigits, atOnce);
+    this.#held = held;
+  }
+
+  override hold(digest: Digest): void {
+    super.hold(digest);
+    this.#held(digest);
+  }
+
+  /** Does nothing: the hold lasts until whoever started the job ends it. */
+  override release(_digest: Digest): void {}
+}
