@@ -51,7 +51,7 @@ export class ByteWindow {
 
   /**
    * @param readAhead how many bytes to read at once where fewer are needed
-   * @param limit position no look may go beyond
+   * @param limit position behind which reading ahead is of no use
    */
   constructor(source: ByteSource, readAhead: number, limit = source.size) {
     this.#source = source;
@@ -65,19 +65,16 @@ export class ByteWindow {
     return at >= 0 && at + length <= this.bytes.length;
   }
 
-  /**
-   * Where in `bytes` these bytes of the stream are. To be called within `read`.
-   * @throws {CairnError} `corrupt` where they go beyond the limit
-   */
+  /** Where in `bytes` these bytes of the stream are. To be called within `read`, which sees to it that they are there. */
   at(position: number, length: number): number {
     if (this.holds(position, length)) return position - this.#start;
-    if (position < 0 || position + length > this.#limit) {
-      throw new CairnError('corrupt', `Stream refers to ${length} bytes at ${position}, beyond byte ${this.#limit}`);
-    }
     throw new WindowTooSmall(position + length);
   }
 
-  /** Reads so that at least these bytes of the stream are in the window. */
+  /**
+   * Reads so that at least these bytes of the stream are in the window.
+   * @throws {CairnError} `corrupt` where they are not in the stream
+   */
   *load(position: number, length: number): Steps<void> {
     // Who comes back for more of the same stretch will do so again: reading twice as much keeps the work linear.
     const ahead = position === this.#start ? Math.max(this.#readAhead, 2 * this.bytes.length) : this.#readAhead;
@@ -90,6 +87,7 @@ export class ByteWindow {
    * What `parse` makes of the bytes from `base` on. It is begun anew, with more bytes in the window, as often as
    * it looks beyond; so it must have no effects before its last look, and must not look at what lies before
    * `base`.
+   * @throws {CairnError} `corrupt` where it looks beyond the stream
    */
   *read<T>(base: number, parse: () => T): Steps<T> {
     for (;;) {

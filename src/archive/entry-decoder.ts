@@ -86,11 +86,7 @@ export function parseChildHead(window: ByteWindow, position: number): ChildHead 
   if (type !== Item.hardLink) return { name, leadsTo: end, isHardLink: false };
   if (length < ITEM_HEADER_BYTES + 8) throw new CairnError('corrupt', `Hard link at byte ${end} is too short`);
   const at = window.at(end + ITEM_HEADER_BYTES, 8);
-  const leadsTo = position - readU64(window.bytes, at);
-  if (leadsTo < 0 || leadsTo >= position) {
-    throw new CairnError('corrupt', `Hard link at byte ${end} leads to byte ${leadsTo}, which is not before it`);
-  }
-  return { name, leadsTo, isHardLink: true };
+  return { name, leadsTo: position - readU64(window.bytes, at), isHardLink: true };
 }
 
 /** The name in the FILENAME at `position`, and the position behind it. */

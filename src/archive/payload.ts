@@ -52,7 +52,7 @@ export class PayloadPlanner {
   readonly #listing: PayloadListing;
   #position = 0;
   #lastOffset = -1;
-  /** The chunk listed last if packed files may be in it, and where it starts. */
+  /** The packed chunk listed last and where it starts; what was placed behind it is behind all of its files. */
   #pack: { readonly digest: Digest; readonly start: number } | undefined;
   #finished = false;
 
@@ -156,7 +156,6 @@ export class PayloadPlanner {
       throw new CairnError('too-large', 'The payload stream of a snapshot cannot have 2^53 bytes');
     }
     this.#position += length;
-    this.#pack = undefined;
   }
 }
 

@@ -2,12 +2,16 @@ import type { Command } from 'commander';
 import { type CallOptions, callDaemon } from '../control/client.js';
 import type { CommandArguments, CommandName, CommandResult } from '../control/commands.js';
 import { CairnError, kindOf } from '../core/errors.js';
+import { ownSocketPath } from '../daemon/control-socket.js';
 import { cairnMounts } from '../daemon/mounts.js';
 import { type Announcement, readAnnouncement } from '../datastore/announcement.js';
 import { readConfig } from '../datastore/config.js';
 import { datastorePaths } from '../datastore/paths.js';
 import { withProgress } from './progress-display.js';
 import { chooseStore, type Surroundings } from './store-choice.js';
+
+/** A daemon that says nothing for so long hangs. */
+const ANSWER_WITHIN_MS = 10_000;
 
 /** Options every command takes. */
 export interface GlobalOptions {
@@ -63,18 +67,22 @@ export async function askIfMounted<C extends CommandName>(
   args: CommandArguments<C>,
   options: CallOptions = {},
 ): Promise<CommandResult<C> | undefined> {
-  const announced = announcementOf(store);
-  if (announced === undefined || !(await listens(announced.socket))) return undefined;
-  return withProgress((onProgress) => callDaemon(announced.socket, command, args, { onProgress, ...options }));
+  // A daemon on a full disk may not have been able to announce itself.
+  const socket = announcementOf(store)?.socket ?? ownSocketPath(store);
+  if (!(await listens(socket, store))) return undefined;
+  return withProgress((onProgress) => callDaemon(socket, command, args, { onProgress, ...options }));
 }
 
 /** A daemon that goes away in mid-command is an error; one that was gone before is not. */
-async function listens(socket: string): Promise<boolean> {
+async function listens(socket: string, store: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
   try {
-    await callDaemon(socket, 'ping', {});
+    await callDaemon(socket, 'ping', {}, { signal });
     return true;
   } catch (error) {
     if (kindOf(error) === 'unreachable') return false;
-    throw error;
+    if (!signal.aborted) throw error;
+    const seconds = ANSWER_WITHIN_MS / 1000;
+    throw new CairnError('not-ready', `The daemon of ${store} did not answer within ${seconds} s: try again later`);
   }
 }

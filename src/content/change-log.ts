@@ -26,6 +26,7 @@ export class ChangeLog {
   readonly #target: ChangeTarget;
   #failure: LogFailure | undefined;
   #sinceCommit = 0;
+  #background: Promise<void> | undefined;
 
   constructor(journal: Journal, target: ChangeTarget) {
     this.#journal = journal;
@@ -60,11 +61,7 @@ export class ChangeLog {
    * of the first one.
    */
   makeWithBodies(change: Change, bodies: readonly JournalBody[], bodyBytes: number): boolean {
-    if (this.#failure !== undefined) {
-      throw new CairnError('read-only', `Store takes no changes: ${this.#failure.reason}`, {
-        cause: this.#failure.cause,
-      });
-    }
+    this.requireWorking();
     const made = this.#journal.append(change, bodies, bodyBytes);
     this.#sinceCommit += 1;
     try {
@@ -73,6 +70,30 @@ export class ChangeLog {
       this.fail(`applying a ${change.kind} change failed`, error);
       throw new CairnError('io', `Cannot apply a ${change.kind} change; the store is read-only now`, { cause: error });
     }
+  }
+
+  /** @throws {CairnError} `read-only` where no more changes are taken */
+  requireWorking(): void {
+    if (this.#failure === undefined) return;
+    const { reason, cause } = this.#failure;
+    throw new CairnError('read-only', `Store takes no changes: ${reason}`, { cause });
+  }
+
+  /** Asks background work to make no changes, so that a commit comes to its end. @returns what ends that */
+  holdBackground(): () => void {
+    let end: () => void = () => undefined;
+    this.#background = new Promise((resolve) => {
+      end = resolve;
+    });
+    return () => {
+      this.#background = undefined;
+      end();
+    };
+  }
+
+  /** Resolves when background work may make changes; it asks between its steps. */
+  async backgroundTurn(): Promise<void> {
+    while (this.#background !== undefined) await this.#background;
   }
 
   /** All changes so far are in a committed transaction. */

@@ -34,13 +34,21 @@ export class ContentTable {
   close(ino: number): void | Promise<void> {
     const entry = this.#entries.get(ino);
     if (entry === undefined) return;
-    if (entry.handles > 1) {
-      entry.handles -= 1;
-      return;
+    entry.handles -= 1;
+    if (entry.handles > 0) return;
+    let flushed: Promise<void> | undefined;
+    try {
+      flushed = this.#isThere(ino) ? (entry.content.flush() ?? undefined) : undefined;
+    } catch (error) {
+      this.#forget(ino, entry);
+      throw error;
     }
-    const flushed = this.#parts.tree.inodes.find(ino) === undefined ? undefined : entry.content.flush();
     if (flushed === undefined) this.#forget(ino, entry);
     else return flushed.finally(() => this.#forget(ino, entry));
+  }
+
+  #isThere(ino: number): boolean {
+    return this.#parts.tree.inodes.find(ino) !== undefined;
   }
 
   /** The file's content if it is open for writing. */
@@ -71,16 +79,27 @@ export class ContentTable {
     for (const { content } of this.#entries.values()) content.capture();
   }
 
-  /** Everything written so far is stored and recorded when it resolves. @throws the first failure, after trying all */
+  /**
+   * Everything written so far is stored and recorded when it resolves.
+   * @throws the first failure, after trying all; those who wrote the files still hear of it
+   */
   async flushAll(): Promise<void> {
-    const results = await Promise.allSettled([...this.#entries.values()].map(async ({ content }) => content.flush()));
+    const entries = [...this.#entries.values()];
+    const results = await Promise.allSettled(entries.map(async ({ content }) => content.flush('keep')));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 
+  /** Gives all up without storing anything: for a store that is closed. */
+  abandon(): void {
+    for (const { content } of this.#entries.values()) content.dispose();
+    this.#entries.clear();
+  }
+
   #forget(ino: number, entry: TableEntry): void {
-    entry.handles -= 1;
     if (entry.handles > 0 || this.#entries.get(ino) !== entry) return;
+    // Somebody opened it, wrote and closed it meanwhile: that close is still storing and forgets it.
+    if (entry.content.dirty && this.#isThere(ino)) return;
     this.#entries.delete(ino);
     entry.content.dispose();
   }

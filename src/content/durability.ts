@@ -1,4 +1,4 @@
-import { CairnError, fromSystemError } from '../core/errors.js';
+import { fromSystemError } from '../core/errors.js';
 import type { Clock } from '../core/time.js';
 import type { ChangeLog } from './change-log.js';
 import type { ChunkSink } from './chunk-sink.js';
@@ -104,9 +104,10 @@ export class Durability {
    * next.
    */
   barrier(): Promise<void> {
-    if (this.allDurable && this.#running === undefined) return Promise.resolve();
-    if (this.#running === undefined) return this.#start();
-    this.#next ??= this.#running.catch(() => undefined).then(() => this.#start());
+    // Between the end of one and the start of the next that waits for it, that one is still to come.
+    if (this.#next !== undefined) return this.#next;
+    if (this.#running === undefined) return this.allDurable ? Promise.resolve() : this.#start();
+    this.#next = this.#running.catch(() => undefined).then(() => this.#start());
     return this.#next;
   }
 
@@ -188,7 +189,12 @@ export class Durability {
   #noteBarrier(upTo: number): void {
     if (this.#log.failure !== undefined) return;
     const covered = this.#log.lastSequence === upTo;
-    this.#journal.appendBarrier(upTo);
+    try {
+      this.#journal.appendBarrier(upTo);
+    } catch {
+      // On a full disk: the barrier stands, replay only has more chunks to verify.
+      return;
+    }
     // The note itself tells nothing that must last: with nothing else behind it all is durable.
     if (!covered) return;
     this.#durableSequence = this.#log.lastSequence;
@@ -196,23 +202,22 @@ export class Durability {
   }
 
   async #commit(hooks: CommitHooks): Promise<void> {
-    this.#requireWorking();
+    this.#log.requireWorking();
     await this.barrier();
+    const letBackgroundGo = this.#log.holdBackground();
     this.#gate.pause();
+    let unneeded: number[];
     try {
       hooks.before();
       while (!this.allDurable) await this.barrier();
       this.#commitNow();
+      unneeded = this.#unneededSegments();
     } finally {
+      letBackgroundGo();
       this.#gate.resume();
     }
     await hooks.after();
-    await this.#removeOldSegments();
-  }
-
-  #requireWorking(): void {
-    const failure = this.#log.failure;
-    if (failure !== undefined) throw new CairnError('read-only', `Store takes no changes: ${failure.reason}`);
+    await this.#remove(unneeded);
   }
 
   #commitNow(): void {
@@ -227,13 +232,16 @@ export class Durability {
     }
   }
 
-  async #removeOldSegments(): Promise<void> {
-    if (this.#segmentUsers > 0) return;
-    const closed = this.#journal.closedSegments();
+  /** Segments nothing in the commit that has just been made points into, and with no record behind it. */
+  #unneededSegments(): number[] {
+    if (this.#segmentUsers > 0) return [];
     const oldestInUse = this.#transactions.oldestSegmentInUse() ?? Number.POSITIVE_INFINITY;
-    const removable = closed.filter((segment) => segment < oldestInUse);
-    if (removable.length === 0) return;
+    return this.#journal.closedSegments().filter((segment) => segment < oldestInUse);
+  }
+
+  async #remove(segments: readonly number[]): Promise<void> {
+    if (segments.length === 0) return;
     await this.#transactions.syncCommit();
-    for (const segment of removable) await this.#journal.remove(segment);
+    for (const segment of segments) await this.#journal.remove(segment);
   }
 }

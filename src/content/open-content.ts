@@ -1,14 +1,17 @@
 import type { ContentChange } from '../catalog/change.js';
 import type { ChunkExtent, Extent } from '../catalog/extent.js';
-import { CHUNKER_FIXED, type Inode, STORAGE_LARGE, type Storage } from '../catalog/inode.js';
+import { CHUNKER_FIXED, type Inode } from '../catalog/inode.js';
 import { cutterFor } from '../chunk/chunker-choice.js';
 import { PACKED_LIMIT_BYTES } from '../chunk/limits.js';
 import { CairnError } from '../core/errors.js';
 import type { Timestamp } from '../core/time.js';
+import type { Cutter } from '../native/chunker.js';
 import { Draft } from '../native/draft.js';
 import type { ContentParts } from './content-parts.js';
+import { storageOf } from './storage.js';
 import { StreamCutter } from './stream-cutter.js';
 import type { WriteBody } from './transfer.js';
+import { timesAfterWrite } from './write-times.js';
 
 /** Dirty bytes outside a stream go to the journal when a file has this many of them. */
 const SPILL_BYTES = 1024 * 1024;
@@ -40,6 +43,7 @@ export class OpenContent {
   #size: number;
   #mtime: Timestamp | undefined;
   #error: unknown;
+  #disposed = false;
   #exclusive: Promise<void> = Promise.resolve();
 
   constructor(parts: ContentParts, inode: Readonly<Inode>) {
@@ -54,7 +58,11 @@ export class OpenContent {
 
   /** Whether the catalog lacks bytes, size or times that were written. */
   get dirty(): boolean {
-    return this.#mtime !== undefined || this.#draft.dirtyBytes > 0 || this.#stream?.busy === true;
+    return this.#mtime !== undefined || this.#draft.dirtyBytes > 0 || this.#storing();
+  }
+
+  #storing(): boolean {
+    return this.#stream?.busy === true;
   }
 
   get dirtyBytes(): number {
@@ -71,9 +79,10 @@ export class OpenContent {
 
   /**
    * Takes the body's bytes: at once where there is room and nothing they overlap is being stored, else when that is so.
-   * @throws what storing earlier bytes failed with: nothing is taken
+   * @throws what storing earlier bytes failed with, until `flush` has told it; `read-only`: nothing is taken
    */
   write(offset: number, body: WriteBody): void | Promise<void> {
+    this.#parts.log.requireWorking();
     this.#throwError();
     const end = offset + body.length;
     if (!this.#parts.budget.full && this.#stream?.frozen(offset, end) !== true) {
@@ -86,9 +95,12 @@ export class OpenContent {
 
   async #takeLater(offset: number, body: WriteBody): Promise<void> {
     try {
-      while (this.#parts.budget.full) await this.#parts.budget.room();
-      while (this.#stream?.frozen(offset, offset + body.length)) await this.#stream.idle();
-      this.#throwError();
+      for (;;) {
+        this.#throwError();
+        if (this.#parts.budget.full) await this.#parts.budget.room();
+        else if (this.#stream?.frozen(offset, offset + body.length)) await this.#stream.idle();
+        else break;
+      }
     } catch (error) {
       body.discard();
       throw error;
@@ -111,26 +123,33 @@ export class OpenContent {
 
   /** A new file, or growth of a large one: a chunk may start there, and nothing else is dirty. */
   #mayStream(offset: number): boolean {
-    return offset === this.#size && (offset === 0 || !this.#small()) && this.#draft.dirtyBytes === 0;
+    if (offset !== this.#size || this.#draft.dirtyBytes > 0) return false;
+    if (offset === 0) return true;
+    const cutter = this.#cutter();
+    return !this.#small() && (cutter.kind !== 'fixed' || offset % cutter.chunkBytes === 0);
+  }
+
+  #cutter(): Cutter {
+    return cutterFor(this.#inode().chunker === CHUNKER_FIXED ? 'fixed' : 'dynamic');
   }
 
   #openStream(start: number): void {
-    const chunker = this.#inode().chunker;
-    const cutter = cutterFor(chunker === CHUNKER_FIXED ? 'fixed' : 'dynamic');
-    this.#stream = new StreamCutter(this.#draft, this.#parts.sink, cutter, start, {
+    this.#stream = new StreamCutter(this.#draft, this.#parts.sink, this.#cutter(), start, {
       dirtyEnd: (start) => this.#dirtyEnd(start),
       stored: (extent) => this.#stored(extent),
       failed: (error) => this.#failed(error),
+      settled: () => this.#settled(),
     });
   }
 
   /** A write behind the place the stream has reached: from now on bytes go to the journal and are cut anew later. */
   #leaveStream(): void {
-    if (this.#stream?.busy === true) return;
+    if (this.#storing()) return;
     this.#stream = undefined;
   }
 
   #dirtyEnd(start: number): number {
+    if (this.#disposed) return start;
     const range = this.#draft.covered(start, start + 1)[0];
     if (range === undefined) return start;
     return this.#draft.covered(start, this.#size)[0]?.end ?? start;
@@ -149,9 +168,15 @@ export class OpenContent {
     this.#parts.budget.shrunk();
   }
 
+  /** The error waits for `flush`; the bytes do not: writers wait for the memory, and no one else would give it back. */
   #failed(error: unknown): void {
     this.#error ??= error;
-    this.#parts.budget.shrunk();
+    if (!this.#storing()) this.#giveUp();
+  }
+
+  #settled(): void {
+    if (this.#error !== undefined) this.#giveUp();
+    else this.#parts.budget.shrunk();
   }
 
   #throwError(): void {
@@ -160,7 +185,7 @@ export class OpenContent {
 
   /** Brings the dirty bytes into the journal where that is possible at once; frees memory when it is short. */
   relieve(): void {
-    if (this.#stream?.busy === true) return;
+    if (this.#storing()) return;
     this.#stream = undefined;
     this.#trySpill();
   }
@@ -196,43 +221,52 @@ export class OpenContent {
   }
 
   /**
-   * close(2) and fsync(2): when it resolves, all that was written before is in chunks or the journal and recorded.
-   * @throws what storing failed with, once; the bytes it concerns are given up
+   * When it resolves, all that was written before is in chunks or the journal and recorded.
+   * @param errors `report` for close(2) and fsync(2), whose caller has heard of the error then; `keep` for others
+   * @throws what storing failed with; the bytes it concerns are given up
    */
-  flush(): void | Promise<void> {
+  flush(errors: 'report' | 'keep' = 'report'): void | Promise<void> {
     if (this.#error === undefined && !this.dirty) return;
-    if (this.#error === undefined && this.#stream?.busy !== true && this.#small()) {
-      this.#stream = undefined;
-      this.#finishFlush();
+    if (!this.#storing() && (this.#error !== undefined || this.#small())) {
+      this.#finishFlush(errors);
       return;
     }
-    return this.#inTurn(() => this.#flushLater());
+    return this.#inTurn(() => this.#flushLater(errors));
   }
 
-  async #flushLater(): Promise<void> {
+  async #flushLater(errors: 'report' | 'keep'): Promise<void> {
+    while (this.#storing()) await this.#stream?.idle();
+    const end = this.#endToFinish();
+    if (end !== undefined) await this.#stream?.finish(end);
+    // What is being cut now was written after the call, but it must be left alone.
+    while (this.#storing()) await this.#stream?.idle();
+    this.#finishFlush(errors);
+  }
+
+  /** Where the dirty bytes end if they are one run that goes on from the stream's last cut and are worth chunks. */
+  #endToFinish(): number | undefined {
     const stream = this.#stream;
-    if (stream !== undefined) {
-      await stream.idle();
-      const end = this.#dirtyEnd(stream.next);
-      const whole = this.#draft.dirtyBytes === end - stream.next;
-      const worthIt = stream.started || end - stream.next >= SMALL_GROWTH_BYTES;
-      if (this.#error === undefined && whole && worthIt && !this.#small()) await stream.finish(end);
-      if (!stream.busy) this.#stream = undefined;
-    }
-    this.#finishFlush();
+    if (stream === undefined || this.#error !== undefined || this.#small()) return undefined;
+    const end = this.#dirtyEnd(stream.next);
+    const length = end - stream.next;
+    const whole = this.#draft.dirtyBytes === length;
+    return whole && (stream.started || length >= SMALL_GROWTH_BYTES) ? end : undefined;
   }
 
   #small(): boolean {
     return this.#size < PACKED_LIMIT_BYTES;
   }
 
-  #finishFlush(): void {
+  /** Only while nothing is being stored. */
+  #finishFlush(errors: 'report' | 'keep'): void {
+    this.#stream = undefined;
     try {
       this.#throwError();
       this.#spill(false);
       this.#recordRest();
     } catch (error) {
       this.#giveUp();
+      this.#error = errors === 'keep' ? error : undefined;
       throw error;
     }
   }
@@ -243,16 +277,14 @@ export class OpenContent {
     const mtime = this.#mtime;
     if (inode.size < this.#size) this.#parts.log.make(this.#change(this.#size, this.#size, [], this.#size));
     else if (mtime !== undefined && !sameTime(inode, mtime)) {
-      const { seconds, nanoseconds } = mtime;
-      const fields = { mtimeSec: seconds, mtimeNsec: nanoseconds, ctimeSec: seconds, ctimeNsec: nanoseconds };
-      this.#parts.log.make({ kind: 'attributes', ino: this.ino, fields });
+      this.#parts.log.make({ kind: 'attributes', ino: this.ino, fields: timesAfterWrite(inode, mtime) });
     }
     this.#mtime = undefined;
   }
 
-  /** After an error was reported: what is stored counts, what is not is lost, as after a failed close(2). */
+  /** What is stored counts, what is not is lost, as after a failed close(2). Only while nothing is being stored. */
   #giveUp(): void {
-    this.#error = undefined;
+    if (this.#disposed) return;
     this.#mtime = undefined;
     this.#stream = undefined;
     this.#draft.truncate(0);
@@ -262,20 +294,20 @@ export class OpenContent {
 
   /** Sets the size; bytes behind it are gone, growth is a hole. `at` becomes mtime and ctime. */
   truncate(size: number, at: Timestamp): void | Promise<void> {
-    if (this.#stream?.busy === true) return this.#inTurn(() => this.#truncateLater(size, at));
+    if (this.#storing()) return this.#inTurn(() => this.#truncateLater(size, at));
     this.#truncateNow(size, at);
   }
 
   async #truncateLater(size: number, at: Timestamp): Promise<void> {
-    await this.#stream?.idle();
+    while (this.#storing()) await this.#stream?.idle();
     this.#truncateNow(size, at);
   }
 
   #truncateNow(size: number, at: Timestamp): void {
     this.#throwError();
-    this.#mtime = at;
-    const before = this.#inode().size;
-    this.#parts.log.make({ ...this.#change(Math.min(size, before), Math.max(size, before), [], size), size });
+    const inode = this.#inode();
+    const change = this.#change(Math.min(size, inode.size), Math.max(size, inode.size), [], size);
+    this.#parts.log.make({ ...change, ...timesAfterWrite(inode, at), size, storage: storageOf(size) });
     this.#draft.truncate(size);
     this.#size = size;
     this.#mtime = undefined;
@@ -296,6 +328,7 @@ export class OpenContent {
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#draft.dispose();
     this.#parts.budget.shrunk();
   }
@@ -303,7 +336,6 @@ export class OpenContent {
   #change(start: number, end: number, extents: readonly Extent[], reached: number): ContentChange {
     const inode = this.#inode();
     const size = Math.max(inode.size, reached);
-    const mtime = this.#mtime;
     return {
       kind: 'content',
       ino: this.ino,
@@ -311,12 +343,9 @@ export class OpenContent {
       end,
       extents,
       size,
-      storage: storageFor(size),
+      storage: storageOf(size),
       chunker: inode.chunker,
-      mtimeSec: mtime?.seconds ?? inode.mtimeSec,
-      mtimeNsec: mtime?.nanoseconds ?? inode.mtimeNsec,
-      ctimeSec: mtime?.seconds ?? inode.ctimeSec,
-      ctimeNsec: mtime?.nanoseconds ?? inode.ctimeNsec,
+      ...timesAfterWrite(inode, this.#mtime),
     };
   }
 
@@ -325,11 +354,6 @@ export class OpenContent {
     if (inode === undefined) throw new CairnError('stale', `Inode ${this.ino} is gone`);
     return inode;
   }
-}
-
-/** A small file counts as packed only once the packer has made it so: before, its pieces have no payload header. */
-function storageFor(size: number): Storage {
-  return size < PACKED_LIMIT_BYTES ? 0 : STORAGE_LARGE;
 }
 
 function sameTime(inode: Readonly<Inode>, time: Timestamp): boolean {

@@ -29,6 +29,8 @@ export interface LiveStoreSources {
   readonly journalFolder: string;
   readonly gate: RequestGate;
   readonly checkpoints: Checkpoints;
+  /** What the journal brings back stays in the open transaction, which is never committed; the caller fails the log. */
+  readonly readOnly?: boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -88,7 +90,10 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
     durability: new Durability({ log, journal, chunks, transactions, gate, clock, sink }),
     packer: new Packer(parts, contents, catalog, sources.log),
     recovered,
-    close: () => journal.close(),
+    close: () => {
+      contents.abandon();
+      journal.close();
+    },
   };
 }
 
@@ -112,7 +117,7 @@ async function recover(sources: LiveStoreSources): Promise<ReplayResult> {
     },
     verifyChunk: (extent) => verifyChunk(chunks, extent),
   });
-  if (result.highestSequence > appliedSequence) {
+  if (result.highestSequence > appliedSequence && sources.readOnly !== true) {
     catalog.transactions.commit(result.highestSequence);
     await syncFile(`${sources.catalogPath}-wal`);
     catalog.transactions.begin();

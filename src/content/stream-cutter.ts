@@ -14,6 +14,8 @@ export interface StreamOwner {
   stored(extent: ChunkExtent): void;
   /** Storing failed; the bytes stay in the draft. */
   failed(error: unknown): void;
+  /** Nothing is being scanned or stored any more. */
+  settled(): void;
 }
 
 /**
@@ -75,7 +77,7 @@ export class StreamCutter {
 
   /** Cuts all that is left, [next, end), the last chunk ending at `end`, and resolves when all is stored. */
   async finish(end: number): Promise<void> {
-    await this.idle();
+    while (this.busy) await this.#work;
     if (this.#next < end) this.#begin(this.#scan(end, true));
     await this.idle();
   }
@@ -91,8 +93,9 @@ export class StreamCutter {
       cuts = await this.#draft.cut(this.#next, end, this.#cutter, final);
     } catch (error) {
       this.#owner.failed(error);
+    } finally {
+      this.#scanEnd = undefined;
     }
-    this.#scanEnd = undefined;
     this.#started ||= cuts.length > 0;
     for (const cut of cuts) {
       const start = this.#next;
@@ -100,6 +103,7 @@ export class StreamCutter {
       this.#begin(this.#store(start, this.#next, cut));
     }
     if (!final && cuts.length > 0) this.advance();
+    if (!this.busy) this.#owner.settled();
   }
 
   async #store(start: number, end: number, cut: Cut): Promise<void> {
@@ -113,5 +117,6 @@ export class StreamCutter {
       this.#storing.delete(range);
       this.#owner.failed(error);
     }
+    if (!this.busy) this.#owner.settled();
   }
 }

@@ -56,6 +56,7 @@ export class Upkeep {
       durability.barrier().catch((error: unknown) => this.#log.error({ error }, 'Changes cannot be made durable'));
     }
     durability.noteQuiet();
+    parts.budget.shrunk();
     packer.tick();
     this.#emptyFreed();
   }

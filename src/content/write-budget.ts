@@ -12,6 +12,7 @@ export class WriteBudget {
   readonly #memory: () => number;
   readonly #waiting: (() => void)[] = [];
   #press: () => void = () => undefined;
+  #pressing = false;
 
   constructor(limitBytes: number = DRAFT_BUDGET_BYTES, memory: () => number = draftMemoryBytes) {
     this.#limitBytes = limitBytes;
@@ -33,12 +34,31 @@ export class WriteBudget {
     if (!this.full) return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      this.#press();
+      this.#pressOn();
     });
   }
 
-  /** To be called whenever drafts have shrunk. */
+  /**
+   * To be called whenever drafts have shrunk, and now and then: memory also counts what other threads hold. Where
+   * writers still have to wait, what makes drafts shrink is called again: what was busy the last time may not be now.
+   */
   shrunk(): void {
+    this.#letIn();
+    if (this.#waiting.length > 0) this.#pressOn();
+  }
+
+  #pressOn(): void {
+    if (this.#pressing) return;
+    this.#pressing = true;
+    try {
+      this.#press();
+    } finally {
+      this.#pressing = false;
+    }
+    this.#letIn();
+  }
+
+  #letIn(): void {
     while (this.#waiting.length > 0 && this.#memory() < this.#limitBytes) this.#waiting.shift()?.();
   }
 }

@@ -1,14 +1,9 @@
-import { rmdir } from 'node:fs/promises';
 import type { Catalog } from '../catalog/open.js';
-import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
+import { fromSystemError, kindOf } from '../core/errors.js';
 import { type GroupName, groupPath } from '../core/group.js';
-import { makeFolders, putFile, readFile, removeFile } from '../native/files.js';
+import { readFile } from '../native/files.js';
 import type { GroupServices, SnapshotEntry } from '../vfs/groups/group-parts.js';
-
-/** Who owns what this daemon makes, as PBS writes it (pbs-format §10). */
-const OWNER = Buffer.from('root@pam\n');
-const FOLDER_MODE = 0o755;
-const FILE_MODE = 0o644;
+import { OWNER, StoreFolders } from './store-folders.js';
 
 /** What snapshots are made and forgotten with. */
 export interface SnapshotServices {
@@ -18,6 +13,7 @@ export interface SnapshotServices {
 
 /** The groups of a datastore as the mount shows and changes them. */
 export class DatastoreGroups implements GroupServices {
+  readonly folders: StoreFolders;
   readonly #root: string;
   readonly #catalog: Catalog;
   readonly #snapshots: SnapshotServices;
@@ -26,6 +22,7 @@ export class DatastoreGroups implements GroupServices {
 
   /** @param root the datastore's folder */
   constructor(root: string, catalog: Catalog, snapshots: SnapshotServices) {
+    this.folders = new StoreFolders(root);
     this.#root = root;
     this.#catalog = catalog;
     this.#snapshots = snapshots;
@@ -54,35 +51,25 @@ export class DatastoreGroups implements GroupServices {
     this.#finished.delete(group);
   }
 
+  hasSnapshots(group: number): boolean {
+    return this.#catalog.snapshots.hasAny(group);
+  }
+
   owner(group: number): Uint8Array {
-    return this.#owners.get(group) ?? OWNER;
+    return this.#owners.get(group) ?? Buffer.from(`${OWNER}\n`);
   }
 
   groupFolder(group: number): number | undefined {
     return this.#catalog.groups.find(group)?.groupIno;
   }
 
+  folderOfArchive(archive: number): number | undefined {
+    const snapshot = this.#catalog.snapshots.find(archive);
+    return snapshot && this.groupFolder(snapshot.group);
+  }
+
   allocateGroup(): number {
     return this.#catalog.groups.allocateId();
-  }
-
-  async createGroupFolder(group: GroupName): Promise<void> {
-    const parts = groupPath(group).split('/');
-    const folders = parts.map((_, index) => `${this.#root}/${parts.slice(0, index + 1).join('/')}`);
-    const path = folders.at(-1) as string;
-    try {
-      await makeFolders(folders, FOLDER_MODE);
-      if ((await this.#readOwner(group)) !== undefined) return;
-      await putFile(`${path}/owner`, `${path}/owner.tmp_cairn`, OWNER, { mode: FILE_MODE, sync: true });
-    } catch (error) {
-      throw fromSystemError(error, `make the group folder ${path}`);
-    }
-  }
-
-  async removeGroupFolder(group: GroupName): Promise<void> {
-    const path = `${this.#root}/${groupPath(group)}`;
-    for (const name of ['owner', 'notes']) await removeFile(`${path}/${name}`);
-    await removeFolder(path);
   }
 
   async createSnapshot(group: GroupName, time: number): Promise<void> {
@@ -102,15 +89,5 @@ export class DatastoreGroups implements GroupServices {
       if (kindOf(failure) === 'not-found') return undefined;
       throw failure;
     }
-  }
-}
-
-async function removeFolder(path: string): Promise<void> {
-  try {
-    await rmdir(path);
-  } catch (error) {
-    const failure = fromSystemError(error, `remove the group folder ${path}`);
-    if (kindOf(failure) !== 'not-empty') throw failure;
-    throw new CairnError('not-empty', `The group's folder ${path} holds files of others`, { cause: error });
   }
 }

@@ -50,6 +50,8 @@ const WORKER_SCRIPT = new URL('./mount-worker.js', import.meta.url);
  * @throws {CairnError} why it cannot be mounted, or why the mount failed; the mountpoint is free again then
  */
 export async function runDaemon(options: DaemonOptions, hooks: DaemonHooks): Promise<void> {
+  // Modes of what the daemon makes are part of the format (pbs-format §1.1), whatever the user's mask.
+  process.umask(0o022);
   const paths = datastorePaths(options.store);
   readConfig(paths);
   const mountpoint = await realFolderPath(options.mountpoint);
@@ -82,7 +84,7 @@ async function serve(options: MountWorkerOptions, claim: Claim, hooks: DaemonHoo
     await worker.ready;
     await control.listen(socket);
     restrictSocket(socket);
-    claim.announce({ pid: process.pid, socket, mountpoints: [options.mountpoint], group: options.group });
+    announce(claim, options, socket, log);
     log.info({ store: options.store, mountpoint: options.mountpoint }, 'mounted');
     hooks.onReady?.(options.mountpoint);
     const end = await worker.ended;
@@ -97,6 +99,15 @@ async function serve(options: MountWorkerOptions, claim: Claim, hooks: DaemonHoo
     claim.release();
     becomeReleased();
     await control.close();
+  }
+}
+
+/** Without it only commands of the same user find the daemon; a full disk is no reason not to mount. */
+function announce(claim: Claim, { mountpoint, group }: MountWorkerOptions, socket: string, log: Log): void {
+  try {
+    claim.announce({ pid: process.pid, socket, mountpoints: [mountpoint], group });
+  } catch (error) {
+    log.warn({ error }, 'cannot write .cairn/lock, which tells other users where the daemon is');
   }
 }
 

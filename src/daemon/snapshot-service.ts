@@ -7,7 +7,8 @@ import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { systemClock } from '../core/time.js';
 import type { WritableDatastore } from '../datastore/open.js';
 import { loadIndex } from '../index/index-file.js';
-import { snapshotPath } from '../index/snapshot-folder.js';
+import { findSnapshot, snapshotPath } from '../index/snapshot-folder.js';
+import type { JobWork } from '../snapshot/create/job-protocol.js';
 import { JobThread } from '../snapshot/create/job-thread.js';
 import { type MadeSnapshot, SnapshotMaker } from '../snapshot/create/snapshot-maker.js';
 import { completeInterrupted, type ForgetParts, forgetSnapshot, removeSnapshotFolder } from '../snapshot/forget.js';
@@ -28,6 +29,7 @@ export class SnapshotService {
   readonly #maker: SnapshotMaker;
   readonly #forget: ForgetParts;
   #changed: SnapshotsChanged = () => undefined;
+  #lastWork: JobWork | undefined;
 
   constructor(datastore: WritableDatastore, live: LiveStore, log: Log) {
     const { paths, config, catalog } = datastore;
@@ -43,6 +45,7 @@ export class SnapshotService {
         prefixDigits: config.prefixDigits,
       },
       startJob: (options) => new JobThread(JOB_SCRIPT, options),
+      isTaken: async (group, time) => (await findSnapshot(paths.root, group, time)) !== undefined,
       removeFolder: (group, time) => removeSnapshotFolder(paths.root, group, time),
     });
   }
@@ -51,14 +54,30 @@ export class SnapshotService {
     this.#changed = changed;
   }
 
+  /** What the job of the last snapshot did to file data. */
+  get lastWork(): JobWork | undefined {
+    return this.#lastWork;
+  }
+
   /** Ends what an earlier daemon left unfinished. */
   completeInterrupted(): Promise<void> {
     return completeInterrupted(this.#forget);
   }
 
+  /** Resolves when none is being made and none waits. */
+  idle(): Promise<void> {
+    return this.#maker.idle();
+  }
+
+  /** Gives up the one that is being made and makes no more; resolves when nothing is under way. */
+  end(): Promise<void> {
+    return this.#maker.end();
+  }
+
   async create(group: GroupName, time?: number): Promise<SnapshotCreated> {
     const before = this.#datastore.chunks.counters.encodedBytes;
     const made = await this.#maker.create(group, time);
+    this.#lastWork = made.work;
     this.#changed(made.groupId, { made });
     return {
       group: groupPath(group),

@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import type { Catalog } from '../catalog/open.js';
 import type { Snapshot } from '../catalog/snapshots.js';
 import type { Durability } from '../content/durability.js';
@@ -7,11 +7,12 @@ import { type GroupName, groupPath } from '../core/group.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { snapshotPath } from '../index/snapshot-folder.js';
 import { syncFolder } from '../native/files.js';
+import { dropIndexFiles } from './index-rows.js';
 
 /** What forgetting needs of a datastore. */
 export interface ForgetParts {
   readonly catalog: Catalog;
-  readonly durability: Durability;
+  readonly durability: Pick<Durability, 'commitDurably'>;
   /** The datastore's folder, and where forgotten snapshots wait for their end. */
   readonly store: string;
   readonly forgottenFolder: string;
@@ -19,7 +20,7 @@ export interface ForgetParts {
 
 /**
  * Forgets a snapshot: its folder goes out of sight, then the catalog's rows, the files last (design §3). A crash in
- * between is completed by `completeForgetting`.
+ * between is completed by `completeInterrupted`.
  * @returns its archive number
  * @throws {CairnError} `not-found`, `not-permitted` where it is protected
  */
@@ -35,24 +36,30 @@ export async function forgetSnapshot(parts: ForgetParts, group: GroupName, time:
   return snapshot.archive;
 }
 
-/** Ends what a crash interrupted: snapshots that were being forgotten, and those that were being made. */
+/**
+ * Ends what a crash interrupted: snapshots that were being forgotten, and those that were being made. What only waits
+ * to be deleted goes, too.
+ */
 export async function completeInterrupted(parts: ForgetParts): Promise<void> {
   for (const group of parts.catalog.groups.list()) {
     for (const snapshot of parts.catalog.snapshots.list(group.id)) {
       if (snapshot.state === 'forgetting') await complete(parts, group.name, snapshot);
       else if (snapshot.state === 'publishing') {
         await removeSnapshotFolder(parts.store, group.name, snapshot.time);
+        dropIndexFiles(parts.catalog, group.name, snapshot.time);
         parts.catalog.snapshots.remove(snapshot.archive);
       }
     }
   }
+  await removeForgotten(parts.forgottenFolder);
 }
 
-/** Takes the folder of a snapshot away that came to nothing; absent is fine. */
+/** Takes the folder of a snapshot away that came to nothing, durably; absent is fine. */
 export async function removeSnapshotFolder(store: string, group: GroupName, time: number): Promise<void> {
   const path = snapshotPath(store, group, time);
   try {
     await rm(path, { recursive: true, force: true });
+    await syncIfThere(`${store}/${groupPath(group)}`);
   } catch (error) {
     throw fromSystemError(error, `remove ${path}`);
   }
@@ -63,11 +70,10 @@ async function complete(parts: ForgetParts, group: GroupName, snapshot: Snapshot
   const path = snapshotPath(store, group, snapshot.time);
   const aside = `${forgottenFolder}/${snapshot.archive}`;
   await moveAside(path, aside);
-  await syncFolder(`${store}/${groupPath(group)}`);
+  await syncIfThere(`${store}/${groupPath(group)}`);
   await syncFolder(forgottenFolder);
-  for (const { name } of snapshot.files) {
-    catalog.indexFiles.remove(`${groupPath(group)}/${formatSnapshotTime(snapshot.time)}/${name}`);
-  }
+  const names = snapshot.files.map(({ name }) => name);
+  dropIndexFiles(catalog, group, snapshot.time, names);
   catalog.snapshots.remove(snapshot.archive);
   await durability.commitDurably();
   await rm(aside, { recursive: true, force: true });
@@ -79,5 +85,23 @@ async function moveAside(path: string, aside: string): Promise<void> {
   } catch (error) {
     const failure = fromSystemError(error, `move ${path} aside`);
     if (kindOf(failure) !== 'not-found') throw failure;
+  }
+}
+
+/** Somebody may have removed a group's folder by hand: then nothing in it can come back. */
+async function syncIfThere(folder: string): Promise<void> {
+  try {
+    await syncFolder(folder);
+  } catch (error) {
+    const failure = fromSystemError(error, `sync ${folder}`);
+    if (kindOf(failure) !== 'not-found') throw failure;
+  }
+}
+
+async function removeForgotten(folder: string): Promise<void> {
+  try {
+    for (const name of await readdir(folder)) await rm(`${folder}/${name}`, { recursive: true, force: true });
+  } catch (error) {
+    throw fromSystemError(error, `empty ${folder}`);
   }
 }

@@ -87,7 +87,24 @@ function parse(value: Uint8Array): AclEntry[] {
       id: bytes.readUInt32LE(at + 4),
     });
   }
+  if (!isWellFormed(entries)) throw new CairnError('invalid', 'Not a POSIX ACL: entries are missing or out of order');
   return entries;
+}
+
+/** As acl_valid(3) demands, and in the order the kernel gives: without that it would mean nothing, or anything. */
+function isWellFormed(entries: readonly AclEntry[]): boolean {
+  const tags = entries.map(({ tag }) => tag);
+  const count = (tag: number) => tags.filter((other) => other === tag).length;
+  const once = count(TAG.userObj) === 1 && count(TAG.groupObj) === 1 && count(TAG.other) === 1;
+  const named = count(TAG.user) + count(TAG.group) > 0;
+  const known = Object.values(TAG);
+  return (
+    once &&
+    count(TAG.mask) <= 1 &&
+    (!named || count(TAG.mask) === 1) &&
+    entries.every(({ tag, permissions }) => known.includes(tag) && permissions <= 7) &&
+    tags.every((tag, index) => index === 0 || tag >= (tags[index - 1] as number))
+  );
 }
 
 function format(entries: readonly AclEntry[]): Buffer {

@@ -114,6 +114,14 @@ function nameOperations({ live, snapshots }: VfsParts, above: GroupFolders): Nam
   };
 }
 
+/** @throws {CairnError} `not-permitted` for what is made up, and above the live trees */
+function requireChangeable(live: LiveParts, node: NodeId): void {
+  if (virtualOf(node) !== undefined) throw new CairnError('not-permitted', 'This file is the daemon’s');
+  if (names.isAboveTrees(inodeOf(live, node))) {
+    throw new CairnError('not-permitted', 'Attributes change only inside live trees');
+  }
+}
+
 function attributeOperations({ live, snapshots }: VfsParts, above: GroupFolders): AttributeOperations {
   return {
     get(node) {
@@ -122,7 +130,7 @@ function attributeOperations({ live, snapshots }: VfsParts, above: GroupFolders)
     },
     set(_caller, node, _handle, changes) {
       requireLive(node);
-      if (virtualOf(node) !== undefined) throw new CairnError('not-permitted', 'This file is the daemon’s');
+      requireChangeable(live, node);
       return setAttributes(live, node, changes);
     },
     readLink(node) {
@@ -185,8 +193,10 @@ function fileOperations({ live, snapshots }: VfsParts, above: GroupFolders): Fil
   };
 }
 
-function folderOperations({ live, snapshots }: VfsParts, above: GroupFolders): FolderOperations {
+function folderOperations({ live, groups, snapshots }: VfsParts, above: GroupFolders): FolderOperations {
   const open = new OpenFolders();
+  const groupOf = ({ archive }: NodeId) =>
+    attributesOf(live, inodeOf(live, liveNode(groups.folderOfArchive(archive) ?? ROOT_INO)));
   return {
     open(node) {
       if (isLive(node)) folderOf(live, node);
@@ -194,8 +204,7 @@ function folderOperations({ live, snapshots }: VfsParts, above: GroupFolders): F
     },
     read(handle, cookie, limit) {
       const node = open.node(handle);
-      if (!isLive(node))
-        return snapshots.list(node, cookie, limit, () => attributesOf(live, inodeOf(live, liveNode(ROOT_INO))));
+      if (!isLive(node)) return snapshots.list(node, cookie, limit, () => groupOf(node));
       const folder = folderOf(live, node);
       if (folder.role === ROLE_GROUP) return above.list(folder, cookie, limit);
       return listFolder(live, node, cookie, limit);
@@ -215,7 +224,7 @@ function folderOperations({ live, snapshots }: VfsParts, above: GroupFolders): F
 function xattrOperations({ live, snapshots }: VfsParts): XattrOperations {
   const requireOrdinary = (node: NodeId) => {
     requireLive(node);
-    if (virtualOf(node) !== undefined) throw new CairnError('not-permitted', 'This file is the daemon’s');
+    requireChangeable(live, node);
   };
   return {
     get(node, name) {

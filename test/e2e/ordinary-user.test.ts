@@ -6,18 +6,24 @@ import { test } from 'node:test';
 import { mountedOn, outputOf, runCommand } from '../support/commands.js';
 import { TestStore, type User } from '../support/mounted-store.js';
 
+const FUSE_DEVICE = '/dev/fuse';
 const NOBODY: User = { uid: 65534, gid: 65534 };
 
-/** Calls `body` with an ordinary user's store; root gives the checkout a path that user may read. */
+/**
+ * Calls `body` with an ordinary user's store. Root gives the checkout a path that user may read, and the device
+ * the mode it has where udev is at work (0666).
+ */
 async function asOrdinaryUser(body: (store: TestStore, user: User) => Promise<void>): Promise<void> {
   const isRoot = process.getuid?.() === 0;
   const folder = mkdtempSync(join(tmpdir(), 'cairn-user-'));
   const [checkout, own] = [join(folder, 'checkout'), join(folder, 'own')];
+  const deviceMode = statSync(FUSE_DEVICE).mode;
   chmodSync(folder, 0o755);
   for (const path of [checkout, own]) mkdirSync(path);
   if (isRoot) {
     outputOf('mount', ['--bind', resolve('.'), checkout]);
     chownSync(own, 65534, 65534);
+    chmodSync(FUSE_DEVICE, 0o666);
   }
   const program = isRoot ? join(checkout, 'dist/src/cli/main.js') : undefined;
   const user = isRoot ? NOBODY : {};
@@ -27,7 +33,10 @@ async function asOrdinaryUser(body: (store: TestStore, user: User) => Promise<vo
     await body(store, user);
   } finally {
     await store.abandon();
-    if (isRoot) outputOf('umount', [checkout]);
+    if (isRoot) {
+      chmodSync(FUSE_DEVICE, deviceMode);
+      outputOf('umount', [checkout]);
+    }
     rmSync(folder, { recursive: true, force: true });
   }
 }

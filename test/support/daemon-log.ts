@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 /** One line of the daemon's log as pino writes it. */
 interface LogLine {
   readonly level: number;
+  readonly pid?: number;
   readonly msg?: string;
 }
 
@@ -31,11 +32,10 @@ export class DaemonLog {
     return this.paths.map(readIfThere).join('');
   }
 
-  /** The warnings and errors whose line matches. */
-  matching(pattern: RegExp): string[] {
-    return this.text()
-      .split('\n')
-      .filter((line) => pattern.test(line));
+  /** Whether the process has logged this message. */
+  says(message: string, pid: number | undefined): boolean {
+    const lines = this.text().split('\n').map(parse);
+    return lines.some((line) => line?.msg === message && line.pid === pid);
   }
 
   /** Fails where the log holds a warning or error nobody declared. */

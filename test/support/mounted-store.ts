@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, statfsSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -105,7 +105,8 @@ export class TestStore {
       `mount of ${this.store}`,
       () => {
         assert.equal(daemon.exitCode ?? daemon.signalCode, null, `the daemon ended:\n${this.log.text()}`);
-        return mountedOn(this.mountpoint).at(-1) === MOUNT_TYPE && isServed(this.mountpoint);
+        // A killed daemon's mount looks the same until this daemon has taken it away.
+        return this.log.says('mounted', daemon.pid) && mountedOn(this.mountpoint).at(-1) === MOUNT_TYPE;
       },
       LIMIT_MILLISECONDS,
     );
@@ -183,17 +184,6 @@ export class TestStore {
     if (daemon === undefined) return;
     await until('end of the daemon', () => (daemon.exitCode ?? daemon.signalCode) !== null, LIMIT_MILLISECONDS);
     this.#daemon = undefined;
-  }
-}
-
-/** Whether a living daemon answers; a killed one's mount stands until the next daemon takes it away. */
-function isServed(mountpoint: string): boolean {
-  try {
-    // Not stat(2): the kernel answers that from its cache though the daemon is dead.
-    statfsSync(mountpoint);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -110,6 +110,10 @@ test('what is no ACL, says no more than the mode or is where none can be, is onl
     acl([1, 6], [4, 4], [4, 4], [0x20, 4]),
     acl([1, 6], [2, 6, 5], [4, 4], [0x20, 4]),
     acl([1, 6], [4, 4], [0x20, 4], [0x40, 4]),
+    acl([1, 6], [2, 8, 5], [4, 4], [0x10, 4], [0x20, 4]),
+    acl([1, 6], [2, 6, 5], [4, 4], [4, 4], [0x10, 4], [0x20, 4]),
+    acl([1, 6], [2, 6, 5], [4, 4], [0x10, 4], [0x10, 4], [0x20, 4]),
+    acl([1, 6], [2, 6, 5], [4, 4], [0x10, 4], [0x20, 4], [0x40, 4]),
   ];
   for (const value of values) {
     const xattr = { name: ACCESS, value };

@@ -102,6 +102,16 @@ const simple = (entryPosition: number, id: number): AttributeRecord => ({
   holes: [],
 });
 
+/** The stream the README works through. */
+const EXAMPLE = [
+  '24d8d7633375d53a',
+  `02${'0004'}b0010d`,
+  '03030202',
+  'c0010361' + '2e620176' + '0180208020',
+  '1817',
+  '0200000000000000' + '0100000000000000' + '0200000000000000' + '24d8d7633375d53a',
+].join('');
+
 test('the worked example of the README comes out to the byte', () => {
   const { stream } = written([
     { entryPosition: 24, nlink: 3, ctime: { seconds: 1, nanoseconds: 2 }, xattrs: [], holes: [] },
@@ -112,17 +122,44 @@ test('the worked example of the README comes out to the byte', () => {
       holes: [{ start: 4096, end: 8192 }],
     },
   ]);
-  assert.equal(
-    stream.toString('hex'),
-    [
-      '24d8d7633375d53a',
-      '02' + '0004' + 'b0010d',
-      '03' + '03' + '02' + '02',
-      'c0' + '01' + '03612e62' + '0176' + '01' + '8020' + '8020',
-      '18' + '17',
-      '0200000000000000' + '0100000000000000' + '0200000000000000' + '24d8d7633375d53a',
-    ].join(''),
-  );
+  assert.equal(stream.toString('hex'), EXAMPLE);
+});
+
+test('each thing that can be wrong in a stream is found', () => {
+  const damages: [what: string, at: number, bytes: string][] = [
+    ['magic', 0, '00'],
+    ['magic of the tail', 64, '00'],
+    ['length of the index', 33, '03'],
+    ['number of pages', 41, '02'],
+    ['number of records below that of pages', 49, '00'],
+    ['length of the page', 32, '16'],
+    ['number of records of the page 0', 8, '00'],
+    ['number of records of the page too large', 8, '7f'],
+    ['first record not at the page', 9, '01'],
+    ['two records at one position', 11, '8000'],
+    ['records that do not fill the page', 13, '0c'],
+    ['record shorter than announced', 14, '00'],
+    ['record longer than announced', 14, '07'],
+    ['time of a billion nanoseconds', 14, '0280ffff7f'],
+    ['parent that is no earlier entry', 14, '100001' + '00'],
+    ['same inode as no earlier entry', 14, '21018000'],
+    ['parent before the stream', 14, '10197f00'],
+    ['more extended attributes than bytes', 19, '7f'],
+    ['name longer than the record', 20, '7f'],
+    ['hole of no length', 29, '8000'],
+  ];
+  for (const [what, at, bytes] of damages) {
+    const stream = Buffer.from(EXAMPLE, 'hex');
+    stream.write(bytes, at, 'hex');
+    const readBoth = (): void => {
+      const reader = open(stream);
+      reader.record(24);
+      reader.record(200);
+    };
+    assert.throws(readBoth, { name: 'CairnError', kind: 'corrupt' }, what);
+  }
+  const gap = Buffer.from(EXAMPLE.replace('1817', '001817'), 'hex');
+  assert.throws(() => open(gap), { kind: 'corrupt' });
 });
 
 test('entries that come and go elsewhere leave pages as they were', () => {

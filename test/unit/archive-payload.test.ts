@@ -69,7 +69,7 @@ class Recorder implements PayloadListing {
 
 type Step =
   | { readonly kind: 'packed'; readonly pack: number; readonly member: number }
-  | { readonly kind: 'large'; readonly pieces: readonly Piece[]; readonly cutLast: number }
+  | { readonly kind: 'large'; readonly pieces: readonly Piece[]; readonly cutLast: number; readonly tail: number }
   | { readonly kind: 'realign' };
 
 interface Piece {
@@ -84,7 +84,12 @@ const piece = fc.record({
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('packed' as const), pack: fc.nat(3), member: fc.nat(7) }),
-  fc.record({ kind: fc.constant('large' as const), pieces: fc.array(piece, { maxLength: 5 }), cutLast: fc.nat(100) }),
+  fc.record({
+    kind: fc.constant('large' as const),
+    pieces: fc.array(piece, { maxLength: 5 }),
+    cutLast: fc.nat(100),
+    tail: fc.nat(50),
+  }),
   fc.record({ kind: fc.constant('realign' as const) }),
 );
 
@@ -106,19 +111,24 @@ function makePack(members: readonly Uint8Array[]): { bytes: Buffer; contentAt: n
   return { bytes: Buffer.concat(parts), contentAt };
 }
 
-function largeFile(recorder: Recorder, pieces: readonly Piece[], cutLast: number): [PayloadExtent[], Buffer] {
+/** Either the last chunk is used in part, or a hole follows it. */
+function largeFile(
+  recorder: Recorder,
+  { pieces, cutLast, tail }: Extract<Step, { kind: 'large' }>,
+): [PayloadExtent[], Buffer] {
   const extents: PayloadExtent[] = [];
   const content: Buffer[] = [];
   let offset = 0;
   pieces.forEach(({ gap, bytes }, i) => {
     const chunk = Buffer.from(bytes);
     const isLast = i === pieces.length - 1;
-    const length = isLast ? Math.max(1, chunk.length - cutLast) : chunk.length;
+    const length = isLast && tail < 25 ? Math.max(1, chunk.length - cutLast) : chunk.length;
     content.push(Buffer.alloc(gap), chunk.subarray(0, length));
     offset += gap;
     extents.push({ offset, length, digest: recorder.store(chunk), at: 0, chunkLength: chunk.length });
     offset += length;
   });
+  if (tail >= 25) content.push(Buffer.alloc(tail));
   return [extents, Buffer.concat(content)];
 }
 
@@ -142,7 +152,7 @@ test('any files: offsets strictly rise, and at each of them are header and conte
           const place = planner.packed(content.length, { digest, chunkLength: pack.bytes.length, contentAt });
           placed.push({ place, content });
         } else {
-          const [extents, content] = largeFile(recorder, each.pieces, each.cutLast);
+          const [extents, content] = largeFile(recorder, each);
           placed.push({ place: planner.large(content.length, extents), content });
         }
         assert.equal(planner.position, recorder.size);
@@ -208,7 +218,13 @@ test('extents no index can list are told and refused', () => {
   });
   const listable = [extent(0, 100, 0, 100), extent(150, 50, 0, 80)];
   assert.deepEqual(raggedExtents(200, listable), []);
-  const ragged = [extent(0, 50, 0, 100), extent(50, 50, 50, 100), extent(100, 50, 0, 80)];
+  const ragged = [
+    extent(0, 50, 0, 100),
+    extent(50, 50, 50, 100),
+    extent(100, 50, 0, 80),
+    extent(150, 50, 30, 80),
+    extent(150, 100, 0, 100),
+  ];
   assert.deepEqual(raggedExtents(200, ragged), ragged);
   const planner = (): PayloadPlanner => new PayloadPlanner({ chunk: () => {}, item: () => {}, zeros: () => {} });
   for (const each of ragged) assert.throws(() => planner().large(200, [each]), { kind: 'invalid' });

@@ -53,6 +53,7 @@ interface ModelFile {
   readonly pack: number | undefined;
   readonly content: Uint8Array;
   readonly pieces: readonly { readonly hole: number; readonly bytes: Uint8Array }[];
+  readonly tail: number;
   readonly realign: boolean;
 }
 
@@ -61,6 +62,7 @@ const file: fc.Arbitrary<ModelFile> = fc
   .record({
     pack: fc.option(fc.nat(2)),
     content: bytes,
+    tail: fc.nat(70_000),
     pieces: fc.array(fc.record({ hole: fc.nat(100_000), bytes }), { maxLength: 4 }),
     realign: fc.nat(30).map((number) => number === 0),
   })
@@ -92,6 +94,7 @@ function largeFile(store: Store, model: ModelFile): { extents: PayloadExtent[]; 
     extents.push({ offset, length: data.length, digest: store.put(data), at: 0, chunkLength: data.length });
     offset += data.length;
   }
+  parts.push(Buffer.alloc(model.tail));
   return { extents, content: Buffer.concat(parts) };
 }
 

@@ -21,6 +21,7 @@ export class Journal {
   #started = false;
   #last: number;
   #folderChanged = false;
+  #closed = false;
   #appended = 0;
 
   private constructor(folder: string, existing: readonly number[], lastSequence: number) {
@@ -109,7 +110,9 @@ export class Journal {
     await removeFile(`${this.#folder}/${segmentName(segment)}`);
   }
 
+  /** Nothing can be appended any more: what is still under way must not start a segment for a later process to find. */
   close(): void {
+    this.#closed = true;
     for (const file of this.#open.values()) file.close();
     this.#open.clear();
   }
@@ -119,6 +122,7 @@ export class Journal {
     bodies: readonly JournalBody[],
     bodyBytes: number,
   ): { segment: number; bodiesAt: number } {
+    if (this.#closed) throw new CairnError('io', `The journal in ${this.#folder} is closed`);
     writeRecord(this.#writer, this.#last + 1, bodyBytes, content);
     const header = this.#writer.view();
     try {

@@ -1,5 +1,6 @@
 import type { Change } from '../../catalog/change.js';
 import type { Extent } from '../../catalog/extent.js';
+import { CairnError } from '../../core/errors.js';
 import { readFile, readRange } from '../../native/files.js';
 import { listSegments } from './journal.js';
 import { claimedSequence, type FoundRecord, findRecord, placed, RECORD_FIXED_BYTES } from './record.js';
@@ -9,7 +10,7 @@ import { segmentName } from './segment.js';
 export interface ReplayTarget {
   /** Sequence of the last change SQLite has. */
   readonly appliedSequence: number;
-  /** Applies one change; the same function as at run time. */
+  /** Applies one change; the same function as at run time. @throws {CairnError} `corrupt` where it makes no sense */
   apply(change: Change): void;
   /** Whether the chunk is there and decodes to its digest. @throws for any other trouble than absent or corrupt */
   verifyChunk(extent: Extent & { kind: 'chunk' }): Promise<boolean>;
@@ -56,12 +57,30 @@ export async function replay(folder: string, target: ReplayTarget): Promise<Repl
         const stoppedBy = `record ${record.sequence} names a chunk that does not verify: ${bad}`;
         return stopped(folder, segments, { lastSequence, applied, stoppedBy });
       }
-      target.apply(change);
+      const contradiction = applyOrSay(target, change);
+      if (contradiction !== undefined) {
+        const stoppedBy = `record ${record.sequence} contradicts the catalog: ${contradiction}`;
+        return stopped(folder, segments, { lastSequence, applied, stoppedBy });
+      }
       applied += 1;
     }
     lastSequence = record.sequence;
   }
   return { highestSequence: lastSequence, applied, dropped: [] };
+}
+
+/**
+ * Applies the change. @returns why it cannot be, where it makes no sense: nobody was told that it was made, and nothing
+ * came after it, for the store then turned read-only
+ */
+function applyOrSay(target: ReplayTarget, change: Change): string | undefined {
+  try {
+    target.apply(change);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CairnError && error.kind === 'corrupt') return error.message;
+    throw error;
+  }
 }
 
 async function stopped(

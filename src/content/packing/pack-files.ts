@@ -24,6 +24,7 @@ interface Candidate {
  * Packs small files whose bytes are in the journal: content seen before takes its old piece, the rest goes into
  * chunks of about 256 KiB cut at file borders, in the order given (sorted by path). Each file is swapped only if it
  * has not changed meanwhile.
+ * @throws what reading the first unreadable file failed with, when all others are packed; what storing failed with
  * @param inodes small regular files, none empty; together at most a few MiB
  */
 export async function packFiles(
@@ -34,7 +35,7 @@ export async function packFiles(
   const stage = new Draft();
   const known = new KnownChunks(parts);
   try {
-    const candidates = await stageFiles(parts, inodes, stage);
+    const { candidates, unreadable } = await stageFiles(parts, inodes, stage);
     const fresh: Candidate[] = [];
     for (const candidate of candidates) {
       const piece = findPiece(candidate.digest);
@@ -43,25 +44,34 @@ export async function packFiles(
       else fresh.push(candidate);
     }
     await packFresh(parts, fresh, stage);
+    if (unreadable !== undefined) throw unreadable.reason;
   } finally {
     known.named();
     stage.dispose();
   }
 }
 
-async function stageFiles(parts: PackingParts, inodes: readonly Readonly<Inode>[], stage: Draft): Promise<Candidate[]> {
+async function stageFiles(
+  parts: PackingParts,
+  inodes: readonly Readonly<Inode>[],
+  stage: Draft,
+): Promise<{ candidates: Candidate[]; unreadable: PromiseRejectedResult | undefined }> {
   let at = 0;
   const places = inodes.map((inode) => {
     const staged = at;
     at += inode.size;
     return { inode: { ...inode }, staged };
   });
-  return Promise.all(
-    places.map(async ({ inode, staged }) => {
+  const results = await Promise.allSettled(
+    places.map(async ({ inode, staged }): Promise<Candidate> => {
       await loadRange(parts, inode.ino, 0, inode.size, { draft: stage, shift: staged });
       return { inode, staged, digest: await stage.digest(staged, staged + inode.size) };
     }),
   );
+  return {
+    candidates: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
+    unreadable: results.find((result) => result.status === 'rejected'),
+  };
 }
 
 /** Chunks that pieces are in, held, and looked at once for all the pieces in them. */
@@ -112,7 +122,9 @@ async function packFresh(parts: PackingParts, candidates: readonly Candidate[], 
     bytes = 0;
   }
   if (pack.length > 0) packs.push(storePack(parts, pack, stage));
-  await Promise.all(packs);
+  // All of them end before the stage goes.
+  const failed = (await Promise.allSettled(packs)).find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 async function storePack(parts: PackingParts, members: readonly Candidate[][], stage: Draft): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Inode } from '../../catalog/inode.js';
 import type { Catalog } from '../../catalog/open.js';
 import { PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
+import { kindOf } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import type { ContentParts } from '../content-parts.js';
 import type { ContentTable } from '../content-table.js';
@@ -62,20 +63,37 @@ export class Packer {
   }
 
   async #run(): Promise<void> {
-    let after = 0;
-    for (;;) {
+    const errors: unknown[] = [];
+    for (let after = 0; ; ) {
       const listed = this.#work.journalRefs.files(after, BATCH_FILES);
       const last = listed.at(-1);
-      if (last === undefined) return;
+      if (last === undefined) break;
       after = last.ino;
       const idle = listed.filter(({ ino }) => this.#table.get(ino)?.dirty !== true);
       const inodes = idle.map(({ ino }) => this.#parts.tree.inodes.find(ino)).filter((inode) => inode !== undefined);
-      await this.#packSmall(inodes.filter(isSmall));
-      for (const inode of inodes) if (!isSmall(inode)) await this.#recut(inode);
+      await this.#packSmall(inodes.filter(isSmall), errors);
+      for (const inode of inodes) {
+        if (!isSmall(inode)) await this.#attempt([inode], errors, () => this.#recut(inode));
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  /** One unreadable file does not keep the others in the journal; what changed meanwhile may well have been unreadable. */
+  async #attempt(inodes: readonly Readonly<Inode>[], errors: unknown[], work: () => Promise<void>): Promise<void> {
+    try {
+      await this.#parts.log.backgroundTurn();
+      await work();
+    } catch (error) {
+      const { inodes: now } = this.#parts.tree;
+      if (inodes.some((inode) => now.find(inode.ino)?.version === inode.version)) errors.push(error);
+      if (kindOf(error) === 'no-space' || this.#parts.log.failure !== undefined) throw error;
     }
   }
 
-  async #packSmall(inodes: readonly Readonly<Inode>[]): Promise<void> {
+  async #packSmall(inodes: readonly Readonly<Inode>[], errors: unknown[]): Promise<void> {
+    const pack = (batch: readonly Readonly<Inode>[]) =>
+      this.#attempt(batch, errors, () => packFiles(this.#parts, batch, (digest) => this.#work.pieces.find(digest)));
     const sorted = inodes
       .map((inode) => ({ inode, path: Buffer.from(this.#work.names.pathOf(inode.ino) ?? '') }))
       .sort((a, b) => Buffer.compare(a.path, b.path));
@@ -85,11 +103,11 @@ export class Packer {
       batch.push(inode);
       bytes += inode.size;
       if (bytes < BATCH_BYTES) continue;
-      await packFiles(this.#parts, batch, (digest) => this.#work.pieces.find(digest));
+      await pack(batch);
       batch = [];
       bytes = 0;
     }
-    if (batch.length > 0) await packFiles(this.#parts, batch, (digest) => this.#work.pieces.find(digest));
+    if (batch.length > 0) await pack(batch);
   }
 
   async #recut(inode: Readonly<Inode>): Promise<void> {
@@ -100,6 +118,7 @@ export class Packer {
     ) {
       if (this.#table.get(inode.ino)?.dirty === true) return;
       if (!(await recutFile(this.#parts, current))) return;
+      await this.#parts.log.backgroundTurn();
     }
   }
 }

@@ -2,7 +2,7 @@ import type { ChunkExtent, Extent } from '../../catalog/extent.js';
 import { CHUNKER_FIXED, type Inode } from '../../catalog/inode.js';
 import { cutterFor } from '../../chunk/chunker-choice.js';
 import { sameDigest } from '../../core/digest.js';
-import type { Cut } from '../../native/chunker.js';
+import type { Cut, Cutter } from '../../native/chunker.js';
 import { Draft } from '../../native/draft.js';
 import { loadRange } from './load.js';
 import { swapOf } from './pack-files.js';
@@ -23,11 +23,10 @@ export async function recutFile(parts: PackingParts, inode: Readonly<Inode>): Pr
   const dirty = firstUnfitExtent(parts, inode);
   if (dirty === undefined) return false;
   const file = { ...inode };
-  const start = startOfCut(parts, file, dirty.offset);
   const draft = new Draft();
   const held: ChunkExtent[] = [];
   try {
-    const { cuts, end } = await cutUntilAligned(parts, file, start, dirty, draft);
+    const { start, cuts, end } = await cutAnew(parts, file, dirty, draft);
     let at = start;
     for (const cut of cuts) {
       held.push(await parts.sink.store(draft, at, at + cut.length, cut.digest));
@@ -43,6 +42,62 @@ export async function recutFile(parts: PackingParts, inode: Readonly<Inode>): Pr
     for (const { digest } of held) parts.sink.release(digest);
     draft.dispose();
   }
+}
+
+interface NewCuts {
+  readonly start: number;
+  readonly end: number;
+  readonly cuts: Cut[];
+}
+
+/** Loads what is to be cut anew into the draft and cuts it. */
+async function cutAnew(parts: PackingParts, file: Readonly<Inode>, dirty: Extent, draft: Draft): Promise<NewCuts> {
+  const cutter = cutterFor(file.chunker === CHUNKER_FIXED ? 'fixed' : 'dynamic');
+  if (cutter.kind === 'fixed') return cutCells(parts, file, dirty.offset, cutter, draft);
+  const start = startOfCut(parts, file, dirty.offset);
+  return { start, ...(await cutUntilAligned(parts, file, start, dirty, cutter, draft)) };
+}
+
+/** Cuts at multiples of the chunk size, counted from the file's start, and at holes: images share chunks at any offset. */
+async function cutCells(
+  parts: PackingParts,
+  file: Readonly<Inode>,
+  dirtyStart: number,
+  cutter: Cutter & { kind: 'fixed' },
+  draft: Draft,
+): Promise<NewCuts> {
+  const cuts: Cut[] = [];
+  let { start, end } = cellAround(parts, file, dirtyStart, cutter.chunkBytes);
+  const first = start;
+  for (;;) {
+    await loadRange(parts, file.ino, start, end, { draft, shift: 0 });
+    cuts.push(...(await draft.cut(start, end, cutter, true)));
+    const next = parts.tree.extents.overlapping(file.ino, end, end + 1)[0];
+    if (next === undefined || !isUnfit(next, file.size) || end - first >= PASS_BYTES) {
+      return { start: first, end, cuts };
+    }
+    ({ start, end } = cellAround(parts, file, end, cutter.chunkBytes));
+  }
+}
+
+/** The run of data around `at`, which is data, within its stretch of `chunkBytes`. */
+function cellAround(
+  parts: PackingParts,
+  file: Readonly<Inode>,
+  at: number,
+  chunkBytes: number,
+): { start: number; end: number } {
+  const cellStart = Math.floor(at / chunkBytes) * chunkBytes;
+  const cellEnd = Math.min(cellStart + chunkBytes, file.size);
+  let start = at;
+  let end = cellStart;
+  for (const extent of parts.tree.extents.overlapping(file.ino, cellStart, cellEnd)) {
+    const from = Math.max(extent.offset, cellStart);
+    if (from > end && end > at) break;
+    if (from > end || end === cellStart) start = from;
+    end = Math.min(extent.offset + extent.length, cellEnd);
+  }
+  return { start, end };
 }
 
 function firstUnfitExtent(parts: PackingParts, inode: Readonly<Inode>): Extent | undefined {
@@ -87,9 +142,9 @@ async function cutUntilAligned(
   inode: Readonly<Inode>,
   start: number,
   dirty: Extent,
+  cutter: Cutter,
   draft: Draft,
 ): Promise<{ cuts: Cut[]; end: number }> {
-  const cutter = cutterFor(inode.chunker === CHUNKER_FIXED ? 'fixed' : 'dynamic');
   const dirtyEnd = Math.min(endOfDirty(parts, inode, dirty), start + PASS_BYTES);
   let loaded = start;
   for (;;) {

@@ -85,7 +85,8 @@ export function serveSnapshotJob(options: SnapshotJobOptions, port: MessagePort)
   const post = (message: FromJob) => port.postMessage(message);
   const job = new SnapshotJob(options, {
     picture: () => post({ type: 'picture' }),
-    held: (digest) => post({ type: 'held', digest }),
+    // A copy: a clone of a view takes the whole buffer behind it along.
+    held: (digest) => post({ type: 'held', digest: Uint8Array.from(digest) }),
     swaps: (files) => {
       const changes = files.takeSwaps();
       if (changes.length > 0) post({ type: 'swaps', changes });

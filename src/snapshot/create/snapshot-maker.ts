@@ -3,16 +3,16 @@ import type { ChangeLog } from '../../content/change-log.js';
 import type { ContentTable } from '../../content/content-table.js';
 import type { Durability } from '../../content/durability.js';
 import type { Packer } from '../../content/packing/packer.js';
-import { CairnError } from '../../core/errors.js';
+import { CairnError, kindOf } from '../../core/errors.js';
 import { type GroupName, groupPath } from '../../core/group.js';
 import type { Log } from '../../core/log.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import type { Clock } from '../../core/time.js';
-import type { PublishedIndex, PublishedSnapshot, SnapshotJobOptions } from './job-protocol.js';
+import { dropIndexFiles } from '../index-rows.js';
+import type { JobWork, PublishedIndex, PublishedSnapshot, SnapshotJobOptions } from './job-protocol.js';
 import type { JobThread } from './job-thread.js';
-
-/** Rows written between two turns of the mount's requests. */
-const ROWS_PER_TURN = 500;
+import { LiveSwaps } from './live-swaps.js';
+import { inTurns, ROWS_PER_TURN, turn } from './turns.js';
 
 /** A snapshot that was made. */
 export interface MadeSnapshot {
@@ -23,6 +23,7 @@ export interface MadeSnapshot {
   readonly contentBytes: number;
   /** Bytes of chunks written for it. */
   readonly addedBytes: number;
+  readonly work: JobWork;
 }
 
 /** What snapshots are made with. */
@@ -37,8 +38,19 @@ export interface SnapshotMakerParts {
   /** What every job of this datastore is started with. */
   readonly places: Pick<SnapshotJobOptions, 'store' | 'catalog' | 'journal' | 'prefixDigits'>;
   startJob(options: SnapshotJobOptions): JobThread;
+  /** Whether the group's folder has anything of this name already, whoever put it there. */
+  isTaken(group: GroupName, time: number): Promise<boolean>;
   /** Takes away the folder of a snapshot that came to nothing. */
   removeFolder(group: GroupName, time: number): Promise<void>;
+}
+
+/** A snapshot that is being made. */
+interface Attempt {
+  readonly group: GroupName;
+  readonly time: number;
+  readonly archive: number;
+  readonly job: JobThread;
+  readonly swaps: LiveSwaps;
 }
 
 /**
@@ -49,16 +61,19 @@ export interface SnapshotMakerParts {
 export class SnapshotMaker {
   readonly #parts: SnapshotMakerParts;
   #last: Promise<unknown> = Promise.resolve();
+  #running: JobThread | undefined;
+  #ended = false;
 
   constructor(parts: SnapshotMakerParts) {
     this.#parts = parts;
   }
 
   /**
-   * Makes a snapshot; resolves when it is published and recorded durably.
+   * Makes a snapshot; resolves when it is published and recorded durably. Where it fails nothing of it is left but what
+   * it packed, which stays in the live tree.
    * @param time its name in epoch seconds; undefined: the next free second
    * @throws {CairnError} `not-found` for a group that is none, `exists`, `invalid` for a time that is not behind the newest
-   *   snapshot or in the future
+   *   snapshot or in the future, `read-only` where the store takes no changes, `interrupted` after `end`
    */
   create(group: GroupName, time?: number): Promise<MadeSnapshot> {
     const made = this.#last.then(() => this.#create(group, time));
@@ -66,37 +81,69 @@ export class SnapshotMaker {
     return made;
   }
 
-  async #create(group: GroupName, wanted: number | undefined): Promise<MadeSnapshot> {
-    const { catalog, packer, messages } = this.#parts;
-    const row = catalog.groups.findByName(group);
-    if (row === undefined) throw new CairnError('not-found', `There is no group ${groupPath(group)}`);
-    const time = this.#checkedTime(row.id, wanted);
-    await packer.run().catch((error: unknown) => messages.warn({ error }, 'Packing before a snapshot stopped'));
-    const archive = catalog.snapshots.add(row.id, time, { ...NOTHING_YET, state: 'publishing' });
-    const options = { ...this.#parts.places, group, groupId: row.id, currentIno: row.currentIno, time };
-    const job = this.#parts.startJob(options);
-    try {
-      const snapshot = await this.#runJob(job);
-      await this.#record(archive, snapshot);
-      job.send({ type: 'recorded' });
-      const addedBytes = snapshot.written.reduce((sum, { stored }) => sum + stored, 0);
-      const { entries, contentBytes } = snapshot;
-      return { archive, groupId: row.id, time, entries, contentBytes, addedBytes };
-    } catch (error) {
-      await job.end();
-      await this.#parts.removeFolder(group, time);
-      catalog.snapshots.remove(archive);
-      throw error;
+  /** Resolves when none is being made and none waits. */
+  async idle(): Promise<void> {
+    for (let last: unknown; last !== this.#last; ) {
+      last = this.#last;
+      await last;
     }
   }
 
-  #checkedTime(groupId: number, wanted: number | undefined): number {
+  /** Gives up the one that is being made and makes no more; resolves when nothing is under way. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#running?.end();
+    await this.idle();
+  }
+
+  async #create(group: GroupName, wanted: number | undefined): Promise<MadeSnapshot> {
+    const { catalog, durability, log, messages, packer } = this.#parts;
+    this.#requireGoingOn();
+    const row = catalog.groups.findByName(group);
+    if (row === undefined) throw new CairnError('not-found', `There is no group ${groupPath(group)}`);
+    const time = await this.#checkedTime(row.id, group, wanted);
+    await packer.run().catch((error: unknown) => messages.warn({ error }, 'Packing before a snapshot stopped'));
+    this.#requireGoingOn();
+    const options = { ...this.#parts.places, group, groupId: row.id, currentIno: row.currentIno, time };
+    const archive = catalog.snapshots.add(row.id, time, { ...NOTHING_YET, state: 'publishing' });
+    const attempt = { group, time, archive, job: this.#parts.startJob(options), swaps: new LiveSwaps(log) };
+    this.#running = attempt.job;
+    try {
+      // The folder must not outlive a power cut that takes the row which says that it is unfinished.
+      await durability.commitDurably();
+      const snapshot = await this.#runJob(attempt);
+      await this.#record(archive, snapshot);
+      attempt.job.releaseHolds();
+      const addedBytes = snapshot.written.reduce((sum, { stored }) => sum + stored, 0);
+      const { entries, contentBytes, work } = snapshot;
+      return { archive, groupId: row.id, time, entries, contentBytes, addedBytes, work };
+    } catch (error) {
+      await this.#undo(attempt, error);
+      throw this.#ended ? endedError(error) : error;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** @throws {CairnError} `interrupted`, `read-only` */
+  #requireGoingOn(): void {
+    if (this.#ended) throw endedError(undefined);
+    const { failure } = this.#parts.log;
+    if (failure === undefined) return;
+    throw new CairnError('read-only', `No snapshot can be made: ${failure.reason}`, { cause: failure.cause });
+  }
+
+  async #checkedTime(groupId: number, group: GroupName, wanted: number | undefined): Promise<number> {
     const { catalog, clock } = this.#parts;
     const now = clock.now().seconds;
     const newest = catalog.snapshots.list(groupId)[0]?.time;
-    if (wanted === undefined) return newest === undefined ? now : Math.max(now, newest + 1);
+    if (wanted === undefined) {
+      let time = newest === undefined ? now : Math.max(now, newest + 1);
+      while (await this.#parts.isTaken(group, time)) time += 1;
+      return time;
+    }
     const name = formatSnapshotTime(wanted);
-    if (catalog.snapshots.findByTime(groupId, wanted) !== undefined) {
+    if (catalog.snapshots.findByTime(groupId, wanted) !== undefined || (await this.#parts.isTaken(group, wanted))) {
       throw new CairnError('exists', `There is a snapshot ${name} already`);
     }
     if (newest !== undefined && wanted <= newest) {
@@ -106,12 +153,9 @@ export class SnapshotMaker {
     return wanted;
   }
 
-  async #runJob(job: JobThread): Promise<PublishedSnapshot> {
+  async #runJob({ job, swaps }: Attempt): Promise<PublishedSnapshot> {
     const { contents, durability } = this.#parts;
-    const swaps: Promise<void>[] = [];
-    job.onSwaps(({ changes }) => {
-      swaps.push(inTurns(changes, (change) => this.#parts.log.make(change)));
-    });
+    job.onSwaps(({ changes }) => swaps.add(changes));
     await job.next('loaded');
     const letSegmentsGo = durability.keepSegments();
     try {
@@ -123,7 +167,7 @@ export class SnapshotMaker {
         },
       });
       const { snapshot } = await job.next('published');
-      await Promise.all(swaps);
+      await swaps.settled();
       return snapshot;
     } finally {
       letSegmentsGo();
@@ -152,23 +196,31 @@ export class SnapshotMaker {
     }
     indexFiles.put(file, gathered);
   }
+
+  /** Leaves nothing of it behind. What cannot be removed now is removed by the next mount: the row says so. */
+  async #undo({ group, time, archive, job, swaps }: Attempt, reason: unknown): Promise<void> {
+    const { catalog, durability, messages } = this.#parts;
+    try {
+      await job.end();
+      await swaps.settled().catch(() => undefined);
+      // Where the job found a folder that was there before, it is somebody else's.
+      if (kindOf(reason) !== 'exists') await this.#parts.removeFolder(group, time);
+      dropIndexFiles(catalog, group, time);
+      catalog.snapshots.remove(archive);
+      // What was packed and swapped into the live tree stays held until a commit names it.
+      await durability.commitDurably();
+      job.releaseHolds();
+    } catch (error) {
+      messages.warn({ error }, `What is left of a failed snapshot of ${groupPath(group)} goes with the next mount`);
+    }
+  }
+}
+
+function endedError(cause: unknown): CairnError {
+  return new CairnError('interrupted', 'The snapshot was given up: the datastore is being unmounted', { cause });
 }
 
 const NOTHING_YET = {
   ...{ files: [], contentBytes: 0, entries: 0, isProtected: false, notes: '' },
   ...{ verifyState: 'none' as const, verifiedAt: 0 },
 };
-
-/** Does something for each item, with the mount's requests in between. */
-async function inTurns<T>(items: readonly T[], work: (item: T) => unknown): Promise<void> {
-  for (const [index, item] of items.entries()) {
-    work(item);
-    if (index % ROWS_PER_TURN === ROWS_PER_TURN - 1) await turn();
-  }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}

@@ -99,11 +99,7 @@ export class GroupFolders {
     const text = Buffer.from(name).toString('latin1');
     if (folder.role === ROLE_GROUP) return this.#makeSnapshot(folder, name, text);
     if (folder.role === ROLE_TYPE) return this.#makeGroup(caller, folder, text);
-    if (folder.role === ROLE_NAMESPACES) {
-      const above = this.#componentsOf(folder);
-      if (!isLegalId(text) || !isLegalNamespace([...above, text])) throw notLegal('namespace', text);
-      return this.#makeFolder(caller, folder, name, ROLE_NAMESPACE);
-    }
+    if (folder.role === ROLE_NAMESPACES) return this.#makeNamespace(caller, folder, text);
     if (folder.role === ROLE_NAMESPACE || folder.role === ROLE_ROOT) {
       if (isGroupType(text)) return this.#makeFolder(caller, folder, name, ROLE_TYPE);
       if (text === 'ns') return this.#makeFolder(caller, folder, name, ROLE_NAMESPACES);
@@ -118,12 +114,7 @@ export class GroupFolders {
     if (folder.role === ROLE_GROUP) return this.#removeSnapshot(folder, name);
     const inode = requireEntry(this.#parts, folder.ino, name);
     if (inode.role === ROLE_GROUP) return this.#removeGroup(inode);
-    if (inode.role === ROLE_NAMESPACE || (inode.role !== ROLE_ROOT && folder.role === ROLE_NAMESPACE)) {
-      if (this.#parts.tree.names.hasEntries(inode.ino)) throw new CairnError('not-empty', 'Folder is not empty');
-      this.#parts.log.make({ kind: 'unlink', parent: folder.ino, name, ...timeFields(this.#parts.clock.now()) });
-      this.#parts.orphans.add(inode.ino);
-      return;
-    }
+    if (inode.role === ROLE_NAMESPACE || folder.role === ROLE_NAMESPACE) return this.#removeFolder(folder, name, inode);
     throw new CairnError('not-permitted', 'This folder is part of every datastore');
   }
 
@@ -149,11 +140,32 @@ export class GroupFolders {
     await this.#services.forgetSnapshot(this.#groupOf(folder), entry.snapshot.time);
   }
 
+  async #makeNamespace(caller: Caller, folder: Readonly<Inode>, component: string): Promise<Attributes> {
+    const name = Buffer.from(component, 'latin1');
+    if (!isLegalId(component) || !isLegalNamespace([...this.#componentsOf(folder), component])) {
+      throw notLegal('namespace', component);
+    }
+    requireFree(this.#parts, folder.ino, name);
+    await this.#services.folders.make(`${this.#pathOf(folder)}/${component}`);
+    return this.#makeFolder(caller, this.#stillThere(folder), name, ROLE_NAMESPACE);
+  }
+
+  /** A namespace, or a type or `ns` folder in one. */
+  async #removeFolder(folder: Readonly<Inode>, name: Uint8Array, inode: Readonly<Inode>): Promise<void> {
+    this.#requireNoEntries(inode.ino, 'Folder is not empty');
+    await this.#services.folders.remove(this.#pathOf(inode));
+    const now = requireEntry(this.#parts, folder.ino, name);
+    this.#requireNoEntries(now.ino, 'Folder is not empty');
+    this.#parts.log.make({ kind: 'unlink', parent: folder.ino, name, ...timeFields(this.#parts.clock.now()) });
+    this.#parts.orphans.add(now.ino);
+  }
+
   async #makeGroup(caller: Caller, folder: Readonly<Inode>, id: string): Promise<Attributes> {
     if (!isLegalId(id)) throw notLegal('group name', id);
     requireFree(this.#parts, folder.ino, Buffer.from(id));
     const group: GroupName = parseGroupPath(`${this.#pathOf(folder)}/${id}`);
-    await this.#services.createGroupFolder(group);
+    await this.#services.folders.createGroup(group);
+    this.#stillThere(folder);
     requireFree(this.#parts, folder.ino, Buffer.from(id));
     const groupIno = this.#parts.tree.inodes.allocate();
     this.#parts.log.make({
@@ -171,13 +183,30 @@ export class GroupFolders {
   }
 
   async #removeGroup(group: Readonly<Inode>): Promise<void> {
-    const current = this.#parts.tree.names.lookup(group.ino, CURRENT_NAME);
-    if (this.#services.snapshots(group.group).length > 0) throw new CairnError('not-empty', 'Group has snapshots');
-    if (current !== undefined && this.#parts.tree.names.hasEntries(current)) {
-      throw new CairnError('not-empty', 'The live tree of the group is not empty');
-    }
-    await this.#services.removeGroupFolder(this.#groupOf(group));
+    this.#requireEmptyGroup(group);
+    const name = this.#groupOf(group);
+    await this.#services.folders.requireRemovableGroup(name);
+    // Meanwhile a file or a snapshot may have come.
+    this.#requireEmptyGroup(this.#stillThere(group));
     this.#parts.log.make({ kind: 'remove-group', id: group.group, ...timeFields(this.#parts.clock.now()) });
+    await this.#services.folders.removeGroup(name);
+  }
+
+  #requireEmptyGroup(group: Readonly<Inode>): void {
+    const current = this.#parts.tree.names.lookup(group.ino, CURRENT_NAME);
+    if (this.#services.hasSnapshots(group.group)) throw new CairnError('not-empty', 'Group has snapshots');
+    if (current !== undefined) this.#requireNoEntries(current, 'The live tree of the group is not empty');
+  }
+
+  #requireNoEntries(ino: number, message: string): void {
+    if (this.#parts.tree.names.hasEntries(ino)) throw new CairnError('not-empty', message);
+  }
+
+  /** The folder as it is now. @throws {CairnError} `not-found` where it was removed meanwhile */
+  #stillThere(folder: Readonly<Inode>): Readonly<Inode> {
+    const now = this.#parts.tree.inodes.find(folder.ino);
+    if (now !== undefined && now.nlink > 0) return now;
+    throw new CairnError('not-found', 'The folder was removed meanwhile');
   }
 
   #makeFolder(caller: Caller, parent: Readonly<Inode>, name: Uint8Array, role: Role): Attributes {

@@ -1,5 +1,6 @@
 import type { ContentChange } from '../../catalog/change.js';
 import type { Inode } from '../../catalog/inode.js';
+import { storageOf } from '../../content/storage.js';
 import type { ReadPiece, WriteBody } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
 import type { Awaitable, HandleId, NodeId, OpenResult } from '../api.js';
@@ -27,8 +28,22 @@ export function open(parts: LiveParts, node: NodeId, flags: number): Awaitable<O
   if (!isRegular(inode.mode)) throw new CairnError('unsupported', 'Only regular files are opened by the daemon');
   const result = openInode(parts, inode, flags);
   if ((flags & O_TRUNC) === 0 || (flags & O_ACCMODE) === 0) return result;
-  const truncated = parts.contents.get(inode.ino)?.truncate(0, parts.clock.now());
-  return truncated === undefined ? result : truncated.then(() => result);
+  return truncateOpened(parts, inode.ino, result);
+}
+
+/** Where it cannot be truncated it is not open either: nobody would release it. */
+function truncateOpened(parts: LiveParts, ino: number, opened: OpenResult): Awaitable<OpenResult> {
+  const giveBack = async (error: unknown): Promise<never> => {
+    await Promise.resolve(release(parts, opened.handle)).catch(() => undefined);
+    throw error;
+  };
+  try {
+    removeCapability(parts, ino);
+    const truncated = parts.contents.get(ino)?.truncate(0, parts.clock.now());
+    return truncated === undefined ? opened : truncated.then(() => opened, giveBack);
+  } catch (error) {
+    return giveBack(error);
+  }
 }
 
 /**
@@ -68,7 +83,11 @@ function touchAtime(parts: LiveParts, file: OpenFile): void {
     older(inode.ctimeSec, inode.ctimeNsec) ||
     seconds - inode.atimeSec >= RELATIME_SECONDS;
   if (!due) return;
-  parts.log.make({ kind: 'attributes', ino: file.ino, fields: { atimeSec: seconds, atimeNsec: nanoseconds } });
+  try {
+    parts.log.make({ kind: 'attributes', ino: file.ino, fields: { atimeSec: seconds, atimeNsec: nanoseconds } });
+  } catch {
+    // A full disk keeps nobody from reading; where the log has failed, changes say so.
+  }
 }
 
 export function read(
@@ -131,9 +150,20 @@ export async function sync(parts: LiveParts, handle: HandleId): Promise<void> {
 export function release(parts: LiveParts, handle: HandleId): Awaitable<void> {
   const file = parts.openFiles.remove(handle);
   if (file === undefined) return;
-  const closed = file.writable ? parts.contents.close(file.ino) : undefined;
-  if (closed === undefined) parts.orphans.dropUnused(file.ino);
-  else return closed.finally(() => parts.orphans.dropUnused(file.ino));
+  // In use until its bytes are stored: an orphan that goes before would take their inode away.
+  const ended = () => {
+    parts.openFiles.ended(file);
+    parts.orphans.dropUnused(file.ino);
+  };
+  let closed: Promise<void> | undefined;
+  try {
+    closed = file.writable ? (parts.contents.close(file.ino) ?? undefined) : undefined;
+  } catch (error) {
+    ended();
+    throw error;
+  }
+  if (closed === undefined) ended();
+  else return closed.finally(ended);
 }
 
 export async function allocate(
@@ -151,13 +181,12 @@ export async function allocate(
     throw new CairnError('unsupported', `fallocate mode ${mode}`);
   }
   if (offset + length > MAX_FILE_BYTES) throw new CairnError('too-large', 'File would be larger than 8 PiB');
-  await contentOf(parts, file).flush();
+  const content = contentOf(parts, file);
+  await content.flush();
   const inode = parts.tree.inodes.find(file.ino);
   if (inode === undefined) throw new CairnError('stale', `Inode ${file.ino} is gone`);
   if (punch || zero) parts.log.make(holeChange(parts, inode, offset, Math.min(offset + length, inode.size)));
-  if (!keepSize && offset + length > inode.size) {
-    await contentOf(parts, file).truncate(offset + length, parts.clock.now());
-  }
+  if (!keepSize && offset + length > content.size) await content.truncate(offset + length, parts.clock.now());
   removeCapability(parts, file.ino);
 }
 
@@ -170,7 +199,7 @@ function holeChange(parts: LiveParts, inode: Readonly<Inode>, start: number, end
     end,
     extents: [],
     size: inode.size,
-    storage: inode.storage,
+    storage: storageOf(inode.size),
     chunker: inode.chunker,
     mtimeSec: seconds,
     mtimeNsec: nanoseconds,
@@ -183,7 +212,11 @@ export async function seek(parts: LiveParts, handle: HandleId, offset: number, w
   const file = parts.openFiles.get(handle);
   if (whence !== SEEK_DATA && whence !== SEEK_HOLE)
     throw new CairnError('invalid', `Cannot seek with whence ${whence}`);
-  await parts.contents.get(file.ino)?.flush();
+  try {
+    await parts.contents.get(file.ino)?.flush('keep');
+  } catch {
+    // What cannot be stored is given up and its writer hears of it; the search is about what there is.
+  }
   const size = parts.tree.inodes.find(file.ino)?.size ?? 0;
   if (offset >= size) throw new CairnError('no-data-here', 'Offset is behind the end of the file');
   return whence === SEEK_DATA ? seekData(parts, file.ino, offset) : seekHole(parts, file.ino, offset, size);

@@ -226,7 +226,8 @@ export function rename(
   newName: Uint8Array,
   flags: number,
 ): Awaitable<void> {
-  if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) throw new CairnError('invalid', `Rename flags ${flags}`);
+  if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags === (RENAME_NOREPLACE | RENAME_EXCHANGE))
+    throw new CairnError('invalid', `Rename flags ${flags}`);
   const from = writableFolder(parts, parent);
   const to = writableFolder(parts, newParent);
   if (from.group !== to.group) throw new CairnError('cross-device', 'A rename cannot lead into another group');

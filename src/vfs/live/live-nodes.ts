@@ -1,5 +1,6 @@
 import type { Inode } from '../../catalog/inode.js';
 import { ROLE_CURRENT, ROLE_ORDINARY } from '../../catalog/inode.js';
+import { timesAfterWrite } from '../../content/write-times.js';
 import { CairnError } from '../../core/errors.js';
 import type { Timestamp } from '../../core/time.js';
 import type { Attributes, NodeId } from '../api.js';
@@ -38,10 +39,7 @@ export function attributesOf(parts: LiveParts, inode: Readonly<Inode>): Attribut
     blocks: Math.ceil(allocated / BLOCK_BYTES),
     atimeSec: inode.atimeSec,
     atimeNsec: inode.atimeNsec,
-    mtimeSec: overlay?.mtime?.seconds ?? inode.mtimeSec,
-    mtimeNsec: overlay?.mtime?.nanoseconds ?? inode.mtimeNsec,
-    ctimeSec: overlay?.mtime?.seconds ?? inode.ctimeSec,
-    ctimeNsec: overlay?.mtime?.nanoseconds ?? inode.ctimeNsec,
+    ...timesAfterWrite(inode, overlay?.mtime),
   };
 }
 

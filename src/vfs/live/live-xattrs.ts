@@ -47,21 +47,25 @@ export function setXattr(
 /** Stores an ACL; an access ACL sets the mode's permission bits, and one that says no more than they do is not kept. */
 function setAcl(parts: LiveParts, node: NodeId, name: Uint8Array, value: Uint8Array, killSetgid: boolean): void {
   const inode = inodeOf(parts, node);
+  const { ino } = inode;
   if (isSymlink(inode.mode)) throw new CairnError('unsupported', 'A symbolic link has no ACL');
   const now = parts.clock.now();
   if (ACL_DEFAULT.equals(name)) {
     if (!isFolder(inode.mode)) throw new CairnError('access-denied', 'Only a folder has a default ACL');
     modeOfAcl(value, inode.mode);
-    parts.log.make({ kind: 'set-xattr', ino: inode.ino, name, value, ...timeFields(now) });
+    parts.log.make({ kind: 'set-xattr', ino, name, value, ...timeFields(now) });
     return;
   }
   const { mode, minimal } = modeOfAcl(value, inode.mode);
   const kept = killSetgid ? mode & ~S_ISGID : mode;
   const fields = { mode: kept, ctimeSec: now.seconds, ctimeNsec: now.nanoseconds };
-  parts.log.make({ kind: 'attributes', ino: inode.ino, fields });
-  if (!minimal) parts.log.make({ kind: 'set-xattr', ino: inode.ino, name: ACL_ACCESS, value, ...timeFields(now) });
-  else if (parts.tree.xattrs.find(inode.ino, ACL_ACCESS) !== undefined) {
-    parts.log.make({ kind: 'remove-xattr', ino: inode.ino, name: ACL_ACCESS, ...timeFields(now) });
+  const keepAcl = () => parts.log.make({ kind: 'set-xattr', ino, name: ACL_ACCESS, value, ...timeFields(now) });
+  const setMode = () => parts.log.make({ kind: 'attributes', ino, fields });
+  // In this order, so that a crash in between never leaves the owning group with the mask's permissions.
+  if (!minimal) keepAcl();
+  setMode();
+  if (minimal && parts.tree.xattrs.find(ino, ACL_ACCESS) !== undefined) {
+    parts.log.make({ kind: 'remove-xattr', ino, name: ACL_ACCESS, ...timeFields(now) });
   }
 }
 

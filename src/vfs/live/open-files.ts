@@ -45,16 +45,19 @@ export class OpenFiles {
     return file;
   }
 
+  /** Takes the handle away; its file counts as open until `ended`. */
   remove(handle: HandleId): OpenFile | undefined {
     const file = this.#files.get(handle);
-    if (file === undefined) return undefined;
     this.#files.delete(handle);
-    const counts = this.#counts.get(file.ino);
-    if (counts !== undefined) {
-      count(counts, file, -1);
-      if (counts.readers + counts.writers === 0) this.#counts.delete(file.ino);
-    }
     return file;
+  }
+
+  /** Nothing is done any more for a file whose handle was removed. To be called once. */
+  ended(file: OpenFile): void {
+    const counts = this.#counts.get(file.ino);
+    if (counts === undefined) return;
+    count(counts, file, -1);
+    if (counts.readers + counts.writers === 0) this.#counts.delete(file.ino);
   }
 
   isOpen(ino: number): boolean {

@@ -40,14 +40,21 @@ export class Orphans {
   /** Ends the inode if it is an orphan the kernel has given up and nobody has open. */
   dropUnused(ino: number): void {
     if (!this.#forgotten.has(ino) || this.#openFiles.isOpen(ino)) return;
-    this.#log.make({ kind: 'drop-orphan', ino });
-    this.rescue(ino);
+    this.#drop(ino);
   }
 
   /** Ends all orphans: for a time when no kernel uses the tree. */
   dropAll(): void {
-    for (const ino of this.#inos) this.#log.make({ kind: 'drop-orphan', ino });
-    this.#inos.clear();
-    this.#forgotten.clear();
+    for (const ino of [...this.#inos]) this.#drop(ino);
+  }
+
+  #drop(ino: number): void {
+    try {
+      this.#log.make({ kind: 'drop-orphan', ino });
+    } catch {
+      // On a full disk, or where the store takes no changes: the catalog still lists it, and the next mount drops it.
+      return;
+    }
+    this.rescue(ino);
   }
 }

@@ -3,6 +3,7 @@ import type { AttributeRecord } from '../../archive/attributes-record.js';
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
 import { PAYLOAD_HEADER_BYTES } from '../../archive/payload-items.js';
 import type { ListedEntry } from '../../archive/reader.js';
+import { zeroChunkLength } from '../../chunk/zero-chunks.js';
 import type { ChunkStore } from '../../chunkstore/chunk-store.js';
 import type { ReadPiece } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
@@ -73,7 +74,8 @@ export class ArchiveNodes implements SnapshotNodes {
     if (cookie < COOKIE_OF_DOT_DOT) {
       const own = await this.#attributes(node.archive, tree, node.position);
       if (cookie < COOKIE_OF_DOT) entries.push({ cookie: COOKIE_OF_DOT, name: DOT, attributes: own });
-      entries.push({ cookie: COOKIE_OF_DOT_DOT, name: DOT_DOT, attributes: above() });
+      const parent = node.position === tree.archive.root ? above() : this.#parent(node, tree);
+      entries.push({ cookie: COOKIE_OF_DOT_DOT, name: DOT_DOT, attributes: await parent });
     }
     if (entries.length >= limit) return entries.slice(0, limit);
     const after = Math.max(0, cookie - COOKIE_SHIFT);
@@ -124,6 +126,14 @@ export class ArchiveNodes implements SnapshotNodes {
   /** The snapshot was forgotten: its nodes are stale from now on. */
   forget(archive: number): void {
     this.#trees.delete(archive);
+    this.#opening.delete(archive);
+  }
+
+  /** Of a folder that is not the root. Where the archive does not say which it is in, the root stands for that one. */
+  #parent({ archive, position }: NodeId, tree: SnapshotTree): Awaitable<Attributes> {
+    return then(tree.record(position), (record) =>
+      this.#attributes(archive, tree, record?.folder?.parent ?? tree.archive.root),
+    );
   }
 
   #withEntry<T>(node: NodeId, use: (tree: SnapshotTree, entry: ArchiveEntry) => Awaitable<T>): Awaitable<T> {
@@ -142,10 +152,13 @@ export class ArchiveNodes implements SnapshotNodes {
     const opening = this.#indexesOf(archive)
       .then((indexes) => openSnapshotTree(indexes, this.#chunks, this.#cache))
       .then((tree) => {
+        if (this.#opening.get(archive) !== opening) throw new CairnError('stale', 'The snapshot was forgotten');
         this.#trees.set(archive, tree);
         return tree;
       })
-      .finally(() => this.#opening.delete(archive));
+      .finally(() => {
+        if (this.#opening.get(archive) === opening) this.#opening.delete(archive);
+      });
     this.#opening.set(archive, opening);
     return opening;
   }
@@ -164,21 +177,22 @@ export class ArchiveNodes implements SnapshotNodes {
 
   #pieces(tree: SnapshotTree, start: number, end: number): Awaitable<readonly ReadPiece[]> {
     const parts = partsOf(tree, start, end);
-    if (parts.every(({ digest }) => cachedChunk(digest))) return parts.map(pieceOf);
-    return this.#loadPieces(parts);
+    return parts.some(isMissing) ? this.#loadPieces(parts) : parts.map(pieceOf);
   }
 
   async #loadPieces(parts: readonly PayloadPart[]): Promise<readonly ReadPiece[]> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      await Promise.all(parts.map(({ digest, chunkLength }) => this.#chunks.load(digest, chunkLength)));
-      if (parts.every(({ digest }) => cachedChunk(digest))) return parts.map(pieceOf);
+      const missing = parts.filter(isMissing);
+      await Promise.all(missing.map(({ digest, chunkLength }) => this.#chunks.load(digest, chunkLength)));
+      if (!parts.some(isMissing)) return parts.map(pieceOf);
     }
     throw new CairnError('io', 'Chunks leave the cache before they are read: it is too small');
   }
 
   #loadAhead(tree: SnapshotTree, start: number, end: number): void {
-    for (const { digest, chunkLength } of partsOf(tree, start, end)) {
-      if (!cachedChunk(digest)) this.#chunks.load(digest, chunkLength).catch(() => undefined);
+    for (const part of partsOf(tree, start, end)) {
+      // What goes wrong is told to whoever reads it.
+      if (isMissing(part)) this.#chunks.load(part.digest, part.chunkLength).catch(() => undefined);
     }
   }
 }
@@ -189,6 +203,8 @@ interface PayloadPart {
   readonly chunkLength: number;
   readonly at: number;
   readonly length: number;
+  /** A hole: nothing has to be loaded. */
+  readonly isZeros: boolean;
 }
 
 function partsOf({ payload }: SnapshotTree, start: number, end: number): PayloadPart[] {
@@ -197,14 +213,24 @@ function partsOf({ payload }: SnapshotTree, start: number, end: number): Payload
   for (let i = payload.chunkAt(start); i < payload.count && payload.start(i) < end; i += 1) {
     const from = Math.max(start, payload.start(i));
     const length = Math.min(end, payload.end(i)) - from;
-    const at = from - payload.start(i);
-    parts.push({ digest: payload.digest(i), chunkLength: payload.end(i) - payload.start(i), at, length });
+    const digest = payload.digest(i);
+    const chunkLength = payload.end(i) - payload.start(i);
+    const isZeros = isPowerOfTwo(chunkLength) && zeroChunkLength(digest) === chunkLength;
+    parts.push({ digest, chunkLength, at: from - payload.start(i), length, isZeros });
   }
   return parts;
 }
 
-function pieceOf({ digest, at, length }: PayloadPart): ReadPiece {
-  return { kind: 'chunk', length, digest, at };
+function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value));
+}
+
+function isMissing({ digest, isZeros }: PayloadPart): boolean {
+  return !isZeros && !cachedChunk(digest);
+}
+
+function pieceOf({ digest, at, length, isZeros }: PayloadPart): ReadPiece {
+  return isZeros ? { kind: 'zeros', length } : { kind: 'chunk', length, digest, at };
 }
 
 function folderEntry({ cookie, name }: ListedEntry, attributes: Attributes): FolderEntry {
@@ -223,7 +249,7 @@ function attributesOf(node: NodeId, entry: ArchiveEntry, record: AttributeRecord
     gid: entry.gid,
     rdev: entry.rdev,
     size: entry.size,
-    blocks: entry.payload === undefined ? 0 : Math.ceil((entry.size - holes) / BLOCK_BYTES),
+    blocks: entry.payload === undefined ? 0 : Math.ceil(Math.max(0, entry.size - holes) / BLOCK_BYTES),
     atimeSec: atime.seconds,
     atimeNsec: atime.nanoseconds,
     mtimeSec: entry.mtimeSec,

@@ -54,10 +54,13 @@ export class ChunkStream {
     const parts: Awaitable<Uint8Array>[] = [];
     for (let i = first; i < this.#index.count && this.#index.start(i) < offset + length; i += 1)
       parts.push(this.#chunk(i));
-    const join = (chunks: readonly Uint8Array[]) => {
-      const start = offset - this.#index.start(first);
-      return Buffer.concat(chunks).subarray(start, start + length);
-    };
+    const join = (chunks: readonly Uint8Array[]) =>
+      Buffer.concat(
+        chunks.map((bytes, i) => {
+          const start = this.#index.start(first + i);
+          return bytes.subarray(Math.max(0, offset - start), offset + length - start);
+        }),
+      );
     const ready = parts.filter((part) => !(part instanceof Promise)) as Uint8Array[];
     return ready.length === parts.length ? join(ready) : Promise.all(parts).then(join);
   }

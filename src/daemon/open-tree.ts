@@ -1,0 +1,100 @@
+import type { LiveStore } from '../content/open-live-store.js';
+import { CairnError } from '../core/errors.js';
+import { type GroupName, groupPath } from '../core/group.js';
+import { formatSnapshotTime } from '../core/snapshot-time.js';
+import { systemClock } from '../core/time.js';
+import type { WritableDatastore } from '../datastore/open.js';
+import type { Transport } from '../fuse/transport.js';
+import type { FileSystemFigures, Vfs } from '../vfs/api.js';
+import { LATEST_NAME, virtualNode } from '../vfs/groups/group-entries.js';
+import { openGroupVfs } from '../vfs/groups/group-vfs.js';
+import { liveNode } from '../vfs/live/live-nodes.js';
+import type { LiveParts } from '../vfs/live/live-parts.js';
+import { OpenFiles } from '../vfs/live/open-files.js';
+import { Orphans } from '../vfs/live/orphans.js';
+import { openVfs } from '../vfs/open-vfs.js';
+import { ArchiveNodes } from '../vfs/snapshots/archive-nodes.js';
+import { DatastoreGroups } from './group-services.js';
+import type { SnapshotService } from './snapshot-service.js';
+
+/** Orphans read in one step when a mount drops those an earlier one left. */
+const ORPHANS_AT_ONCE = 1000;
+
+/** The tree a mount shows. */
+export interface OpenTree {
+  readonly vfs: Vfs;
+  readonly parts: LiveParts;
+  /** From now on the kernel hears of snapshots that come and go by themselves. */
+  tellKernel(transport: Pick<Transport, 'invalidateEntry' | 'invalidateNode'>): void;
+}
+
+/**
+ * Opens the tree of a datastore, or of one group alone.
+ * @throws {CairnError} `not-found` where there is no such group
+ */
+export async function openTree(
+  datastore: WritableDatastore,
+  live: LiveStore,
+  snapshots: SnapshotService,
+  group: GroupName | undefined,
+): Promise<OpenTree> {
+  const { catalog, chunks, paths } = datastore;
+  const parts = livePartsOf(datastore, live);
+  const groups = new DatastoreGroups(paths.root, catalog, snapshots);
+  await groups.load();
+  const nodes = new ArchiveNodes(chunks, (archive) => snapshots.indexesOf(archive));
+  const whole = openVfs({ live: parts, groups, snapshots: nodes, figures: () => figuresOf(datastore) });
+  let transport: Pick<Transport, 'invalidateEntry' | 'invalidateNode'> | undefined;
+  snapshots.onChange((groupId, change) => {
+    groups.snapshotsChanged(groupId);
+    if ('forgotten' in change) nodes.forget(change.forgotten);
+    const folder = groups.groupFolder(groupId);
+    if (folder === undefined) return;
+    const time = 'made' in change ? change.made.time : change.time;
+    transport?.invalidateEntry(liveNode(folder), Buffer.from(formatSnapshotTime(time)));
+    transport?.invalidateEntry(liveNode(folder), LATEST_NAME);
+    transport?.invalidateNode(virtualNode(groupId, 'latest'));
+  });
+  return {
+    vfs: group === undefined ? whole : groupAlone(datastore, whole, group),
+    parts,
+    tellKernel(listener) {
+      transport = listener;
+    },
+  };
+}
+
+function groupAlone({ catalog, paths }: WritableDatastore, whole: Vfs, group: GroupName): Vfs {
+  const row = catalog.groups.findByName(group);
+  if (row === undefined) {
+    throw new CairnError('not-found', `There is no group ${groupPath(group)} in the datastore ${paths.root}`);
+  }
+  return openGroupVfs(whole, { group: liveNode(row.groupIno), current: liveNode(row.currentIno) });
+}
+
+function livePartsOf(datastore: WritableDatastore, live: LiveStore): LiveParts {
+  const { catalog } = datastore;
+  const openFiles = new OpenFiles();
+  const known: number[] = [];
+  for (let more = catalog.orphans.list(0, ORPHANS_AT_ONCE); more.length > 0; ) {
+    known.push(...more);
+    more = catalog.orphans.list(more.at(-1) as number, ORPHANS_AT_ONCE);
+  }
+  return {
+    tree: catalog,
+    log: live.parts.log,
+    contents: live.contents,
+    reader: live.reader,
+    openFiles,
+    orphans: new Orphans(live.parts.log, openFiles, known),
+    durability: live.durability,
+    clock: systemClock,
+  };
+}
+
+async function figuresOf({ backend, catalog }: WritableDatastore): Promise<FileSystemFigures> {
+  const room = await backend.figures();
+  const { inodes } = catalog.figures();
+  const unlimited = { totalBytes: 2 ** 50, freeBytes: 2 ** 50, availableBytes: 2 ** 50, freeFiles: 2 ** 32 };
+  return { ...(room ?? unlimited), files: inodes + (room ?? unlimited).freeFiles };
+}

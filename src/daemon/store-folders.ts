@@ -1,0 +1,74 @@
+import { rmdir } from 'node:fs/promises';
+import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
+import { type GroupName, groupPath } from '../core/group.js';
+import { createGroupFolder } from '../index/snapshot-folder.js';
+import { listFolder, makeFolders, removeFile, syncFolder } from '../native/files.js';
+import type { GroupStoreFolders } from '../vfs/groups/group-parts.js';
+
+/** Who owns what this daemon makes, as PBS writes it (pbs-format §10). */
+export const OWNER = 'root@pam';
+const FOLDER_MODE = 0o755;
+/** What a group's folder holds besides snapshots. */
+const GROUP_FILES = ['owner', 'notes'];
+
+/** The folders of namespaces and groups in a datastore's own folder. */
+export class StoreFolders implements GroupStoreFolders {
+  readonly #root: string;
+
+  /** @param root the datastore's folder */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async createGroup(group: GroupName): Promise<void> {
+    try {
+      await createGroupFolder(this.#root, group, OWNER);
+    } catch (error) {
+      if (kindOf(error) !== 'exists') throw error;
+    }
+  }
+
+  async requireRemovableGroup(group: GroupName): Promise<void> {
+    const path = `${this.#root}/${groupPath(group)}`;
+    const foreign = (await namesIn(path)).find((name) => !GROUP_FILES.includes(name));
+    if (foreign === undefined) return;
+    throw new CairnError('not-empty', `The group's folder ${path} holds something else: ${JSON.stringify(foreign)}`);
+  }
+
+  async removeGroup(group: GroupName): Promise<void> {
+    const path = groupPath(group);
+    for (const name of GROUP_FILES) await removeFile(`${this.#root}/${path}/${name}`);
+    await this.remove(path);
+  }
+
+  async make(path: string): Promise<void> {
+    const parts = path.split('/');
+    const folders = parts.map((_, index) => `${this.#root}/${parts.slice(0, index + 1).join('/')}`);
+    try {
+      await makeFolders(folders, FOLDER_MODE);
+      for (const folder of [this.#root, ...folders].reverse()) await syncFolder(folder);
+    } catch (error) {
+      throw fromSystemError(error, `make the folder ${this.#root}/${path}`);
+    }
+  }
+
+  async remove(path: string): Promise<void> {
+    try {
+      await rmdir(`${this.#root}/${path}`);
+    } catch (error) {
+      const failure = fromSystemError(error, `remove the folder ${this.#root}/${path}`);
+      if (kindOf(failure) !== 'not-found') throw failure;
+    }
+  }
+}
+
+/** Names in a folder; none where it is absent. */
+async function namesIn(path: string): Promise<string[]> {
+  try {
+    return (await listFolder(path)).map(({ name }) => name.toString('latin1'));
+  } catch (error) {
+    const failure = fromSystemError(error, `list ${path}`);
+    if (kindOf(failure) === 'not-found') return [];
+    throw failure;
+  }
+}

@@ -1,0 +1,69 @@
+import type { Backend, BackendFigures } from '../../src/backend/backend.js';
+import { CairnError, type ErrorKind } from '../../src/core/errors.js';
+
+/** A backend whose puts fail while it is told so, and can be held up. */
+export class FailingBackend implements Backend {
+  readonly #real: Backend;
+  /** What puts fail with; undefined: they work. */
+  failure: ErrorKind | undefined;
+  /** Puts that still work before `failure` counts. */
+  putsBefore = 0;
+  #gate: Promise<void> = Promise.resolve();
+  #open: () => void = () => undefined;
+
+  constructor(real: Backend) {
+    this.#real = real;
+  }
+
+  /** Puts wait until `letGo`. */
+  holdUp(): void {
+    this.#gate = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  letGo(): void {
+    this.#open();
+    this.#gate = Promise.resolve();
+  }
+
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    await this.#gate;
+    if (this.failure !== undefined && this.putsBefore-- <= 0) {
+      throw new CairnError(this.failure, `Cannot put ${name}: made to fail`);
+    }
+    return this.#real.put(name, bytes);
+  }
+
+  get(name: string): Promise<Buffer> {
+    return this.#real.get(name);
+  }
+
+  getRange(name: string, offset: number, length: number): Promise<Buffer> {
+    return this.#real.getRange(name, offset, length);
+  }
+
+  size(name: string): Promise<number | undefined> {
+    return this.#real.size(name);
+  }
+
+  touch(name: string): Promise<number | undefined> {
+    return this.#real.touch(name);
+  }
+
+  remove(name: string): Promise<boolean> {
+    return this.#real.remove(name);
+  }
+
+  list(prefix: string): AsyncIterable<string> {
+    return this.#real.list(prefix);
+  }
+
+  sync(): Promise<void> {
+    return this.#real.sync();
+  }
+
+  figures(): Promise<BackendFigures | undefined> {
+    return this.#real.figures();
+  }
+}
