@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import type { SnapshotListed } from '../control/commands.js';
 import { groupPath } from '../core/group.js';
-import { announcementOf, askDaemon, existingStore, optionsOf, surroundings } from './context.js';
+import { openDatastoreReader } from '../datastore/open.js';
+import { listFinished } from '../snapshot/list.js';
+import { announcementOf, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
 import { print, printJson, printTable, shownBytes } from './output.js';
 import { chooseGroup } from './store-choice.js';
 
@@ -25,9 +27,20 @@ Examples:
 async function run(given: string | undefined, _: unknown, command: Command): Promise<void> {
   const options = optionsOf<{ json?: boolean }>(command);
   const { store, group } = await choose(given, options.store);
-  const { snapshots } = await askDaemon(store, 'snapshot-list', { group });
+  const answer = await askIfMounted(store, 'snapshot-list', { group });
+  const snapshots = answer?.snapshots ?? (await listUnmounted(store, group));
   if (options.json) printJson(snapshots);
   else show(snapshots);
+}
+
+/** Nobody serves the store: what was committed is read from it directly. */
+async function listUnmounted(store: string, group: string | null): Promise<readonly SnapshotListed[]> {
+  const datastore = await openDatastoreReader(store);
+  try {
+    return listFinished(datastore.catalog, group);
+  } finally {
+    datastore.close();
+  }
 }
 
 async function choose(

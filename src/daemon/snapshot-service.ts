@@ -1,7 +1,7 @@
 import type { LiveStore } from '../content/open-live-store.js';
 import type { SnapshotCreated, SnapshotListed } from '../control/commands.js';
 import { CairnError } from '../core/errors.js';
-import { type GroupName, groupPath, parseGroupPath } from '../core/group.js';
+import { type GroupName, groupPath } from '../core/group.js';
 import type { Log } from '../core/log.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { systemClock } from '../core/time.js';
@@ -12,6 +12,7 @@ import type { JobWork } from '../snapshot/create/job-protocol.js';
 import { JobThread } from '../snapshot/create/job-thread.js';
 import { type MadeSnapshot, SnapshotMaker } from '../snapshot/create/snapshot-maker.js';
 import { completeInterrupted, type ForgetParts, forgetSnapshot, removeSnapshotFolder } from '../snapshot/forget.js';
+import { listFinished } from '../snapshot/list.js';
 import { ATTRIBUTES_NAME, METADATA_NAME, PAYLOAD_NAME } from '../snapshot/snapshot-files.js';
 import type { TreeIndexes } from '../vfs/snapshots/snapshot-tree.js';
 
@@ -96,24 +97,7 @@ export class SnapshotService {
 
   /** Finished snapshots of one group, or of all, in order of groups and times. */
   list(group: string | null): SnapshotListed[] {
-    const { groups, snapshots } = this.#datastore.catalog;
-    const all = groups.list();
-    const wanted = group === null ? undefined : parseGroupPath(group);
-    const path = wanted && groupPath(wanted);
-    const chosen = all.filter(({ name }) => path === undefined || groupPath(name) === path);
-    if (path !== undefined && chosen.length === 0) throw new CairnError('not-found', `There is no group ${path}`);
-    return chosen.flatMap(({ id, name }) =>
-      snapshots
-        .list(id)
-        .filter(({ state }) => state === 'finished')
-        .reverse()
-        .map(({ time, contentBytes, isProtected }) => ({
-          group: groupPath(name),
-          time: formatSnapshotTime(time),
-          sizeBytes: contentBytes,
-          protected: isProtected,
-        })),
-    );
+    return listFinished(this.#datastore.catalog, group);
   }
 
   /** The index files of a snapshot's tree. @throws {CairnError} `stale` where it was forgotten */

@@ -111,7 +111,7 @@ test('commands that need a mount say so', async () => {
     assertRefused(store, ['umount', store.mountpoint], /mnt/);
     assertRefused(store, ['umount', join(store.folder, 'nothing')], /nothing/);
     assertRefused(store, ['sync'], /not mounted/);
-    assertRefused(store, ['snapshot', 'create', 'host/x'], /not mounted/);
+    assertRefused(store, ['snapshot', 'create', 'host/x'], /no group host\/x/);
     assert.equal((JSON.parse(store.cairn('status', '--json')) as { pid: unknown }).pid, null);
   }, unmounted);
 });

@@ -228,3 +228,22 @@ test('groups are made and removed by mkdir and rmdir', async () => {
     hasErrno('ENOTEMPTY', () => rmdirSync(at('ns/customer/host/web')));
   });
 });
+
+test('a store that is not mounted lists its snapshots and takes new ones', async () => {
+  await withStore(
+    async (store) => {
+      writeFileSync(join(currentOf(store), 'file'), 'content');
+      await store.umount();
+      store.cairn('snapshot', 'create', GROUP);
+      const unmounted = JSON.parse(store.cairn('snapshot', 'list', '--json')) as { group: string; time: string }[];
+      assert.equal(unmounted.length, 1);
+      await store.mount();
+      assert.deepEqual(
+        listed(store),
+        unmounted.map(({ time }) => time),
+      );
+      assert.equal(readFileSync(join(groupOf(store), 'latest/file'), 'utf8'), 'content');
+    },
+    { groups: [GROUP] },
+  );
+});

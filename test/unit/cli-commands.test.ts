@@ -139,7 +139,7 @@ test('bad input is one clear line on standard error and an exit code that tells'
     [['sync', '--store', folder], 3, /not a datastore/],
     [['status', '--store', 's3://x'], 1, /S3/],
     [['snapshot', 'create', 'a/b', '--store', store], 2, /Not a group/],
-    [['snapshot', 'create', 'host/a', '--store', store], 5, /not mounted/],
+    [['snapshot', 'list', 'host/a', '--store', store], 3, /no group host\/a/],
     [['snapshot', 'list', './nowhere', '--store', store], 3, /nowhere/],
     [['nonsense'], 2, /unknown command/],
     [['status', 'surplus', '--store', store], 2, /too many arguments/],

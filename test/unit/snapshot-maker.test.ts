@@ -125,6 +125,7 @@ test('swaps of a file are given up from the first one refused', async () => {
     [2, 7],
   ]);
   const swaps = new LiveSwaps({
+    backgroundTurn: async () => undefined,
     make(change: Change) {
       if (change.kind !== 'content') return false;
       if (versions.get(change.ino) !== change.ifVersion) return false;

@@ -1,6 +1,9 @@
 import type { Change } from '../../catalog/change.js';
 import type { ChangeLog } from '../../content/change-log.js';
-import { inTurns } from './turns.js';
+import { ROWS_PER_TURN, turn } from './turns.js';
+
+/** Where swaps are made. */
+export type SwapLog = Pick<ChangeLog, 'make' | 'backgroundTurn'>;
 
 /**
  * Brings what a job has packed or cut anew into the live tree, in the order it came. A file may get several swaps, each for
@@ -8,17 +11,17 @@ import { inTurns } from './turns.js';
  * tried, since the change may have made the very version they name.
  */
 export class LiveSwaps {
-  readonly #log: Pick<ChangeLog, 'make'>;
+  readonly #log: SwapLog;
   readonly #refused = new Set<number>();
   #all: Promise<void> = Promise.resolve();
 
-  constructor(log: Pick<ChangeLog, 'make'>) {
+  constructor(log: SwapLog) {
     this.#log = log;
   }
 
   /** Takes content changes with an `ifVersion`. */
   add(changes: readonly Change[]): void {
-    this.#all = this.#all.then(() => inTurns(changes, (change) => this.#swap(change)));
+    this.#all = this.#all.then(() => this.#swapAll(changes));
     // Whoever waits for `settled` hears of it.
     this.#all.catch(() => undefined);
   }
@@ -26,6 +29,14 @@ export class LiveSwaps {
   /** Resolves when all that came so far is made. @throws what making a change failed with */
   settled(): Promise<void> {
     return this.#all;
+  }
+
+  async #swapAll(changes: readonly Change[]): Promise<void> {
+    for (let from = 0; from < changes.length; from += ROWS_PER_TURN) {
+      await this.#log.backgroundTurn();
+      for (const change of changes.slice(from, from + ROWS_PER_TURN)) this.#swap(change);
+      await turn();
+    }
   }
 
   #swap(change: Change): void {

@@ -128,9 +128,7 @@ export class SnapshotMaker {
   /** @throws {CairnError} `interrupted`, `read-only` */
   #requireGoingOn(): void {
     if (this.#ended) throw endedError(undefined);
-    const { failure } = this.#parts.log;
-    if (failure === undefined) return;
-    throw new CairnError('read-only', `No snapshot can be made: ${failure.reason}`, { cause: failure.cause });
+    this.#parts.log.requireWorking();
   }
 
   async #checkedTime(groupId: number, group: GroupName, wanted: number | undefined): Promise<number> {

@@ -95,6 +95,7 @@ export class GroupFolders {
 
   /** mkdir in one of these folders. */
   async make(caller: Caller, parent: NodeId, name: Uint8Array): Promise<Attributes> {
+    this.#parts.log.requireWorking();
     const folder = folderOf(this.#parts, parent);
     const text = Buffer.from(name).toString('latin1');
     if (folder.role === ROLE_GROUP) return this.#makeSnapshot(folder, name, text);
@@ -110,6 +111,7 @@ export class GroupFolders {
 
   /** rmdir in one of these folders. */
   async remove(parent: NodeId, name: Uint8Array): Promise<void> {
+    this.#parts.log.requireWorking();
     const folder = folderOf(this.#parts, parent);
     if (folder.role === ROLE_GROUP) return this.#removeSnapshot(folder, name);
     const inode = requireEntry(this.#parts, folder.ino, name);

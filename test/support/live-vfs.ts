@@ -1,0 +1,153 @@
+import type { TestContext } from 'node:test';
+import type { AttributeChanges, Attributes, NodeId, OpenResult, Vfs } from '../../src/vfs/api.js';
+import { liveNode } from '../../src/vfs/live/live-nodes.js';
+import type { LiveParts } from '../../src/vfs/live/live-parts.js';
+import { OpenFiles } from '../../src/vfs/live/open-files.js';
+import { Orphans } from '../../src/vfs/live/orphans.js';
+import { openVfs } from '../../src/vfs/open-vfs.js';
+import { makeGroup } from './catalog.js';
+import { bodyOf, bytesOfPiece, type LiveStoreOptions, TestLiveStore } from './live-store.js';
+
+export const CALLER = { uid: 1000, gid: 2000, pid: 1 };
+export const O_RDONLY = 0;
+export const O_WRONLY = 1;
+export const O_RDWR = 2;
+
+/** A live tree through the vfs, without a mount; only group folders and snapshots are missing. */
+export class TestVfs {
+  readonly store: TestLiveStore;
+  readonly current: NodeId;
+  parts!: LiveParts;
+  vfs!: Vfs;
+
+  private constructor(store: TestLiveStore) {
+    this.store = store;
+    this.current = liveNode(store.current);
+    this.#assemble();
+  }
+
+  static async make(t: TestContext, options: LiveStoreOptions = {}): Promise<TestVfs> {
+    return new TestVfs(await TestLiveStore.make(t, options));
+  }
+
+  /** As after the daemon's death and a new mount. */
+  async crash(): Promise<void> {
+    await this.store.crash();
+    this.#assemble();
+  }
+
+  #assemble(): void {
+    const { datastore, live, clock } = this.store;
+    const { catalog } = datastore;
+    const openFiles = new OpenFiles();
+    this.parts = {
+      tree: catalog,
+      log: live.parts.log,
+      contents: live.contents,
+      reader: live.reader,
+      openFiles,
+      orphans: new Orphans(live.parts.log, openFiles, catalog.orphans.list(0, 1000)),
+      durability: live.durability,
+      clock,
+    };
+    this.vfs = openVfs({ live: this.parts, groups: {} as never, snapshots: {} as never, figures: () => NO_FIGURES });
+  }
+
+  /** `current/` of another group. */
+  otherGroup(id: string): NodeId {
+    return liveNode(makeGroup(this.store.datastore.catalog, id));
+  }
+
+  async create(name: string, { mode = 0o644, flags = O_RDWR, parent = this.current, umask = 0 } = {}): Promise<Made> {
+    const { attributes, open } = await this.vfs.names.create(CALLER, parent, b(name), mode, umask, flags);
+    return { node: attributes.node, attributes, open, handle: open.handle };
+  }
+
+  /** Makes a closed file that holds `text`. */
+  async file(name: string, text = '', parent = this.current): Promise<NodeId> {
+    const { node, handle } = await this.create(name, { parent });
+    if (text !== '') await this.write(handle, 0, text);
+    await this.close(handle);
+    return node;
+  }
+
+  async folder(name: string, parent = this.current, mode = 0o755): Promise<NodeId> {
+    return (await this.vfs.names.makeFolder(CALLER, parent, b(name), mode, 0)).node;
+  }
+
+  async open(node: NodeId, flags = O_RDWR): Promise<number> {
+    return (await this.vfs.files.open(CALLER, node, flags)).handle;
+  }
+
+  async write(handle: number, offset: number, text: string | Buffer): Promise<void> {
+    await this.vfs.files.write(handle, offset, bodyOf(Buffer.from(text)), false);
+  }
+
+  /** close(2), as the kernel asks for it. */
+  async close(handle: number): Promise<void> {
+    await this.vfs.files.flush(handle);
+    await this.vfs.files.release(handle);
+  }
+
+  async lookup(name: string, parent = this.current): Promise<Attributes | undefined> {
+    return this.vfs.names.lookup(parent, b(name));
+  }
+
+  async read(handle: number, offset = 0, length = 1 << 20): Promise<Buffer> {
+    const pieces = await this.vfs.files.read(handle, offset, length);
+    return Buffer.concat(await Promise.all(pieces.map(bytesOfPiece)));
+  }
+
+  /** What a file holds, through a handle of its own. */
+  async text(node: NodeId): Promise<string> {
+    const handle = await this.open(node, O_RDONLY);
+    const bytes = await this.read(handle);
+    await this.vfs.files.release(handle);
+    return bytes.toString();
+  }
+
+  async stat(node: NodeId): Promise<Attributes> {
+    return this.vfs.attributes.get(node);
+  }
+
+  async set(node: NodeId, changes: AttributeChanges): Promise<Attributes> {
+    return this.vfs.attributes.set(CALLER, node, undefined, changes);
+  }
+
+  async rename(name: string, to: string, { flags = 0, from = this.current, into = this.current } = {}): Promise<void> {
+    await this.vfs.names.rename(CALLER, from, b(name), into, b(to), flags);
+  }
+
+  /** The names in a folder but `.` and `..`. */
+  async list(node: NodeId = this.current): Promise<string[]> {
+    const handle = await this.vfs.folders.open(node);
+    const names: string[] = [];
+    for (let cookie = 0; ; ) {
+      const entries = await this.vfs.folders.read(handle, cookie, 3);
+      const last = entries.at(-1);
+      if (last === undefined) break;
+      names.push(...entries.map(({ name }) => Buffer.from(name).toString()));
+      cookie = last.cookie;
+    }
+    this.vfs.folders.release(handle);
+    return names.filter((name) => name !== '.' && name !== '..').sort();
+  }
+
+  /** Whether the catalog has the inode. */
+  exists(node: NodeId): boolean {
+    return this.store.datastore.catalog.inodes.find(node.position) !== undefined;
+  }
+}
+
+export interface Made {
+  readonly node: NodeId;
+  readonly attributes: Attributes;
+  readonly open: OpenResult;
+  readonly handle: number;
+}
+
+const NO_FIGURES = { totalBytes: 0, freeBytes: 0, availableBytes: 0, files: 0, freeFiles: 0 };
+
+export function b(text: string): Buffer {
+  return Buffer.from(text);
+}
