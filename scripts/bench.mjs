@@ -68,7 +68,8 @@ const rsync = (source, target) => run('rsync', ['-a', `${source}/`, `${target}/`
 /** Reads every byte below a folder; a program in between, as tar does not read for /dev/null. */
 const readAll = (folder) => run('sh', ['-c', 'tar -C "$0" -cf - . | cat >/dev/null', folder]);
 
-const findAll = (folder) => run('find', [folder, '-printf', STAT_FIELDS]);
+// With a slash: the folder may be the link `latest`.
+const findAll = (folder) => run('find', [`${folder}/`, '-printf', STAT_FIELDS]);
 
 /** The workloads of one round on one system; bindfs only has those that are held against it. */
 async function round(system, trees, watch) {

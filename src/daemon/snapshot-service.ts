@@ -33,18 +33,14 @@ export class SnapshotService {
   #lastWork: JobWork | undefined;
 
   constructor(datastore: WritableDatastore, live: LiveStore, log: Log) {
-    const { paths, config, catalog } = datastore;
+    const { paths, catalog } = datastore;
     this.#datastore = datastore;
-    this.#forget = { catalog, durability: live.durability, store: paths.root, forgottenFolder: paths.forgotten };
+    const { durability, parts } = live;
+    this.#forget = { catalog, durability, log: parts.log, store: paths.root, forgottenFolder: paths.forgotten };
     this.#maker = new SnapshotMaker({
       ...{ catalog, log: live.parts.log, contents: live.contents, packer: live.packer },
       ...{ durability: live.durability, clock: systemClock, messages: log },
-      places: {
-        store: paths.root,
-        catalog: paths.catalog,
-        journal: paths.journal,
-        prefixDigits: config.prefixDigits,
-      },
+      store: paths.root,
       startJob: (options) => new JobThread(JOB_SCRIPT, options),
       isTaken: async (group, time) => (await findSnapshot(paths.root, group, time)) !== undefined,
       removeFolder: (group, time) => removeSnapshotFolder(paths.root, group, time),

@@ -1,6 +1,7 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import type { Catalog } from '../catalog/open.js';
 import type { Snapshot } from '../catalog/snapshots.js';
+import type { ChangeLog } from '../content/change-log.js';
 import type { Durability } from '../content/durability.js';
 import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
 import { type GroupName, groupPath } from '../core/group.js';
@@ -12,6 +13,7 @@ import { dropIndexFiles } from './index-rows.js';
 /** What forgetting needs of a datastore. */
 export interface ForgetParts {
   readonly catalog: Catalog;
+  readonly log: Pick<ChangeLog, 'requireWorking'>;
   readonly durability: Pick<Durability, 'commitDurably'>;
   /** The datastore's folder, and where forgotten snapshots wait for their end. */
   readonly store: string;
@@ -22,9 +24,10 @@ export interface ForgetParts {
  * Forgets a snapshot: its folder goes out of sight, then the catalog's rows, the files last (design §3). A crash in
  * between is completed by `completeInterrupted`.
  * @returns its archive number
- * @throws {CairnError} `not-found`, `not-permitted` where it is protected
+ * @throws {CairnError} `not-found`, `not-permitted` where it is protected, `read-only` where the store takes no changes
  */
 export async function forgetSnapshot(parts: ForgetParts, group: GroupName, time: number): Promise<number> {
+  parts.log.requireWorking();
   const groupRow = parts.catalog.groups.findByName(group);
   const snapshot = groupRow && parts.catalog.snapshots.findByTime(groupRow.id, time);
   const name = `${groupPath(group)}/${formatSnapshotTime(time)}`;

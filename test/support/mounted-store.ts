@@ -138,6 +138,12 @@ export class TestStore {
     this.log.assertClean();
   }
 
+  /** The folder of a group's newest snapshot. */
+  latest(group: string): string {
+    const folder = join(this.mountpoint, group);
+    return join(folder, readlinkSync(join(folder, 'latest')));
+  }
+
   /** What is to be known of the daemon when a test has failed. */
   report(): string {
     const daemon = this.#daemon;

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type LiveStore, openLiveStore } from '../../src/content/open-live-store.js';
-import type { WriteBody } from '../../src/content/transfer.js';
 import { type GroupName, parseGroupPath } from '../../src/core/group.js';
 import { type Log, silentLog } from '../../src/core/log.js';
 import { systemClock } from '../../src/core/time.js';
@@ -16,14 +15,10 @@ import type { SnapshotJobOptions } from '../../src/snapshot/create/job-protocol.
 import type { JobThread } from '../../src/snapshot/create/job-thread.js';
 import { SnapshotMaker } from '../../src/snapshot/create/snapshot-maker.js';
 import { removeSnapshotFolder } from '../../src/snapshot/forget.js';
-import type { Attributes, Caller, FolderEntry, NodeId, Vfs } from '../../src/vfs/api.js';
-import { joinPieces } from './read-pieces.js';
+import type { Vfs } from '../../src/vfs/api.js';
+import { StoreTree } from './store-tree.js';
 
-export const ROOT: Caller = { uid: 0, gid: 0, pid: 1 };
 export const GROUP = 'host/x';
-const O_RDWR = 2;
-const O_TRUNC = 0o1000;
-const WRITE_BYTES = 1024 * 1024;
 
 /** How a store is opened. */
 export interface OpenOptions {
@@ -34,7 +29,7 @@ export interface OpenOptions {
 }
 
 /** A datastore that is open as a mount worker has it, without a mount: tests call its vfs. */
-export class OpenStore {
+export class OpenStore extends StoreTree {
   readonly folder: string;
   datastore!: WritableDatastore;
   live!: LiveStore;
@@ -43,6 +38,7 @@ export class OpenStore {
   #isOpen = false;
 
   private constructor(folder: string) {
+    super();
     this.folder = folder;
   }
 
@@ -64,7 +60,7 @@ export class OpenStore {
     return store;
   }
 
-  get vfs(): Vfs {
+  override get vfs(): Vfs {
     return this.tree.vfs;
   }
 
@@ -118,105 +114,16 @@ export class OpenStore {
     await this.open(options);
   }
 
-  /** What a path from the root is. @throws where it is not there */
-  async find(path: string): Promise<Attributes> {
-    let found = await this.vfs.attributes.get(this.vfs.root);
-    for (const name of parts(path)) {
-      const next = await this.vfs.names.lookup(found.node, Buffer.from(name, 'latin1'));
-      if (next === undefined) throw new Error(`${path}: no ${name}`);
-      found = next;
-    }
-    return found;
-  }
-
-  /** The folder of a path, and the name in it. */
-  async at(path: string): Promise<[parent: NodeId, name: Buffer]> {
-    const names = parts(path);
-    const parent = await this.find(names.slice(0, -1).join('/'));
-    return [parent.node, Buffer.from(names.at(-1) ?? '', 'latin1')];
-  }
-
-  async mkdir(path: string, mode = 0o755): Promise<Attributes> {
-    const [parent, name] = await this.at(path);
-    return this.vfs.names.makeFolder(ROOT, parent, name, 0o040000 | mode, 0);
-  }
-
-  async rmdir(path: string): Promise<void> {
-    const [parent, name] = await this.at(path);
-    await this.vfs.names.removeFolder(parent, name);
-  }
-
-  /** Makes a file of these bytes; from offset 0 on they replace what it held. */
-  async write(path: string, bytes: Uint8Array | string, offset = 0): Promise<NodeId> {
-    const [parent, name] = await this.at(path);
-    const found = await this.vfs.names.lookup(parent, name);
-    const made = found ? undefined : await this.vfs.names.create(ROOT, parent, name, 0o644, 0, O_RDWR);
-    const node = (found ?? made?.attributes)?.node as NodeId;
-    const handle =
-      made?.open.handle ?? (await this.vfs.files.open(ROOT, node, offset > 0 ? O_RDWR : O_RDWR | O_TRUNC)).handle;
-    await this.writeOpen(handle, Buffer.from(bytes), offset);
-    await this.vfs.files.flush(handle);
-    await this.vfs.files.release(handle);
-    return node;
-  }
-
-  async writeOpen(handle: number, bytes: Uint8Array, offset: number): Promise<void> {
-    for (let at = 0; at < bytes.length; at += WRITE_BYTES) {
-      await this.vfs.files.write(handle, offset + at, bodyOf(bytes.subarray(at, at + WRITE_BYTES)), false);
-    }
-  }
-
-  /** Opens for writing; give the handle to `writeOpen`, then to `vfs.files.release`. */
-  async openFile(path: string): Promise<number> {
-    const [parent, name] = await this.at(path);
-    const found = await this.vfs.names.lookup(parent, name);
-    if (found === undefined) return (await this.vfs.names.create(ROOT, parent, name, 0o644, 0, O_RDWR)).open.handle;
-    return (await this.vfs.files.open(ROOT, found.node, O_RDWR)).handle;
-  }
-
-  /** A file's bytes, read in steps of `step`. */
-  async read(path: string, step = 100_000): Promise<Buffer> {
-    const { node, size } = await this.find(path);
-    const { handle } = await this.vfs.files.open(ROOT, node, 0);
-    const got: Buffer[] = [];
-    for (let at = 0; at < size; at += step) got.push(await this.readOpen(handle, at, Math.min(step, size - at)));
-    await this.vfs.files.release(handle);
-    return Buffer.concat(got);
-  }
-
-  async readOpen(handle: number, offset: number, length: number): Promise<Buffer> {
-    return joinPieces(await this.vfs.files.read(handle, offset, length));
-  }
-
-  async list(path: string, limit = 1000): Promise<FolderEntry[]> {
-    const { node } = await this.find(path);
-    const handle = await this.vfs.folders.open(node);
-    const all: FolderEntry[] = [];
-    for (let cookie = 0; ; cookie = all.at(-1)?.cookie ?? 0) {
-      const entries = await this.vfs.folders.read(handle, cookie, limit);
-      if (entries.length === 0) break;
-      all.push(...entries);
-    }
-    this.vfs.folders.release(handle);
-    return all;
-  }
-
-  /** Names of a folder but `.` and `..`, sorted. */
-  async names(path: string): Promise<string[]> {
-    const names = (await this.list(path)).map(({ name }) => Buffer.from(name).toString('latin1'));
-    return names.filter((name) => name !== '.' && name !== '..').sort();
-  }
-
   /** A maker of its own whose jobs `start` starts. @param isTaken default: as the service does it */
   makerWith(
     start: (script: URL, options: SnapshotJobOptions) => JobThread,
     isTaken: (group: GroupName, time: number) => Promise<boolean> = async () => false,
   ): SnapshotMaker {
-    const { catalog, config, paths } = this.datastore;
+    const { catalog, paths } = this.datastore;
     const { contents, durability, packer, parts } = this.live;
     return new SnapshotMaker({
       ...{ catalog, log: parts.log, contents, packer, durability, clock: systemClock, messages: silentLog, isTaken },
-      places: { store: paths.root, catalog: paths.catalog, journal: paths.journal, prefixDigits: config.prefixDigits },
+      store: paths.root,
       startJob: (options) => start(new URL('../../src/daemon/snapshot-worker.js', import.meta.url), options),
       removeFolder: (group, time) => removeSnapshotFolder(paths.root, group, time),
     });
@@ -225,18 +132,4 @@ export class OpenStore {
   async snapshot(group = GROUP): Promise<string> {
     return (await this.snapshots.create(parseGroupPath(group))).time;
   }
-}
-
-function parts(path: string): string[] {
-  return path.split('/').filter((name) => name !== '');
-}
-
-function bodyOf(bytes: Uint8Array): WriteBody {
-  const copy = Uint8Array.from(bytes);
-  return {
-    length: copy.length,
-    copyInto: (draft, offset) => draft.write(offset, copy),
-    keep: () => undefined,
-    discard: () => undefined,
-  };
 }

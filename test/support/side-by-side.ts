@@ -20,6 +20,7 @@ import {
   readSync,
   renameSync,
   rmdirSync,
+  statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
@@ -32,6 +33,8 @@ import { python } from './python.js';
 
 /** Numbers that look random and depend on the seed alone. */
 export class Random {
+  /** The paths drawn since it was last emptied, to be told when something differs. */
+  readonly paths: string[] = [];
   #state: number;
 
   constructor(seed: number) {
@@ -54,7 +57,9 @@ export class Random {
   /** A path with few possible values, so that operations meet. */
   path(): string {
     const depth = 1 + this.below(3);
-    return Array.from({ length: depth }, () => this.pick(['a', 'b', 'c', 'd', 'e'])).join('/');
+    const path = Array.from({ length: depth }, () => this.pick(['a', 'b', 'c', 'd', 'e'])).join('/');
+    this.paths.push(path);
+    return path;
   }
 
   /** A position or length in a file: mostly small, now and then on either side of where storage changes. */
@@ -114,7 +119,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   rename: (random) => onTwo(random, renameSync),
   renameAgain: (random) => onTwo(random, renameSync),
   link: (random) => onTwo(random, linkSync),
-  copy: (random) => onTwo(random, copyFileSync),
+  copy: (random) => onTwo(random, copyIfNoFolder),
   symlink: (random) => on(random.path(), random.path(), (path, target) => symlinkSync(target, path)),
   readlink: (random) => on(random.path(), 0, (path) => readlinkSync(path)),
   chmod: (random) => on(random.path(), random.pick([0o644, 0o600, 0o755, 0o4755, 0o777]), chmodIfNoLink),
@@ -149,6 +154,11 @@ function onRarely(random: Random, command: readonly string[]): Operation {
 /** chmod follows links; where they lead to may be outside of the tree. */
 function chmodIfNoLink(path: string, mode: number): void {
   if (!lstatSync(path).isSymbolicLink()) chmodSync(path, mode);
+}
+
+/** Copying a folder fails only where its st_size, which is the file system's own, is not 0. */
+function copyIfNoFolder(from: string, to: string): void {
+  if (!statSync(from).isDirectory()) copyFileSync(from, to);
 }
 
 /** A file opened on both sides, by name or not any more. */
@@ -200,6 +210,7 @@ export class SideBySide {
 
   /** Does one operation on both sides. */
   step(): void {
+    this.#random.paths.length = 0;
     const choice = this.#random.below(100);
     if (choice < 75) this.#onNames();
     else if (choice < 82) this.#openOne();
@@ -254,7 +265,7 @@ for root in roots: os.utime(root, ns=(10**18, 10**18))`;
 
   #compare(what: string, action: (side: 0 | 1) => unknown): void {
     const [wanted, found] = [outcome(() => action(0)), outcome(() => action(1))];
-    assert.deepEqual(found, wanted, `${what} (after ${this.#last})`);
-    this.#last = what;
+    assert.deepEqual(found, wanted, `${what} ${this.#random.paths.join(' ')} (after ${this.#last})`);
+    this.#last = `${what} ${this.#random.paths.join(' ')}`;
   }
 }

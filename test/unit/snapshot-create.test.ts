@@ -8,8 +8,9 @@ import { heldChunks } from '../../src/native/holds.js';
 import type { NodeId } from '../../src/vfs/api.js';
 import { checkAllChunks } from '../support/check-chunks.js';
 import { noise } from '../support/noise.js';
-import { GROUP, OpenStore, ROOT } from '../support/open-store.js';
+import { GROUP, OpenStore } from '../support/open-store.js';
 import { ATTRIBUTES, METADATA, PAYLOAD, readSnapshot } from '../support/snapshot-on-disk.js';
+import { ROOT } from '../support/store-tree.js';
 
 const MIB = 1024 * 1024;
 const CURRENT = `${GROUP}/current`;

@@ -11,8 +11,9 @@ import { heldChunks } from '../../src/native/holds.js';
 import { JobThread } from '../../src/snapshot/create/job-thread.js';
 import { LiveSwaps } from '../../src/snapshot/create/live-swaps.js';
 import { noise } from '../support/noise.js';
-import { GROUP, OpenStore, ROOT } from '../support/open-store.js';
+import { GROUP, OpenStore } from '../support/open-store.js';
 import { readSnapshot } from '../support/snapshot-on-disk.js';
+import { ROOT } from '../support/store-tree.js';
 
 const MIB = 1024 * 1024;
 const NAME = parseGroupPath(GROUP);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseGroupPath } from '../../src/core/group.js';
 import type { NodeId } from '../../src/vfs/api.js';
-import { GROUP, OpenStore, ROOT } from '../support/open-store.js';
+import { GROUP, OpenStore } from '../support/open-store.js';
+import { ROOT } from '../support/store-tree.js';
 
 const isKind = (kind: string) => (error: unknown) => error instanceof Error && 'kind' in error && error.kind === kind;
 const onDisk = (store: OpenStore, path: string): string => join(store.folder, path);

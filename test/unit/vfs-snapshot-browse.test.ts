@@ -8,8 +8,9 @@ import { dropCached } from '../../src/native/chunk-cache.js';
 import type { Attributes, NodeId } from '../../src/vfs/api.js';
 import { ArchiveNodes } from '../../src/vfs/snapshots/archive-nodes.js';
 import { noise } from '../support/noise.js';
-import { GROUP, OpenStore, ROOT } from '../support/open-store.js';
+import { GROUP, OpenStore } from '../support/open-store.js';
 import { decodeIndex } from '../support/spec-decoder/indexes.js';
+import { ROOT } from '../support/store-tree.js';
 
 const MIB = 1024 * 1024;
 const SEEK_DATA = 3;

@@ -1,7 +1,6 @@
-import type { Backend } from '../../backend/backend.js';
 import { ChunkStore } from '../../chunkstore/chunk-store.js';
-import type { PrefixDigits } from '../../chunkstore/layout.js';
 import type { Digest } from '../../core/digest.js';
+import type { ReadableDatastore } from '../../datastore/open.js';
 
 /**
  * The chunks of a snapshot job. Holds are per process and outlive a thread, so the job only takes them and tells of each:
@@ -10,9 +9,12 @@ import type { Digest } from '../../core/digest.js';
 export class JobChunks extends ChunkStore {
   readonly #held: (digest: Digest) => void;
 
-  /** @param held told of every hold that is taken */
-  constructor(backend: Backend, prefixDigits: PrefixDigits, atOnce: number, held: (digest: Digest) => void) {
-    super(backend, prefixDigits, atOnce);
+  /**
+   * @param atOnce how many chunks are written at the same time
+   * @param held told of every hold that is taken
+   */
+  constructor({ backend, config }: ReadableDatastore, atOnce: number, held: (digest: Digest) => void) {
+    super(backend, config.prefixDigits, atOnce);
     this.#held = held;
   }
 

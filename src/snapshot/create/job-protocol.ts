@@ -1,16 +1,13 @@
 import type { Change } from '../../catalog/change.js';
 import type { IndexFile } from '../../catalog/index-files.js';
 import type { SnapshotFile } from '../../catalog/snapshots.js';
-import type { PrefixDigits } from '../../chunkstore/layout.js';
 import type { ErrorKind } from '../../core/errors.js';
 import type { GroupName } from '../../core/group.js';
 
 /** What a snapshot job is started with (its `workerData`). */
 export interface SnapshotJobOptions {
+  /** The datastore's folder. */
   readonly store: string;
-  readonly catalog: string;
-  readonly journal: string;
-  readonly prefixDigits: PrefixDigits;
   readonly group: GroupName;
   /** Row of `groups`, and inode of its `current/`. */
   readonly groupId: number;

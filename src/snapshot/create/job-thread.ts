@@ -81,22 +81,30 @@ export class JobThread {
 }
 
 /** The job's side: runs when told to, says how it went, and ends. */
-export function serveSnapshotJob(options: SnapshotJobOptions, port: MessagePort): void {
+export async function serveSnapshotJob(options: SnapshotJobOptions, port: MessagePort): Promise<void> {
   const post = (message: FromJob) => port.postMessage(message);
-  const job = new SnapshotJob(options, {
-    picture: () => post({ type: 'picture' }),
-    // A copy: a clone of a view takes the whole buffer behind it along.
-    held: (digest) => post({ type: 'held', digest: Uint8Array.from(digest) }),
-    swaps: (files) => {
-      const changes = files.takeSwaps();
-      if (changes.length > 0) post({ type: 'swaps', changes });
-    },
-  });
+  const fail = (error: unknown) =>
+    post({ type: 'failed', kind: kindOf(error), message: error instanceof Error ? error.message : String(error) });
+  let job: SnapshotJob;
+  try {
+    job = await SnapshotJob.open(options, {
+      picture: () => post({ type: 'picture' }),
+      // A copy: a clone of a view takes the whole buffer behind it along.
+      held: (digest) => post({ type: 'held', digest: Uint8Array.from(digest) }),
+      swaps: (files) => {
+        const changes = files.takeSwaps();
+        if (changes.length > 0) post({ type: 'swaps', changes });
+      },
+    });
+  } catch (error) {
+    fail(error);
+    return;
+  }
   port.once('message', async (_begin: ToJob) => {
     try {
       post({ type: 'published', snapshot: await job.run() });
     } catch (error) {
-      post({ type: 'failed', kind: kindOf(error), message: error instanceof Error ? error.message : String(error) });
+      fail(error);
     } finally {
       job.close();
       port.close();

@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { realignBits } from '../../archive/payload.js';
-import { FsBackend } from '../../backend/fs/fs-backend.js';
-import { type CatalogReader, openCatalogReader } from '../../catalog/open-reader.js';
+import type { CatalogReader } from '../../catalog/open-reader.js';
 import { ChunkSink } from '../../content/chunk-sink.js';
 import { presentChunk } from '../../content/open-live-store.js';
 import type { PackingParts } from '../../content/packing/packing-parts.js';
 import type { Digest } from '../../core/digest.js';
+import { openDatastoreReader, type ReadableDatastore } from '../../datastore/open.js';
 import { newIndexStamp } from '../../index/index-header.js';
 import { hashedBytes } from '../../native/hashed-bytes.js';
 import { JournalFile } from '../../native/journal-file.js';
@@ -37,27 +37,29 @@ export interface JobEvents {
  */
 export class SnapshotJob {
   readonly #options: SnapshotJobOptions;
+  readonly #events: JobEvents;
+  readonly #datastore: ReadableDatastore;
   readonly #reader: CatalogReader;
-  readonly #backend: FsBackend;
   readonly #chunks: JobChunks;
   readonly #sink: ChunkSink;
   readonly #written: WrittenChunk[] = [];
   readonly #segments = new Map<number, JournalFile>();
 
-  readonly #events: JobEvents;
-
-  constructor(options: SnapshotJobOptions, events: JobEvents) {
+  private constructor(options: SnapshotJobOptions, datastore: ReadableDatastore, events: JobEvents) {
     this.#options = options;
     this.#events = events;
-    this.#reader = openCatalogReader(options.catalog);
-    this.#backend = new FsBackend(options.store);
-    this.#chunks = new JobChunks(this.#backend, options.prefixDigits, availableParallelism(), (digest) =>
-      events.held(digest),
-    );
+    this.#datastore = datastore;
+    this.#reader = datastore.catalog;
+    this.#chunks = new JobChunks(datastore, availableParallelism(), (digest) => events.held(digest));
     this.#sink = new ChunkSink(this.#chunks, {
       findPresent: (digest) => presentChunk(this.#reader.chunks, digest),
       rewritten: (digest, length, stored) => this.#written.push({ digest, length, stored }),
     });
+  }
+
+  /** Opens what a job works on; give it back with `close`. @throws {CairnError} as `openDatastoreReader` */
+  static async open(options: SnapshotJobOptions, events: JobEvents): Promise<SnapshotJob> {
+    return new SnapshotJob(options, await openDatastoreReader(options.store), events);
   }
 
   /** Does all of it. @throws {CairnError} nothing is published then */
@@ -76,7 +78,7 @@ export class SnapshotJob {
 
   close(): void {
     for (const file of this.#segments.values()) file.close();
-    this.#reader.close();
+    this.#datastore.close();
   }
 
   /** A change that names a chunk may become durable at once, so the chunk has to be before. */
@@ -120,7 +122,7 @@ export class SnapshotJob {
   #segment(segment: number): JournalFile {
     let file = this.#segments.get(segment);
     if (file === undefined) {
-      file = JournalFile.open(`${this.#options.journal}/${segment}`, { create: false, preallocateBytes: 0 });
+      file = JournalFile.open(`${this.#datastore.paths.journal}/${segment}`, { create: false, preallocateBytes: 0 });
       this.#segments.set(segment, file);
     }
     return file;

@@ -35,8 +35,8 @@ export interface SnapshotMakerParts {
   readonly durability: Durability;
   readonly clock: Clock;
   readonly messages: Log;
-  /** What every job of this datastore is started with. */
-  readonly places: Pick<SnapshotJobOptions, 'store' | 'catalog' | 'journal' | 'prefixDigits'>;
+  /** The datastore's folder. */
+  readonly store: string;
   startJob(options: SnapshotJobOptions): JobThread;
   /** Whether the group's folder has anything of this name already, whoever put it there. */
   isTaken(group: GroupName, time: number): Promise<boolean>;
@@ -104,7 +104,7 @@ export class SnapshotMaker {
     const time = await this.#checkedTime(row.id, group, wanted);
     await packer.run().catch((error: unknown) => messages.warn({ error }, 'Packing before a snapshot stopped'));
     this.#requireGoingOn();
-    const options = { ...this.#parts.places, group, groupId: row.id, currentIno: row.currentIno, time };
+    const options = { store: this.#parts.store, group, groupId: row.id, currentIno: row.currentIno, time };
     const archive = catalog.snapshots.add(row.id, time, { ...NOTHING_YET, state: 'publishing' });
     const attempt = { group, time, archive, job: this.#parts.startJob(options), swaps: new LiveSwaps(log) };
     this.#running = attempt.job;

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { STORAGE_PACKED } from '../../src/catalog/inode.js';
+import { JournalFile } from '../../src/native/journal-file.js';
+import { ofKind } from '../support/catalog.js';
+import { bodyOf } from '../support/live-store.js';
+import { b, CALLER, O_RDONLY, O_RDWR, O_WRONLY, TestVfs } from '../support/live-vfs.js';
+
+const MIB = 1024 * 1024;
+const O_TRUNC = 0o1000;
+const KEEP_SIZE = 1;
+const PUNCH_HOLE = 2;
+const ZERO_RANGE = 16;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+test('writes are seen at once, in bytes and in size, by every handle', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { node, handle } = await tree.create('f');
+  const reader = await tree.open(node, O_RDONLY);
+  await tree.write(handle, 3, 'abc');
+  assert.equal((await tree.stat(node)).size, 6);
+  assert.equal((await tree.read(reader)).toString(), '\0\0\0abc');
+  assert.equal((await tree.read(reader, 4, 1)).toString(), 'b');
+  assert.equal((await tree.read(reader, 6)).length, 0);
+  await tree.close(handle);
+  assert.equal((await tree.read(reader, 2, 2)).toString(), '\0a');
+  await assert.rejects(tree.write(reader, 0, 'x'), ofKind('invalid'));
+});
+
+test('handles that are closed or never were are stale', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { handle } = await tree.create('f');
+  await tree.close(handle);
+  await tree.vfs.files.release(handle);
+  await assert.rejects(tree.read(handle), ofKind('stale'));
+  await assert.rejects(tree.write(handle, 0, 'x'), ofKind('stale'));
+  await assert.rejects(async () => tree.vfs.files.flush(handle), ofKind('stale'));
+  await assert.rejects(async () => tree.vfs.files.seek(999, 0, SEEK_DATA), ofKind('stale'));
+  assert.equal(tree.parts.openFiles.count, 0);
+});
+
+test('only regular files are opened', async (t) => {
+  const tree = await TestVfs.make(t);
+  await assert.rejects(tree.open(tree.current), ofKind('is-a-directory'));
+  const fifo = await tree.vfs.names.makeNode(CALLER, tree.current, b('p'), 0o010600, 0, 0);
+  await assert.rejects(tree.open(fifo.node), ofKind('unsupported'));
+});
+
+test('a truncating open that fails leaves nothing open', async (t) => {
+  const tree = await TestVfs.make(t);
+  const node = await tree.file('f', 'content');
+  await tree.vfs.files.release(await tree.open(node, O_RDONLY | O_TRUNC));
+  assert.equal((await tree.stat(node)).size, 7);
+  const mocked = t.mock.method(JournalFile.prototype, 'append', () => {
+    throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+  });
+  await assert.rejects(tree.open(node, O_WRONLY | O_TRUNC), ofKind('no-space'));
+  mocked.mock.restore();
+  assert.ok(!tree.parts.openFiles.isOpen(node.position));
+  assert.equal(tree.parts.contents.get(node.position), undefined);
+  await tree.close(await tree.open(node, O_WRONLY | O_TRUNC));
+  assert.equal((await tree.stat(node)).size, 0);
+});
+
+test('a full disk keeps nobody from reading', async (t) => {
+  const tree = await TestVfs.make(t);
+  const node = await tree.file('f', 'content');
+  t.mock.method(JournalFile.prototype, 'append', () => {
+    throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+  });
+  assert.equal(await tree.text(node), 'content');
+});
+
+test('a search for data takes nobody the error of his writes', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { node, handle } = await tree.create('f');
+  await tree.write(handle, 0, 'content');
+  const reader = await tree.open(node, O_RDONLY);
+  const mocked = t.mock.method(JournalFile.prototype, 'append', () => {
+    throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+  });
+  await assert.rejects(async () => tree.vfs.files.seek(reader, 0, SEEK_DATA), ofKind('no-data-here'));
+  mocked.mock.restore();
+  await assert.rejects(async () => tree.vfs.files.flush(handle), ofKind('no-space'));
+  await tree.vfs.files.flush(handle);
+});
+
+test('fallocate grows files, keeps sizes, punches holes and zeroes ranges', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { node, handle } = await tree.create('f');
+  const allocate = async (offset: number, length: number, mode: number) =>
+    tree.vfs.files.allocate(handle, offset, length, mode);
+  await tree.write(handle, 0, 'abcdefgh');
+  await allocate(0, 20, KEEP_SIZE);
+  assert.equal((await tree.stat(node)).size, 8);
+  await allocate(0, 12, 0);
+  assert.equal((await tree.read(handle)).toString(), 'abcdefgh\0\0\0\0');
+  await allocate(2, 3, PUNCH_HOLE | KEEP_SIZE);
+  assert.equal((await tree.read(handle)).toString(), 'ab\0\0\0fgh\0\0\0\0');
+  await allocate(6, 100, PUNCH_HOLE | KEEP_SIZE);
+  assert.equal((await tree.read(handle)).toString(), `ab\0\0\0f${'\0'.repeat(6)}`);
+  await allocate(1, 14, ZERO_RANGE);
+  assert.equal((await tree.read(handle)).toString(), `a${'\0'.repeat(14)}`);
+  await assert.rejects(allocate(0, 1, 8), ofKind('unsupported'));
+  await assert.rejects(allocate(Number.MAX_SAFE_INTEGER - 1, 10, 0), ofKind('too-large'));
+  const reader = await tree.open(node, O_RDONLY);
+  await assert.rejects(async () => tree.vfs.files.allocate(reader, 0, 1, 0), ofKind('invalid'));
+});
+
+test('a packed file with a hole is packed no more, and is so again after packing', async (t) => {
+  const tree = await TestVfs.make(t);
+  const node = await tree.file('f', 'abcdefgh');
+  const inode = () => tree.parts.tree.inodes.find(node.position);
+  await tree.store.live.packer.run();
+  assert.equal(inode()?.storage, STORAGE_PACKED);
+  const handle = await tree.open(node);
+  await tree.vfs.files.allocate(handle, 4, 4, PUNCH_HOLE | KEEP_SIZE);
+  assert.equal(inode()?.storage, 0, 'its one piece is shorter than the file now');
+  await tree.close(handle);
+  assert.equal(await tree.text(node), 'abcd\0\0\0\0');
+});
+
+test('a large file cut down to a small one is large no more', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { node, handle } = await tree.create('f');
+  await tree.write(handle, 0, Buffer.alloc(2 * MIB, 1));
+  await tree.close(handle);
+  await tree.set(node, { size: 1000 });
+  assert.equal(tree.parts.tree.inodes.find(node.position)?.storage, 0);
+  assert.equal((await tree.text(node)).length, 1000);
+});
+
+test('lseek finds data and holes, in files that are still being written too', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { handle } = await tree.create('f');
+  const seek = async (offset: number, whence: number) => tree.vfs.files.seek(handle, offset, whence);
+  await assert.rejects(seek(0, SEEK_DATA), ofKind('no-data-here'));
+  await tree.write(handle, MIB, Buffer.alloc(MIB, 1));
+  await tree.write(handle, 4 * MIB, Buffer.alloc(MIB, 2));
+  assert.equal(await seek(0, SEEK_HOLE), 0);
+  assert.equal(await seek(0, SEEK_DATA), MIB);
+  assert.equal(await seek(MIB + 5, SEEK_DATA), MIB + 5);
+  assert.equal(await seek(MIB + 5, SEEK_HOLE), 2 * MIB);
+  assert.equal(await seek(3 * MIB, SEEK_DATA), 4 * MIB);
+  assert.equal(await seek(4 * MIB, SEEK_HOLE), 5 * MIB);
+  await assert.rejects(seek(5 * MIB, SEEK_HOLE), ofKind('no-data-here'));
+  await assert.rejects(seek(0, 0), ofKind('invalid'));
+  await tree.vfs.files.allocate(handle, 4 * MIB, MIB, PUNCH_HOLE | KEEP_SIZE);
+  await assert.rejects(seek(3 * MIB, SEEK_DATA), ofKind('no-data-here'));
+});
+
+test('copy_file_range is left to the kernel', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { handle } = await tree.create('f');
+  await assert.rejects(async () => tree.vfs.files.copyRange(handle, 0, handle, 0, 1), ofKind('unsupported'));
+});
+
+test('fsync makes a file survive, also through a handle that only reads', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { node, handle } = await tree.create('f');
+  await tree.write(handle, 0, 'content');
+  await tree.vfs.files.sync(await tree.open(node, O_RDONLY), false);
+  assert.ok(tree.store.live.durability.allDurable);
+  await tree.crash();
+  assert.equal(await tree.text(node), 'content');
+});
+
+test('bytes go straight through for a writer that is alone, and for others as long as it is there', async (t) => {
+  const tree = await TestVfs.make(t);
+  const made = await tree.create('f', { flags: O_RDWR });
+  assert.equal(made.open.directIo, true);
+  const open = async (flags: number) => tree.vfs.files.open(CALLER, made.node, flags);
+  const second = await open(O_RDONLY);
+  assert.equal(second.directIo, true);
+  await tree.close(made.handle);
+  assert.equal((await open(O_WRONLY)).directIo, false, 'a reader may have cached bytes');
+  for (const handle of [second.handle, second.handle + 1]) await tree.vfs.files.release(handle);
+  assert.deepEqual(await open(O_RDONLY), {
+    handle: second.handle + 2,
+    directIo: false,
+    keepCache: true,
+    noFlush: true,
+  });
+});
+
+test('a write takes set-id bits away where the kernel says so, and file capabilities always', async (t) => {
+  const tree = await TestVfs.make(t);
+  const node = await tree.file('f', 'content');
+  const capability = b('security.capability');
+  await tree.vfs.xattrs.set(CALLER, node, capability, b('caps'), 0, false);
+  await tree.set(node, { mode: 0o6755 });
+  const handle = await tree.open(node);
+  await tree.vfs.files.write(handle, 0, bodyOf(b('C')), false);
+  assert.equal((await tree.stat(node)).mode & 0o7777, 0o6755);
+  await assert.rejects(async () => tree.vfs.xattrs.get(node, capability), ofKind('no-attribute'));
+  await tree.vfs.files.write(handle, 0, bodyOf(b('C')), true);
+  assert.equal((await tree.stat(node)).mode & 0o7777, 0o755);
+});
+
+test('a store that takes no changes is still read', async (t) => {
+  const tree = await TestVfs.make(t);
+  const node = await tree.file('f', 'content');
+  tree.parts.log.fail('it is a test', undefined);
+  assert.equal(await tree.text(node), 'content');
+  await assert.rejects(tree.create('g'), ofKind('read-only'));
+  await assert.rejects(tree.set(node, { mode: 0o600 }), ofKind('read-only'));
+  await assert.rejects(tree.set(node, { size: 0 }), ofKind('read-only'));
+  await assert.rejects(async () => tree.vfs.names.unlink(tree.current, b('f')), ofKind('read-only'));
+  const handle = await tree.open(node);
+  await assert.rejects(tree.write(handle, 0, 'x'), ofKind('read-only'));
+  await tree.close(handle);
+});
