@@ -56,6 +56,8 @@ export class Durability {
   #durableSequence: number;
   #durableVolume: number;
   #segmentUsers = 0;
+  /** Whether the last barrier stands but could not be noted. */
+  #noteFailed = false;
   /** When the last barrier began, or all was known to be durable: no change that is not is older. */
   #lastBarrierSec: number;
   #running: Promise<void> | undefined;
@@ -191,8 +193,10 @@ export class Durability {
     const covered = this.#log.lastSequence === upTo;
     try {
       this.#journal.appendBarrier(upTo);
+      this.#noteFailed = false;
     } catch {
       // On a full disk: the barrier stands, replay only has more chunks to verify.
+      this.#noteFailed = true;
       return;
     }
     // The note itself tells nothing that must last: with nothing else behind it all is durable.
@@ -210,6 +214,7 @@ export class Durability {
     try {
       hooks.before();
       while (!this.allDurable) await this.barrier();
+      this.#requireRoom();
       this.#commitNow();
       unneeded = this.#unneededSegments();
     } finally {
@@ -218,6 +223,18 @@ export class Durability {
     }
     await hooks.after();
     await this.#remove(unneeded);
+  }
+
+  /**
+   * SQLite rolls back a commit that finds the disk full, and the store could not go on: none is tried while there is not
+   * even room for a note.
+   */
+  #requireRoom(): void {
+    if (!this.#noteFailed) return;
+    const upTo = this.#log.lastSequence;
+    this.#journal.appendBarrier(upTo);
+    this.#noteFailed = false;
+    this.#durableSequence = this.#log.lastSequence;
   }
 
   #commitNow(): void {

@@ -103,6 +103,7 @@ async function serve(
   await transport.ended;
   upkeep.stop();
   await snapshots.end();
+  await live.packer.stop();
   if (!options.readOnly) await finish(mounted);
 }
 

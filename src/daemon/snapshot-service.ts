@@ -11,9 +11,10 @@ import { findSnapshot, snapshotPath } from '../index/snapshot-folder.js';
 import type { JobWork } from '../snapshot/create/job-protocol.js';
 import { JobThread } from '../snapshot/create/job-thread.js';
 import { type MadeSnapshot, SnapshotMaker } from '../snapshot/create/snapshot-maker.js';
+import { type DiscoverParts, discoverSnapshots } from '../snapshot/discover.js';
 import { completeInterrupted, type ForgetParts, forgetSnapshot, removeSnapshotFolder } from '../snapshot/forget.js';
 import { listFinished } from '../snapshot/list.js';
-import { ATTRIBUTES_NAME, METADATA_NAME, PAYLOAD_NAME } from '../snapshot/snapshot-files.js';
+import { ATTRIBUTES_NAME, METADATA_NAME, PAYLOAD_NAME, WHOLE_NAME } from '../snapshot/snapshot-files.js';
 import type { TreeIndexes } from '../vfs/snapshots/snapshot-tree.js';
 
 const JOB_SCRIPT = new URL('./snapshot-worker.js', import.meta.url);
@@ -29,6 +30,7 @@ export class SnapshotService {
   readonly #datastore: WritableDatastore;
   readonly #maker: SnapshotMaker;
   readonly #forget: ForgetParts;
+  readonly #discover: DiscoverParts;
   #changed: SnapshotsChanged = () => undefined;
   #lastWork: JobWork | undefined;
 
@@ -37,6 +39,7 @@ export class SnapshotService {
     this.#datastore = datastore;
     const { durability, parts } = live;
     this.#forget = { catalog, durability, log: parts.log, store: paths.root, forgottenFolder: paths.forgotten };
+    this.#discover = { catalog, log: parts.log, clock: systemClock, messages: log, store: paths.root };
     this.#maker = new SnapshotMaker({
       ...{ catalog, log: live.parts.log, contents: live.contents, packer: live.packer },
       ...{ durability: live.durability, clock: systemClock, messages: log },
@@ -56,9 +59,12 @@ export class SnapshotService {
     return this.#lastWork;
   }
 
-  /** Ends what an earlier daemon left unfinished. */
-  completeInterrupted(): Promise<void> {
-    return completeInterrupted(this.#forget);
+  /** Ends what an earlier daemon left unfinished, and looks what others made and removed. */
+  async completeInterrupted(): Promise<void> {
+    await completeInterrupted(this.#forget);
+    await discoverSnapshots(this.#discover).catch((error: unknown) =>
+      this.#discover.messages.warn({ error }, 'Snapshots that others made or removed are not seen'),
+    );
   }
 
   /** Resolves when none is being made and none waits. */
@@ -106,6 +112,10 @@ export class SnapshotService {
     const folder = snapshotPath(paths.root, group.name, snapshot.time);
     const names = snapshot.files.map(({ name }) => name);
     const load = async (name: string) => (await loadIndex(`${folder}/${name}`)).index;
+    if (!names.includes(METADATA_NAME)) {
+      const whole = await load(WHOLE_NAME);
+      return { metadata: whole, payload: whole, attributes: undefined };
+    }
     return {
       metadata: await load(METADATA_NAME),
       payload: await load(PAYLOAD_NAME),

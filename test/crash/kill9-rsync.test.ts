@@ -155,7 +155,7 @@ async function killAndJudge(store: TestStore, folder: string, control: string): 
 /** A further rsync completes, and all is well after it, live, in a snapshot and in the chunks. */
 async function completeAndCheck(store: TestStore, source: string): Promise<void> {
   const current = join(store.mountpoint, 'host/x/current');
-  outputOf('rsync', ['-aHAX', '--numeric-ids', '--delete', `${source}/`, `${current}/`]);
+  outputOf('rsync', ['-aHAX', '--modify-window=-1', '--numeric-ids', '--delete', `${source}/`, `${current}/`]);
   assert.equal(differences(source, current), '');
   await store.remount();
   assertSameTree(source, current);

@@ -185,14 +185,19 @@ test('writers over the budget go on as chunks are stored, also many files at onc
   assert.equal(draftMemoryBytes(), 0);
 });
 
-test('a full disk keeps nobody from a commit', async (t) => {
+test('on a full disk a barrier holds, and a commit waits for room', async (t) => {
   const { store } = await storeWithFaults(t);
   const ino = store.makeFile('small');
   await write(store, ino, random.bytes(1000));
   const restore = failAppends(t, 'ENOSPC');
-  await store.live.durability.commit();
-  assert.equal(store.live.parts.log.changesSinceCommit, 0);
+  const { durability, parts } = store.live;
+  await durability.barrier();
+  assert.ok(durability.allDurable);
+  await assert.rejects(durability.commit(), ofKind('no-space'));
+  assert.equal(parts.log.failure, undefined, 'the store cannot go on');
   restore();
+  await durability.commit();
+  assert.equal(parts.log.changesSinceCommit, 0);
 });
 
 test('a file that cannot be read keeps no other from being packed', async (t) => {

@@ -4,6 +4,11 @@ import type { Extent } from '../../src/catalog/extent.js';
 import type { Inode } from '../../src/catalog/inode.js';
 import type { GroupName } from '../../src/core/group.js';
 
+/** A record as a literal makes it: deepEqual tells it from one without a prototype, which fast-check makes now and then. */
+function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record<T>(model, { noNullPrototype: true });
+}
+
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((value) => Buffer.from(value));
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((value) => Buffer.from(value));
 const word = fc.nat({ max: 0xffff_ffff });
@@ -14,7 +19,7 @@ const nsec = fc.nat({ max: 999_999_999 });
 const sec = fc.integer().map((value) => value + 0);
 const time = { timeSec: sec, timeNsec: nsec };
 
-const inode: fc.Arbitrary<Inode> = fc.record({
+const inode: fc.Arbitrary<Inode> = record({
   ...{ ino: count, mode: word, nlink: word, uid: word, gid: word, rdev: word, size: count, allocated: count },
   ...{ atimeSec: sec, mtimeSec: sec, ctimeSec: sec, btimeSec: sec },
   ...{ atimeNsec: nsec, mtimeNsec: nsec, ctimeNsec: nsec, btimeNsec: nsec },
@@ -27,14 +32,14 @@ const inode: fc.Arbitrary<Inode> = fc.record({
 });
 
 const extent: fc.Arbitrary<Extent> = fc.oneof(
-  fc.record({ kind: fc.constant('journal' as const), offset: count, length: count, segment: count, at: count }),
-  fc.record({
+  record({ kind: fc.constant('journal' as const), offset: count, length: count, segment: count, at: count }),
+  record({
     kind: fc.constant('chunk' as const),
     ...{ offset: count, length: count, at: count, chunkLength: word, storedLength: word, digest },
   }),
 );
 
-const group: fc.Arbitrary<GroupName> = fc.record({
+const group: fc.Arbitrary<GroupName> = record({
   namespace: fc.array(fc.constantFrom('a', 'b-1', 'c.d'), { maxLength: 3 }),
   type: fc.constantFrom('host' as const, 'vm' as const, 'ct' as const),
   id: fc.constantFrom('web1', '100', '_x'),
@@ -46,7 +51,7 @@ const fields = fc.record(
     ...{ atimeSec: sec, atimeNsec: nsec, mtimeSec: sec, mtimeNsec: nsec, ctimeSec: sec, ctimeNsec: nsec },
     chunker: fc.constantFrom(0 as const, 1 as const),
   },
-  { requiredKeys: [] },
+  { noNullPrototype: true, requiredKeys: [] },
 );
 
 const content = fc.record(
@@ -59,6 +64,7 @@ const content = fc.record(
     ...{ ifVersion: count, contentDigest: digest },
   },
   {
+    noNullPrototype: true,
     requiredKeys: [
       ...(['kind', 'ino', 'start', 'end', 'extents', 'size', 'storage', 'chunker'] as const),
       ...(['mtimeSec', 'mtimeNsec', 'ctimeSec', 'ctimeNsec'] as const),
@@ -67,26 +73,35 @@ const content = fc.record(
 );
 
 /** Any change at all, well formed but not sensible. */
-export const anyChange: fc.Arbitrary<Change> = fc.oneof(
-  fc.record({
-    kind: fc.constant('create' as const),
-    ...{ parent: count, name, inode, xattrs: fc.array(fc.record({ name, value: bytes(200) }), { maxLength: 3 }) },
-  }),
-  fc.record({ kind: fc.constant('link' as const), ino: count, parent: count, name, ...time }),
-  fc.record({ kind: fc.constant('unlink' as const), parent: count, name, ...time }),
-  fc.record({
-    kind: fc.constant('rename' as const),
-    ...{ parent: count, name, newParent: count, newName: name, exchange: fc.boolean(), ...time },
-  }),
-  fc.record({ kind: fc.constant('attributes' as const), ino: count, fields }),
-  content,
-  fc.record({ kind: fc.constant('set-xattr' as const), ino: count, name, value: bytes(300), ...time }),
-  fc.record({ kind: fc.constant('remove-xattr' as const), ino: count, name, ...time }),
-  fc.record({ kind: fc.constant('drop-orphan' as const), ino: count }),
-  fc.record({
-    kind: fc.constant('create-group' as const),
-    ...{ group, id: count, groupIno: count, currentIno: count, folderInos: fc.array(count, { maxLength: 4 }) },
-    ...{ uid: word, gid: word, ...time },
-  }),
-  fc.record({ kind: fc.constant('remove-group' as const), id: count, ...time }),
-) as fc.Arbitrary<Change>;
+export const anyChange: fc.Arbitrary<Change> = fc
+  .oneof(
+    record({
+      kind: fc.constant('create' as const),
+      ...{ parent: count, name, inode, xattrs: fc.array(record({ name, value: bytes(200) }), { maxLength: 3 }) },
+    }),
+    record({ kind: fc.constant('link' as const), ino: count, parent: count, name, ...time }),
+    record({ kind: fc.constant('unlink' as const), parent: count, name, ...time }),
+    record({
+      kind: fc.constant('rename' as const),
+      ...{ parent: count, name, newParent: count, newName: name, exchange: fc.boolean(), ...time },
+    }),
+    record({ kind: fc.constant('attributes' as const), ino: count, fields }),
+    content,
+    record({ kind: fc.constant('set-xattr' as const), ino: count, name, value: bytes(300), ...time }),
+    record({ kind: fc.constant('remove-xattr' as const), ino: count, name, ...time }),
+    record({ kind: fc.constant('drop-orphan' as const), ino: count }),
+    record({
+      kind: fc.constant('create-group' as const),
+      ...{ group, id: count, groupIno: count, currentIno: count, folderInos: fc.array(count, { maxLength: 4 }) },
+      ...{ uid: word, gid: word, ...time },
+    }),
+    record({ kind: fc.constant('remove-group' as const), id: count, ...time }),
+  )
+  .map((change) => plain(change) as Change);
+
+/** The value with ordinary prototypes, as a decoder makes it. */
+function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+}

@@ -53,11 +53,6 @@ export class TestVfs {
     this.vfs = openVfs({ live: this.parts, groups: {} as never, snapshots: {} as never, figures: () => NO_FIGURES });
   }
 
-  /** `current/` of another group. */
-  otherGroup(id: string): NodeId {
-    return liveNode(makeGroup(this.store.datastore.catalog, id));
-  }
-
   async create(name: string, { mode = 0o644, flags = O_RDWR, parent = this.current, umask = 0 } = {}): Promise<Made> {
     const { attributes, open } = await this.vfs.names.create(CALLER, parent, b(name), mode, umask, flags);
     return { node: attributes.node, attributes, open, handle: open.handle };
@@ -98,44 +93,12 @@ export class TestVfs {
     return Buffer.concat(await Promise.all(pieces.map(bytesOfPiece)));
   }
 
-  /** What a file holds, through a handle of its own. */
-  async text(node: NodeId): Promise<string> {
-    const handle = await this.open(node, O_RDONLY);
-    const bytes = await this.read(handle);
-    await this.vfs.files.release(handle);
-    return bytes.toString();
-  }
-
   async stat(node: NodeId): Promise<Attributes> {
     return this.vfs.attributes.get(node);
   }
 
   async set(node: NodeId, changes: AttributeChanges): Promise<Attributes> {
     return this.vfs.attributes.set(CALLER, node, undefined, changes);
-  }
-
-  async rename(name: string, to: string, { flags = 0, from = this.current, into = this.current } = {}): Promise<void> {
-    await this.vfs.names.rename(CALLER, from, b(name), into, b(to), flags);
-  }
-
-  /** The names in a folder but `.` and `..`. */
-  async list(node: NodeId = this.current): Promise<string[]> {
-    const handle = await this.vfs.folders.open(node);
-    const names: string[] = [];
-    for (let cookie = 0; ; ) {
-      const entries = await this.vfs.folders.read(handle, cookie, 3);
-      const last = entries.at(-1);
-      if (last === undefined) break;
-      names.push(...entries.map(({ name }) => Buffer.from(name).toString()));
-      cookie = last.cookie;
-    }
-    this.vfs.folders.release(handle);
-    return names.filter((name) => name !== '.' && name !== '..').sort();
-  }
-
-  /** Whether the catalog has the inode. */
-  exists(node: NodeId): boolean {
-    return this.store.datastore.catalog.inodes.find(node.position) !== undefined;
   }
 }
 
@@ -150,4 +113,48 @@ const NO_FIGURES = { totalBytes: 0, freeBytes: 0, availableBytes: 0, files: 0, f
 
 export function b(text: string): Buffer {
   return Buffer.from(text);
+}
+
+/** `current/` of another group, made anew. */
+export function otherGroup(tree: TestVfs, id: string): NodeId {
+  return liveNode(makeGroup(tree.store.datastore.catalog, id));
+}
+
+/** What a file holds, through a handle of its own. */
+export async function textOf(tree: TestVfs, node: NodeId): Promise<string> {
+  const handle = await tree.open(node, O_RDONLY);
+  const bytes = await tree.read(handle);
+  await tree.vfs.files.release(handle);
+  return bytes.toString();
+}
+
+/** rename(2); both folders are `current/` where nothing else is said. */
+export async function rename(
+  tree: TestVfs,
+  name: string,
+  to: string,
+  { flags = 0, from = tree.current, into = tree.current } = {},
+): Promise<void> {
+  await tree.vfs.names.rename(CALLER, from, b(name), into, b(to), flags);
+}
+
+/** The names in a folder but `.` and `..`, read a few at a time. */
+export async function namesIn(tree: TestVfs, node: NodeId = tree.current): Promise<string[]> {
+  const { folders } = tree.vfs;
+  const handle = await folders.open(node);
+  const names: string[] = [];
+  for (let cookie = 0; ; ) {
+    const entries = await folders.read(handle, cookie, 3);
+    const last = entries.at(-1);
+    if (last === undefined) break;
+    names.push(...entries.map(({ name }) => Buffer.from(name).toString()));
+    cookie = last.cookie;
+  }
+  folders.release(handle);
+  return names.filter((name) => name !== '.' && name !== '..').sort();
+}
+
+/** Whether the catalog has the inode. */
+export function exists(tree: TestVfs, node: NodeId): boolean {
+  return tree.store.datastore.catalog.inodes.find(node.position) !== undefined;
 }

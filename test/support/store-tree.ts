@@ -1,4 +1,5 @@
 import type { WriteBody } from '../../src/content/transfer.js';
+import { CairnError } from '../../src/core/errors.js';
 import type { Attributes, Caller, FolderEntry, NodeId, Vfs } from '../../src/vfs/api.js';
 import { joinPieces } from './read-pieces.js';
 
@@ -17,7 +18,7 @@ export abstract class StoreTree {
     let found = await this.vfs.attributes.get(this.vfs.root);
     for (const name of parts(path)) {
       const next = await this.vfs.names.lookup(found.node, Buffer.from(name, 'latin1'));
-      if (next === undefined) throw new Error(`${path}: no ${name}`);
+      if (next === undefined) throw new CairnError('not-found', `${path}: no ${name}`);
       found = next;
     }
     return found;

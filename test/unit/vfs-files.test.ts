@@ -4,7 +4,7 @@ import { STORAGE_PACKED } from '../../src/catalog/inode.js';
 import { JournalFile } from '../../src/native/journal-file.js';
 import { ofKind } from '../support/catalog.js';
 import { bodyOf } from '../support/live-store.js';
-import { b, CALLER, O_RDONLY, O_RDWR, O_WRONLY, TestVfs } from '../support/live-vfs.js';
+import { b, CALLER, O_RDONLY, O_RDWR, O_WRONLY, TestVfs, textOf } from '../support/live-vfs.js';
 
 const MIB = 1024 * 1024;
 const O_TRUNC = 0o1000;
@@ -69,7 +69,7 @@ test('a full disk keeps nobody from reading', async (t) => {
   t.mock.method(JournalFile.prototype, 'append', () => {
     throw Object.assign(new Error('full'), { code: 'ENOSPC' });
   });
-  assert.equal(await tree.text(node), 'content');
+  assert.equal(await textOf(tree, node), 'content');
 });
 
 test('a search for data takes nobody the error of his writes', async (t) => {
@@ -118,7 +118,7 @@ test('a packed file with a hole is packed no more, and is so again after packing
   await tree.vfs.files.allocate(handle, 4, 4, PUNCH_HOLE | KEEP_SIZE);
   assert.equal(inode()?.storage, 0, 'its one piece is shorter than the file now');
   await tree.close(handle);
-  assert.equal(await tree.text(node), 'abcd\0\0\0\0');
+  assert.equal(await textOf(tree, node), 'abcd\0\0\0\0');
 });
 
 test('a large file cut down to a small one is large no more', async (t) => {
@@ -128,7 +128,7 @@ test('a large file cut down to a small one is large no more', async (t) => {
   await tree.close(handle);
   await tree.set(node, { size: 1000 });
   assert.equal(tree.parts.tree.inodes.find(node.position)?.storage, 0);
-  assert.equal((await tree.text(node)).length, 1000);
+  assert.equal((await textOf(tree, node)).length, 1000);
 });
 
 test('lseek finds data and holes, in files that are still being written too', async (t) => {
@@ -163,7 +163,7 @@ test('fsync makes a file survive, also through a handle that only reads', async 
   await tree.vfs.files.sync(await tree.open(node, O_RDONLY), false);
   assert.ok(tree.store.live.durability.allDurable);
   await tree.crash();
-  assert.equal(await tree.text(node), 'content');
+  assert.equal(await textOf(tree, node), 'content');
 });
 
 test('bytes go straight through for a writer that is alone, and for others as long as it is there', async (t) => {
@@ -202,7 +202,7 @@ test('a store that takes no changes is still read', async (t) => {
   const tree = await TestVfs.make(t);
   const node = await tree.file('f', 'content');
   tree.parts.log.fail('it is a test', undefined);
-  assert.equal(await tree.text(node), 'content');
+  assert.equal(await textOf(tree, node), 'content');
   await assert.rejects(tree.create('g'), ofKind('read-only'));
   await assert.rejects(tree.set(node, { mode: 0o600 }), ofKind('read-only'));
   await assert.rejects(tree.set(node, { size: 0 }), ofKind('read-only'));

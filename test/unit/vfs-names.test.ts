@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { liveNode } from '../../src/vfs/live/live-nodes.js';
 import { ofKind } from '../support/catalog.js';
-import { b, CALLER, O_RDONLY, O_RDWR, TestVfs } from '../support/live-vfs.js';
+import {
+  b,
+  CALLER,
+  exists,
+  namesIn,
+  O_RDONLY,
+  O_RDWR,
+  otherGroup,
+  rename,
+  TestVfs,
+  textOf,
+} from '../support/live-vfs.js';
 
 const NOREPLACE = 1;
 const EXCHANGE = 2;
@@ -16,7 +27,7 @@ test('names are 255 bytes at most and taken once', async (t) => {
   assert.equal(await tree.lookup('absent'), undefined);
   await assert.rejects(tree.lookup(`${LONG}x`), ofKind('name-too-long'));
   await assert.rejects(tree.create(`${LONG}x`), ofKind('name-too-long'));
-  await assert.rejects(tree.rename(LONG, `${LONG}x`), ofKind('name-too-long'));
+  await assert.rejects(rename(tree, LONG, `${LONG}x`), ofKind('name-too-long'));
   await assert.rejects(tree.create(LONG), ofKind('exists'));
   await assert.rejects(tree.folder(LONG), ofKind('exists'));
   await assert.rejects(async () => tree.vfs.names.symlink(CALLER, tree.current, b(LONG), b('t')), ofKind('exists'));
@@ -44,18 +55,18 @@ test('rename replaces only what may be replaced', async (t) => {
   await tree.file('b', 'b');
   const [empty, full] = [await tree.folder('empty'), await tree.folder('full')];
   await tree.file('in', '', full);
-  await assert.rejects(tree.rename('absent', 'x'), ofKind('not-found'));
-  await assert.rejects(tree.rename('a', 'empty'), ofKind('is-a-directory'));
-  await assert.rejects(tree.rename('empty', 'a'), ofKind('not-a-directory'));
-  await assert.rejects(tree.rename('empty', 'full'), ofKind('not-empty'));
-  await assert.rejects(tree.rename('a', 'b', { flags: NOREPLACE }), ofKind('exists'));
-  await assert.rejects(tree.rename('a', 'c', { flags: WHITEOUT }), ofKind('invalid'));
-  await assert.rejects(tree.rename('a', 'b', { flags: NOREPLACE | EXCHANGE }), ofKind('invalid'));
-  await tree.rename('a', 'b');
-  await tree.rename('full', 'empty');
-  assert.deepEqual(await tree.list(), ['b', 'empty']);
-  assert.equal(await tree.text((await tree.lookup('b'))!.node), 'a');
-  assert.deepEqual(await tree.list(full), ['in']);
+  await assert.rejects(rename(tree, 'absent', 'x'), ofKind('not-found'));
+  await assert.rejects(rename(tree, 'a', 'empty'), ofKind('is-a-directory'));
+  await assert.rejects(rename(tree, 'empty', 'a'), ofKind('not-a-directory'));
+  await assert.rejects(rename(tree, 'empty', 'full'), ofKind('not-empty'));
+  await assert.rejects(rename(tree, 'a', 'b', { flags: NOREPLACE }), ofKind('exists'));
+  await assert.rejects(rename(tree, 'a', 'c', { flags: WHITEOUT }), ofKind('invalid'));
+  await assert.rejects(rename(tree, 'a', 'b', { flags: NOREPLACE | EXCHANGE }), ofKind('invalid'));
+  await rename(tree, 'a', 'b');
+  await rename(tree, 'full', 'empty');
+  assert.deepEqual(await namesIn(tree), ['b', 'empty']);
+  assert.equal(await textOf(tree, (await tree.lookup('b'))!.node), 'a');
+  assert.deepEqual(await namesIn(tree, full), ['in']);
   assert.equal((await tree.stat(empty)).nlink, 0);
   await assert.rejects(tree.create('x', { parent: empty }), ofKind('not-found'));
 });
@@ -64,12 +75,12 @@ test('rename makes no loops and leads into no other group', async (t) => {
   const tree = await TestVfs.make(t);
   const a = await tree.folder('a');
   const inner = await tree.folder('inner', a);
-  await assert.rejects(tree.rename('a', 'x', { into: inner }), ofKind('invalid'));
-  await assert.rejects(tree.rename('a', 'x', { into: a }), ofKind('invalid'));
-  await assert.rejects(tree.rename('inner', 'a', { from: a, flags: EXCHANGE }), ofKind('invalid'));
-  await assert.rejects(tree.rename('a', 'inner', { into: a, flags: EXCHANGE }), ofKind('invalid'));
-  const other = tree.otherGroup('web2');
-  await assert.rejects(tree.rename('a', 'a', { into: other }), ofKind('cross-device'));
+  await assert.rejects(rename(tree, 'a', 'x', { into: inner }), ofKind('invalid'));
+  await assert.rejects(rename(tree, 'a', 'x', { into: a }), ofKind('invalid'));
+  await assert.rejects(rename(tree, 'inner', 'a', { from: a, flags: EXCHANGE }), ofKind('invalid'));
+  await assert.rejects(rename(tree, 'a', 'inner', { into: a, flags: EXCHANGE }), ofKind('invalid'));
+  const other = otherGroup(tree, 'web2');
+  await assert.rejects(rename(tree, 'a', 'a', { into: other }), ofKind('cross-device'));
   const file = await tree.file('f');
   await assert.rejects(async () => tree.vfs.names.link(file, other, b('f')), ofKind('cross-device'));
   await assert.rejects(async () => tree.vfs.names.link(a, tree.current, b('h')), ofKind('not-permitted'));
@@ -80,10 +91,10 @@ test('rename with EXCHANGE swaps two names of any type, link counts included', a
   const [a, c] = [await tree.folder('a'), await tree.folder('c')];
   const inner = await tree.folder('inner', a);
   const file = await tree.file('f', 'file', c);
-  await assert.rejects(tree.rename('a', 'absent', { flags: EXCHANGE }), ofKind('not-found'));
+  await assert.rejects(rename(tree, 'a', 'absent', { flags: EXCHANGE }), ofKind('not-found'));
   const links = async () => [(await tree.stat(a)).nlink, (await tree.stat(c)).nlink];
   assert.deepEqual(await links(), [3, 2]);
-  await tree.rename('inner', 'f', { from: a, into: c, flags: EXCHANGE });
+  await rename(tree, 'inner', 'f', { from: a, into: c, flags: EXCHANGE });
   assert.deepEqual(await links(), [2, 3]);
   assert.deepEqual((await tree.lookup('inner', a))?.node, file);
   assert.deepEqual((await tree.lookup('f', c))?.node, inner);
@@ -94,8 +105,8 @@ test('rename between two names of one inode does nothing', async (t) => {
   const node = await tree.file('a', 'x');
   assert.equal((await tree.vfs.names.link(node, tree.current, b('b'))).nlink, 2);
   const before = await tree.stat(node);
-  await tree.rename('a', 'b');
-  assert.deepEqual(await tree.list(), ['a', 'b']);
+  await rename(tree, 'a', 'b');
+  assert.deepEqual(await namesIn(tree), ['a', 'b']);
   assert.deepEqual(await tree.stat(node), before);
 });
 
@@ -104,7 +115,7 @@ test('names change only in live trees', async (t) => {
   const root = liveNode(1);
   await assert.rejects(tree.create('x', { parent: root }), ofKind('not-permitted'));
   await assert.rejects(async () => tree.vfs.names.unlink(root, b('host')), ofKind('not-permitted'));
-  await assert.rejects(tree.rename('host', 'x', { from: root, into: root }), ofKind('not-permitted'));
+  await assert.rejects(rename(tree, 'host', 'x', { from: root, into: root }), ofKind('not-permitted'));
   await assert.rejects(tree.set(root, { mode: 0o700 }), ofKind('not-permitted'));
   const file = await tree.file('f');
   await assert.rejects(tree.create('x', { parent: file }), ofKind('not-a-directory'));
@@ -125,9 +136,9 @@ test('an unlinked file lives until its last handle is closed and the kernel forg
   await tree.write(handle, 7, ' and more');
   assert.equal((await tree.read(handle)).toString(), 'content and more');
   tree.vfs.names.forget(node, 1);
-  assert.ok(tree.exists(node), 'gone while it is open');
+  assert.ok(exists(tree, node), 'gone while it is open');
   await tree.close(handle);
-  assert.ok(!tree.exists(node));
+  assert.ok(!exists(tree, node));
   await assert.rejects(tree.stat(node), ofKind('stale'));
   assert.deepEqual(tree.store.datastore.catalog.orphans.list(0, 10), []);
 });
@@ -139,9 +150,9 @@ test('an unlinked large file that is forgotten while its close stores bytes ends
   await tree.vfs.names.unlink(tree.current, b('f'));
   const released = tree.vfs.files.release(handle);
   tree.vfs.names.forget(node, 1);
-  assert.ok(tree.exists(node), 'gone while its bytes are being stored');
+  assert.ok(exists(tree, node), 'gone while its bytes are being stored');
   await released;
-  assert.ok(!tree.exists(node));
+  assert.ok(!exists(tree, node));
 });
 
 test('a file with another name, and one that is only forgotten, stay', async (t) => {
@@ -150,7 +161,7 @@ test('a file with another name, and one that is only forgotten, stay', async (t)
   await tree.vfs.names.link(node, tree.current, b('g'));
   await tree.vfs.names.unlink(tree.current, b('f'));
   tree.vfs.names.forget(node, 1);
-  assert.equal(await tree.text(node), 'content');
+  assert.equal(await textOf(tree, node), 'content');
 });
 
 test('orphans of a killed daemon are listed and dropped by the next mount', async (t) => {
@@ -159,9 +170,9 @@ test('orphans of a killed daemon are listed and dropped by the next mount', asyn
   await tree.open(node, O_RDONLY);
   await tree.vfs.names.unlink(tree.current, b('f'));
   await tree.crash();
-  assert.ok(tree.exists(node));
+  assert.ok(exists(tree, node));
   tree.parts.orphans.dropAll();
-  assert.ok(!tree.exists(node));
+  assert.ok(!exists(tree, node));
 });
 
 test('FORGET never fails, also where the store takes no changes', async (t) => {
@@ -171,7 +182,7 @@ test('FORGET never fails, also where the store takes no changes', async (t) => {
   tree.parts.log.fail('it is a test', undefined);
   tree.vfs.names.forget(node, 1);
   tree.parts.orphans.dropAll();
-  assert.ok(tree.exists(node));
+  assert.ok(exists(tree, node));
 });
 
 test('O_TMPFILE makes a file without a name that may get one', async (t) => {
@@ -180,13 +191,13 @@ test('O_TMPFILE makes a file without a name that may get one', async (t) => {
   const [kept, lost] = [await make(), await make()];
   assert.equal(kept.attributes.nlink, 0);
   await tree.write(kept.open.handle, 0, 'kept');
-  assert.deepEqual(await tree.list(), []);
+  assert.deepEqual(await namesIn(tree), []);
   assert.equal((await tree.vfs.names.link(kept.attributes.node, tree.current, b('named'))).nlink, 1);
   await tree.close(kept.open.handle);
   await tree.close(lost.open.handle);
   for (const { attributes } of [kept, lost]) tree.vfs.names.forget(attributes.node, 1);
-  assert.equal(await tree.text(kept.attributes.node), 'kept');
-  assert.ok(!tree.exists(lost.attributes.node));
+  assert.equal(await textOf(tree, kept.attributes.node), 'kept');
+  assert.ok(!exists(tree, lost.attributes.node));
 });
 
 test('a folder is listed in pieces, also while names come and go', async (t) => {
@@ -213,8 +224,8 @@ test('all names survive a kill', async (t) => {
   const tree = await TestVfs.make(t);
   const folder = await tree.folder('d');
   await tree.file('f', 'text', folder);
-  await tree.rename('d', 'e');
+  await rename(tree, 'd', 'e');
   await tree.crash();
-  assert.deepEqual(await tree.list(), ['e']);
-  assert.equal(await tree.text((await tree.lookup('f', folder))!.node), 'text');
+  assert.deepEqual(await namesIn(tree), ['e']);
+  assert.equal(await textOf(tree, (await tree.lookup('f', folder))!.node), 'text');
 });

@@ -1,10 +1,13 @@
 import type { Change } from '../../catalog/change.js';
 import { CairnError, fromSystemError } from '../../core/errors.js';
-import { listFolder, removeFile, syncFolder } from '../../native/files.js';
+import { fileSystemFigures, listFolder, removeFile, syncFolder } from '../../native/files.js';
 import { type JournalBody, JournalFile } from '../../native/journal-file.js';
 import { ByteWriter } from './byte-writer.js';
 import { placed, type RecordContent, writeRecord } from './record.js';
 import { SEGMENT_BYTES, segmentName, segmentOfName } from './segment.js';
+
+/** Segments for which there must be room before one is set aside as a whole. */
+const AMPLE_SEGMENTS = 4;
 
 /**
  * The numbered segments of `.cairn/journal/` and the record appended last (design §3). Appending is synchronous
@@ -22,6 +25,8 @@ export class Journal {
   #last: number;
   #folderChanged = false;
   #closed = false;
+  /** Room set aside for a new segment. */
+  #preallocateBytes = 0;
   #appended = 0;
 
   private constructor(folder: string, existing: readonly number[], lastSequence: number) {
@@ -36,7 +41,9 @@ export class Journal {
    * @param lastSequence that of the last record that counts (replay says)
    */
   static async open(folder: string, lastSequence: number): Promise<Journal> {
-    return new Journal(folder, await listSegments(folder), lastSequence);
+    const journal = new Journal(folder, await listSegments(folder), lastSequence);
+    await journal.#lookAtRoom();
+    return journal;
   }
 
   /** Sequence of the record appended last. */
@@ -84,6 +91,7 @@ export class Journal {
     try {
       await Promise.all(segments.map((segment) => this.#open.get(segment)?.sync()));
       if (folderChanged) await syncFolder(this.#folder);
+      await this.#lookAtRoom();
     } catch (error) {
       throw fromSystemError(error, `sync the journal in ${this.#folder}`);
     }
@@ -115,6 +123,13 @@ export class Journal {
     this.#closed = true;
     for (const file of this.#open.values()) file.close();
     this.#open.clear();
+  }
+
+  /** On a disk that is nearly full a segment would take the room that SQLite needs for its commits. */
+  async #lookAtRoom(): Promise<void> {
+    const figures = await fileSystemFigures(this.#folder).catch(() => undefined);
+    const isAmple = figures !== undefined && figures.availableBytes >= AMPLE_SEGMENTS * SEGMENT_BYTES;
+    this.#preallocateBytes = isAmple ? SEGMENT_BYTES : 0;
   }
 
   #write(
@@ -151,7 +166,7 @@ export class Journal {
 
   #openSegment(segment: number, create: boolean): JournalFile {
     const path = `${this.#folder}/${segmentName(segment)}`;
-    return JournalFile.open(path, { create, preallocateBytes: create ? SEGMENT_BYTES : 0 });
+    return JournalFile.open(path, { create, preallocateBytes: create ? this.#preallocateBytes : 0 });
   }
 }
 

@@ -28,6 +28,7 @@ export class Packer {
   readonly #log: Log;
   #running: Promise<void> | undefined;
   #lastSequence = -1;
+  #stopped = false;
 
   constructor(parts: ContentParts, table: ContentTable, work: PackingWork, log: Log) {
     this.#parts = parts;
@@ -44,7 +45,7 @@ export class Packer {
     const sequence = this.#parts.log.lastSequence;
     const quiet = sequence === this.#lastSequence;
     this.#lastSequence = sequence;
-    if (this.#running !== undefined || this.#parts.log.failure !== undefined) return;
+    if (this.#stopped || this.#running !== undefined || this.#parts.log.failure !== undefined) return;
     if (!quiet && this.#parts.journal.bytes < PRESSURE_BYTES) return;
     if (this.#work.journalRefs.files(0, 1).length === 0) return;
     this.run()
@@ -60,6 +61,12 @@ export class Packer {
       this.#running = undefined;
     });
     return this.#running;
+  }
+
+  /** Packs no more; resolves when the batch under way has ended. For the end of the store. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running?.catch(() => undefined);
   }
 
   async #run(): Promise<void> {
@@ -83,6 +90,7 @@ export class Packer {
   async #attempt(inodes: readonly Readonly<Inode>[], errors: unknown[], work: () => Promise<void>): Promise<void> {
     try {
       await this.#parts.log.backgroundTurn();
+      if (this.#stopped) return;
       await work();
     } catch (error) {
       const { inodes: now } = this.#parts.tree;
@@ -117,7 +125,7 @@ export class Packer {
       current = this.#parts.tree.inodes.find(inode.ino)
     ) {
       if (this.#table.get(inode.ino)?.dirty === true) return;
-      if (!(await recutFile(this.#parts, current))) return;
+      if (this.#stopped || !(await recutFile(this.#parts, current))) return;
       await this.#parts.log.backgroundTurn();
     }
   }

@@ -37,6 +37,8 @@ import {
 import type { GroupServices } from './group-parts.js';
 
 const CURRENT_NAME = Buffer.from('current');
+/** Where the root's ENTRY is in the archives we write: behind FORMAT_VERSION. */
+const SPLIT_ROOT_POSITION = 24;
 
 /**
  * The folders above the live trees: root, types, namespaces and groups. Only groups, namespaces and snapshots are
@@ -69,7 +71,7 @@ export class GroupFolders {
       more.map(async (entry) => ({
         cookie: entry.cookie,
         name: entry.name,
-        attributes: await this.#attributes(folder, entry),
+        attributes: await this.#shownAttributes(folder, entry),
       })),
     );
     return [...stored, ...shown];
@@ -222,6 +224,17 @@ export class GroupFolders {
     };
     this.#parts.log.make({ kind: 'create', parent: parent.ino, name, inode, xattrs: [] });
     return attributesOf(this.#parts, inode);
+  }
+
+  /** As they are, or for a snapshot that cannot be opened those of some folder: the others are listed all the same. */
+  async #shownAttributes(folder: Readonly<Inode>, entry: GroupEntry): Promise<Attributes> {
+    try {
+      return await this.#attributes(folder, entry);
+    } catch (error) {
+      if (entry.kind !== 'snapshot') throw error;
+      const node = { archive: entry.snapshot.archive, position: SPLIT_ROOT_POSITION };
+      return { ...attributesOf(this.#parts, folder), node, nlink: 2 };
+    }
   }
 
   #attributes(folder: Readonly<Inode>, entry: GroupEntry): Attributes | Promise<Attributes> {

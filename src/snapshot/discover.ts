@@ -1,0 +1,122 @@
+import { ROOT_INO } from '../catalog/inode.js';
+import type { Catalog } from '../catalog/open.js';
+import type { ChangeLog } from '../content/change-log.js';
+import { fromSystemError } from '../core/errors.js';
+import { type GroupName, groupPath } from '../core/group.js';
+import type { Log } from '../core/log.js';
+import { formatSnapshotTime, snapshotTimeOf } from '../core/snapshot-time.js';
+import type { Clock } from '../core/time.js';
+import { loadManifest } from '../index/publish.js';
+import { findSnapshot, listGroups, listNamespaces, snapshotPath } from '../index/snapshot-folder.js';
+import { listFolder } from '../native/files.js';
+import { dropIndexFiles } from './index-rows.js';
+import { METADATA_NAME, PAYLOAD_NAME, WHOLE_NAME } from './snapshot-files.js';
+
+/** What looking for snapshots needs of a datastore. */
+export interface DiscoverParts {
+  readonly catalog: Catalog;
+  readonly log: ChangeLog;
+  readonly clock: Clock;
+  readonly messages: Log;
+  /** The datastore's folder. */
+  readonly store: string;
+}
+
+/**
+ * Brings the catalog in line with the snapshots on disk, which are the truth (design §2): finished ones that hold a tree
+ * and that others made (PBS) get a row, and their group one, too; rows of snapshots that others removed go. To be done
+ * when nothing is under way. A snapshot that cannot be read is left out with a warning.
+ */
+export async function discoverSnapshots(parts: DiscoverParts): Promise<void> {
+  for (const namespace of [[], ...(await listNamespaces(parts.store))]) {
+    for (const group of await listGroups(parts.store, namespace)) await discoverIn(parts, group);
+  }
+  for (const { id, name } of parts.catalog.groups.list()) await dropRemoved(parts, id, name);
+}
+
+async function discoverIn(parts: DiscoverParts, group: GroupName): Promise<void> {
+  const known = parts.catalog.groups.findByName(group)?.id;
+  for (const time of await timesOf(parts.store, group)) {
+    if (known !== undefined && parts.catalog.snapshots.findByTime(known, time) !== undefined) continue;
+    try {
+      await adopt(parts, group, time);
+    } catch (error) {
+      parts.messages.warn({ error }, `Snapshot ${snapshotPath(parts.store, group, time)} cannot be shown`);
+    }
+  }
+}
+
+/** Times that name something in the group's folder, oldest first. */
+async function timesOf(store: string, group: GroupName): Promise<number[]> {
+  const path = `${store}/${groupPath(group)}`;
+  try {
+    const names = await listFolder(path);
+    const times = names.map(({ name }) => snapshotTimeOf(name.toString('latin1')));
+    return times.filter((time) => time !== undefined).sort((a, b) => a - b);
+  } catch (error) {
+    throw fromSystemError(error, `list ${path}`);
+  }
+}
+
+async function adopt(parts: DiscoverParts, group: GroupName, time: number): Promise<void> {
+  const found = await findSnapshot(parts.store, group, time);
+  if (found?.finished !== true || !holdsTree(found.files)) return;
+  const { files } = await loadManifest(snapshotPath(parts.store, group, time));
+  const listed = files.map(({ filename, size }) => ({ name: filename, bytes: size }));
+  if (!holdsTree(listed.map(({ name }) => name))) return;
+  parts.catalog.snapshots.add(parts.catalog.groups.findByName(group)?.id ?? makeGroup(parts, group), time, {
+    state: 'finished',
+    files: listed,
+    contentBytes: listed.reduce((sum, { bytes }) => sum + bytes, 0),
+    entries: 0,
+    isProtected: found.isProtected,
+    notes: '',
+    verifyState: 'none',
+    verifiedAt: 0,
+  });
+}
+
+function holdsTree(files: readonly string[]): boolean {
+  return files.includes(WHOLE_NAME) || (files.includes(METADATA_NAME) && files.includes(PAYLOAD_NAME));
+}
+
+/** Makes the group in the catalog, with an empty live tree. @returns its row */
+function makeGroup({ catalog, log, clock }: DiscoverParts, group: GroupName): number {
+  const id = catalog.groups.allocateId();
+  const { seconds, nanoseconds } = clock.now();
+  log.make({
+    kind: 'create-group',
+    group,
+    id,
+    groupIno: catalog.inodes.allocate(),
+    currentIno: catalog.inodes.allocate(),
+    folderInos: missingFolders(catalog, group),
+    ...{ uid: 0, gid: 0, timeSec: seconds, timeNsec: nanoseconds },
+  });
+  return id;
+}
+
+/** Numbers for the folders on the way to the group that the catalog does not have. */
+function missingFolders(catalog: Catalog, group: GroupName): number[] {
+  const inos: number[] = [];
+  let parent: number | undefined = ROOT_INO;
+  for (const name of groupPath(group).split('/').slice(0, -1)) {
+    parent = parent === undefined ? undefined : catalog.names.lookup(parent, Buffer.from(name));
+    if (parent === undefined) inos.push(catalog.inodes.allocate());
+  }
+  return inos;
+}
+
+async function dropRemoved({ catalog, messages, store }: DiscoverParts, id: number, group: GroupName): Promise<void> {
+  for (const { archive, time, state, files } of catalog.snapshots.list(id)) {
+    if (state !== 'finished' || (await findSnapshot(store, group, time))?.finished === true) continue;
+    messages.warn({}, `Snapshot ${groupPath(group)}/${formatSnapshotTime(time)} was removed by somebody else`);
+    dropIndexFiles(
+      catalog,
+      group,
+      time,
+      files.map(({ name }) => name),
+    );
+    catalog.snapshots.remove(archive);
+  }
+}

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ChunkExtent } from '../../src/catalog/extent.js';
+import { CHUNKER_DYNAMIC, CHUNKER_FIXED, type ChunkerKind, STORAGE_PACKED } from '../../src/catalog/inode.js';
+import { PACK_TARGET_BYTES, PACKED_LIMIT_BYTES } from '../../src/chunk/limits.js';
+import { payloadHeader } from '../../src/chunk/payload-header.js';
+import { isUnfit } from '../../src/content/packing/recut.js';
+import { copyCached } from '../../src/native/chunk-cache.js';
+import { heldChunks } from '../../src/native/holds.js';
+import { bodyOf, TestLiveStore } from '../support/live-store.js';
+import { Random } from '../support/random.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const random = new Random(21);
+
+async function write(store: TestLiveStore, ino: number, bytes: Buffer, offset = 0): Promise<void> {
+  const content = store.openFile(ino);
+  for (let at = 0; at < bytes.length; at += MIB) {
+    await content.write(offset + at, bodyOf(bytes.subarray(at, at + MIB)));
+  }
+  await store.live.contents.close(ino);
+}
+
+async function makeFile(
+  store: TestLiveStore,
+  name: string,
+  bytes: Buffer,
+  chunker: ChunkerKind = CHUNKER_DYNAMIC,
+): Promise<number> {
+  const ino = store.makeFile(name, chunker);
+  await write(store, ino, bytes);
+  return ino;
+}
+
+function chunksOf(store: TestLiveStore, ino: number): ChunkExtent[] {
+  const size = store.datastore.catalog.inodes.find(ino)?.size ?? 0;
+  const extents = [...store.datastore.catalog.extents.all(ino)];
+  for (const extent of extents) assert.ok(!isUnfit(extent, size), `${extent.kind} at ${extent.offset} is unfit`);
+  return extents as ChunkExtent[];
+}
+
+function inserts(store: TestLiveStore): number {
+  return store.live.parts.chunks.counters.inserts;
+}
+
+test('small files are packed behind their payload headers into shared chunks, sorted by path', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const contents = ['c', 'a', 'b'].map((name) => ({ name, bytes: random.bytes(1000 + name.charCodeAt(0)) }));
+  const inos = new Map<string, number>();
+  for (const { name, bytes } of contents) inos.set(name, await makeFile(store, name, bytes));
+  assert.equal(store.datastore.catalog.inodes.find(inos.get('a') ?? 0)?.storage, 0, 'packed before it was packed');
+  const before = inserts(store);
+  await store.live.packer.run();
+  assert.equal(inserts(store), before + 1);
+  let at = 0;
+  for (const { name, bytes } of contents.sort((x, y) => x.name.localeCompare(y.name))) {
+    const ino = inos.get(name) ?? 0;
+    assert.equal(store.datastore.catalog.inodes.find(ino)?.storage, STORAGE_PACKED);
+    const [extent, more] = [...store.datastore.catalog.extents.all(ino)];
+    assert.ok(extent?.kind === 'chunk' && more === undefined);
+    assert.equal(extent.at, at + 16);
+    assert.ok((await store.read(ino)).equals(bytes));
+    assert.deepEqual(copyCached(extent.digest, at, 16), payloadHeader(bytes.length));
+    at += 16 + bytes.length;
+  }
+});
+
+test('content seen before takes its piece, in the same run and later ones', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const bytes = random.bytes(5000);
+  const [a, b] = [await makeFile(store, 'a', bytes), await makeFile(store, 'b', bytes)];
+  await store.live.packer.run();
+  const before = inserts(store);
+  const c = await makeFile(store, 'c', bytes);
+  await store.live.packer.run();
+  assert.equal(inserts(store), before);
+  const places = [a, b, c].map((ino) => [...store.datastore.catalog.extents.all(ino)]);
+  assert.deepEqual(places[1], places[0]);
+  assert.deepEqual(places[2], places[0]);
+});
+
+test('packs are closed at file borders at about 256 KiB', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const inos: number[] = [];
+  for (let n = 0; n < 12; n++) inos.push(await makeFile(store, `f${n}`, random.bytes(100 * KIB)));
+  await store.live.packer.run();
+  const lengths = new Map<string, number>();
+  for (const ino of inos) {
+    const extent = store.datastore.catalog.extents.overlapping(ino, 0, 1)[0] as ChunkExtent;
+    lengths.set(Buffer.from(extent.digest).toString('hex'), extent.chunkLength);
+  }
+  assert.equal(lengths.size, 4);
+  for (const length of lengths.values()) assert.ok(length < PACK_TARGET_BYTES + PACKED_LIMIT_BYTES);
+});
+
+test('a file that changes while it is packed keeps the new bytes, and is packed by the next run', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const ino = await makeFile(store, 'f', random.bytes(5000));
+  const packing = store.live.packer.run();
+  const bytes = random.bytes(6000);
+  await write(store, ino, bytes);
+  await packing;
+  assert.ok((await store.read(ino)).equals(bytes));
+  assert.equal(store.datastore.catalog.inodes.find(ino)?.storage, 0);
+  await store.live.packer.run();
+  assert.equal(store.datastore.catalog.inodes.find(ino)?.storage, STORAGE_PACKED);
+  assert.ok((await store.read(ino)).equals(bytes));
+});
+
+test('a change in a large file renews the chunks around it and keeps all others', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const bytes = random.bytes(20 * MIB);
+  const ino = await makeFile(store, 'f', bytes);
+  const before = chunksOf(store, ino);
+  const patch = Buffer.from('patched');
+  await write(store, ino, patch, 9 * MIB);
+  bytes.set(patch, 9 * MIB);
+  await store.live.packer.run();
+  const after = chunksOf(store, ino);
+  const old = new Set(before.map(({ digest }) => Buffer.from(digest).toString('hex')));
+  const renewed = after.filter(({ digest }) => !old.has(Buffer.from(digest).toString('hex')));
+  assert.ok(renewed.length >= 1 && renewed.length <= 4, `${renewed.length} of ${after.length} chunks are new`);
+  assert.ok((await store.read(ino)).equals(bytes));
+  const again = inserts(store);
+  await store.live.packer.run();
+  assert.equal(inserts(store), again, 'cut once more without need');
+});
+
+test('a file is cut the same after small growth as if it had been written at once', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const bytes = random.bytes(7 * MIB);
+  const grown = await makeFile(store, 'grown', bytes.subarray(0, 7 * MIB - 90 * KIB));
+  await write(store, grown, bytes.subarray(7 * MIB - 90 * KIB), 7 * MIB - 90 * KIB);
+  await store.live.packer.run();
+  const whole = await makeFile(store, 'whole', bytes);
+  assert.deepEqual(chunksOf(store, grown), chunksOf(store, whole));
+});
+
+test('holes stay holes, and cutting ends at them', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const ino = store.makeFile('f');
+  await write(store, ino, random.bytes(3 * MIB), MIB);
+  await write(store, ino, random.bytes(200), 9 * MIB);
+  await store.live.packer.run();
+  const extents = chunksOf(store, ino);
+  assert.equal(extents[0]?.offset, MIB);
+  assert.equal(extents.at(-1)?.offset, 9 * MIB);
+  assert.equal(extents.at(-1)?.length, 200);
+  assert.equal(store.datastore.catalog.extents.nextData(ino, 4 * MIB), 9 * MIB);
+});
+
+test('images are cut at multiples of 4 MiB from the start, whatever was written in what order', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const bytes = random.bytes(13 * MIB);
+  const whole = await makeFile(store, 'whole', bytes, CHUNKER_FIXED);
+  const pieces = store.makeFile('pieces', CHUNKER_FIXED);
+  for (const [start, end] of [
+    [5, 6],
+    [0, 3],
+    [3, 5],
+    [6, 11],
+    [11, 13],
+  ] as const) {
+    await write(store, pieces, bytes.subarray(start * MIB, end * MIB), start * MIB);
+    if (end === 5) await store.live.packer.run();
+  }
+  await store.live.packer.run();
+  assert.deepEqual(chunksOf(store, pieces), chunksOf(store, whole));
+  assert.ok((await store.read(pieces)).equals(bytes));
+  const before = inserts(store);
+  await write(store, pieces, Buffer.from('patched'), 6 * MIB);
+  await store.live.packer.run();
+  assert.equal(inserts(store), before + 1);
+});
+
+test('nothing stays held once all is committed', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const held = heldChunks().length;
+  const ino = await makeFile(store, 'large', random.bytes(6 * MIB));
+  await makeFile(store, 'small', random.bytes(600));
+  assert.ok(heldChunks().length > held, 'chunks no commit names are not held');
+  await write(store, ino, random.bytes(60), 3 * MIB);
+  await store.live.packer.run();
+  await store.commitAll();
+  assert.equal(heldChunks().length, held);
+});
