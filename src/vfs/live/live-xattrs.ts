@@ -16,9 +16,19 @@ export function getXattr(parts: LiveParts, node: NodeId, name: Uint8Array): Uint
   const inode = inodeOf(parts, node);
   const value = parts.tree.xattrs.find(inode.ino, name);
   if (value !== undefined) return value;
+  requireNamespace(name);
   // The kernel stops asking for a label no file system here has; absence would be asked again for every file.
   if (SELINUX.equals(name)) throw new CairnError('unsupported', 'No SELinux labels are stored');
   throw new CairnError('no-attribute', 'No such extended attribute');
+}
+
+const NAMESPACES = ['user.', 'trusted.', 'security.'].map((prefix) => Buffer.from(prefix));
+
+/** @throws {CairnError} `unsupported` for a name in no namespace that is kept (xattr(7)) */
+function requireNamespace(name: Uint8Array): void {
+  const known = NAMESPACES.some((prefix) => prefix.equals(name.subarray(0, prefix.length)));
+  if (!known && !isAclName(name))
+    throw new CairnError('unsupported', 'Extended attributes of this namespace are not kept');
 }
 
 export function listXattrs(parts: LiveParts, node: NodeId): readonly Uint8Array[] {
@@ -35,6 +45,7 @@ export function setXattr(
 ): void {
   const inode = inodeOf(parts, node);
   if (inode.group === 0) throw new CairnError('not-permitted', 'Attributes change only inside live trees');
+  requireNamespace(name);
   if (name.length > NAME_MAX_BYTES) throw new CairnError('out-of-range', 'Name of an extended attribute is too long');
   if (value.length > VALUE_MAX_BYTES) throw new CairnError('out-of-range', 'Value is larger than 64 KiB');
   const present = parts.tree.xattrs.find(inode.ino, name) !== undefined;
@@ -71,6 +82,7 @@ function setAcl(parts: LiveParts, node: NodeId, name: Uint8Array, value: Uint8Ar
 
 export function removeXattr(parts: LiveParts, node: NodeId, name: Uint8Array): void {
   const inode = inodeOf(parts, node);
+  requireNamespace(name);
   if (inode.group === 0) throw new CairnError('not-permitted', 'Attributes change only inside live trees');
   if (parts.tree.xattrs.find(inode.ino, name) === undefined) {
     if (isAclName(name)) return;
