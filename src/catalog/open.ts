@@ -61,7 +61,8 @@ export interface Catalog {
 }
 
 /**
- * Makes a catalog with the mount's fixed folders. An empty database, left by an interrupted attempt, is taken over.
+ * Makes a catalog with the mount's fixed folders, which belong to the user of this process, who can so make groups in
+ * them. An empty database, left by an interrupted attempt, is taken over.
  * @param path the database file; its folder exists
  * @throws {CairnError} `exists` where there is a database with tables
  */
@@ -95,7 +96,8 @@ function makeFrame(connection: Connection, now: Timestamp): void {
   const counters = new Counters(connection);
   const frame = { write: <T>(_doing: string, work: () => T) => work(), rollbacks: 0 };
   const tables = makeTables(connection, counters, frame);
-  const owned = { group: 0, uid: 0, gid: 0, timeSec: now.seconds, timeNsec: now.nanoseconds };
+  const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const owned = { group: 0, ...owner, timeSec: now.seconds, timeNsec: now.nanoseconds };
   tables.inodes.insert(frameInode({ ino: ROOT_INO, role: ROLE_ROOT, ...owned }));
   ['host', 'vm', 'ct'].forEach((type, index) => {
     makeFrameFolder(tables, ROOT_INO, type, { ino: ROOT_INO + 1 + index, role: ROLE_TYPE, ...owned });
