@@ -36,6 +36,8 @@ async function asOrdinaryUser(body: (store: TestStore, user: User) => Promise<vo
     if (isRoot) {
       chmodSync(FUSE_DEVICE, deviceMode);
       outputOf('umount', [checkout]);
+      // The user's folder for control sockets, which every daemon of his uses.
+      rmSync(join(tmpdir(), 'cairn-65534'), { recursive: true, force: true });
     }
     rmSync(folder, { recursive: true, force: true });
   }
