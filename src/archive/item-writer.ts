@@ -67,7 +67,9 @@ export class ItemWriter {
   /** The bytes and a NUL behind them. */
   terminated(bytes: Uint8Array): void {
     this.bytes(bytes);
-    this.#buffer[this.#advance(1)] = 0;
+    // First the place: making room may put another buffer in use.
+    const at = this.#advance(1);
+    this.#buffer[at] = 0;
   }
 
   /** Hands on what is left. */
