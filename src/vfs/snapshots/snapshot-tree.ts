@@ -8,6 +8,11 @@ import type { ChunkIndex } from '../../index/chunk-index.js';
 import type { Awaitable } from '../api.js';
 import { ChunkStream, type MetadataCache } from './chunk-stream.js';
 
+/** What one open tree keeps decoded; the kernel caches most of what it asks for. */
+const CACHED_ENTRIES = 4096;
+const CACHED_LIST_BYTES = 4 * 1024 * 1024;
+const CACHED_PAGE_BYTES = 2 * 1024 * 1024;
+
 /** The index files of one snapshot's tree. */
 export interface TreeIndexes {
   readonly metadata: ChunkIndex;
@@ -37,6 +42,8 @@ export async function openSnapshotTree(
     read: (offset, length) => stream.read(offset, length),
     size: stream.size,
     payloadSize: indexes.payload.contentLength,
+    cachedEntries: CACHED_ENTRIES,
+    cachedListBytes: CACHED_LIST_BYTES,
     folderLink: (position) => then(record(position), (found) => found?.folder),
   });
   return { archive, payload: indexes.payload, record };
@@ -48,7 +55,11 @@ async function openAttributes(
   cache: MetadataCache,
 ): Promise<AttributesReader> {
   const stream = new ChunkStream(index, chunks, cache);
-  return AttributesReader.open({ read: (offset, length) => stream.read(offset, length), size: stream.size });
+  return AttributesReader.open({
+    read: (offset, length) => stream.read(offset, length),
+    size: stream.size,
+    cachedPageBytes: CACHED_PAGE_BYTES,
+  });
 }
 
 /** Goes on with a value, at once where it is at hand. */
