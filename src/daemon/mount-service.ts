@@ -16,7 +16,7 @@ import type { WorkerContext, WorkerEndpoint } from './worker-endpoint.js';
 import type { MountState, MountWorkerOptions } from './worker-protocol.js';
 
 /** Decoded file data kept for reads. */
-const CHUNK_CACHE_BYTES = 96 * 1024 * 1024;
+const CHUNK_CACHE_BYTES = 64 * 1024 * 1024;
 
 /** What a mount consists of while it is up. */
 interface Mounted {

@@ -15,7 +15,7 @@ import type { SnapshotNodes } from './snapshot-nodes.js';
 import { openSnapshotTree, type SnapshotTree, type TreeIndexes, then, xattrsOf } from './snapshot-tree.js';
 
 /** Plain bytes of metadata kept for all snapshots together. */
-const METADATA_CACHE_BYTES = 24 * 1024 * 1024;
+const METADATA_CACHE_BYTES = 40 * 1024 * 1024;
 /** Snapshots kept open: each holds its indexes in memory. */
 const OPEN_TREES = 8;
 const BLOCK_BYTES = 512;
