@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include "errors.h"
@@ -14,6 +16,16 @@ namespace {
 
 // Requests handled before timers and promises get their turn.
 constexpr int kBatch = 64;
+// Promises and timers of the thread wait for the end of a batch.
+constexpr uint64_t kBatchNanoseconds = 2'000'000;
+
+// How long to look for the next request before waiting for it: who asked for one thing soon asks for the next, and waking
+// this thread on a halted CPU takes longer than that. With one CPU the client could not run meanwhile.
+uint64_t lingerNanoseconds() {
+  static const uint64_t nanoseconds = std::thread::hardware_concurrency() > 1 ? 60'000 : 0;
+  return nanoseconds;
+}
+
 constexpr size_t kReplyBytes = (1u << 20) + 4096;
 // How long closing waits for a notification that is stuck behind a request.
 constexpr int kUnblockSteps = 200;
@@ -111,8 +123,15 @@ void FuseSession::resume() {
 void FuseSession::receive() {
   const std::shared_ptr<FuseSession> keep = self_;
   CallbackScope scope(*this);
-  for (int handled = 0; handled < kBatch && !ended_ && !closed_ && !paused_; handled++) {
-    if (!receiveOne()) break;
+  const uint64_t latest = uv_hrtime() + kBatchNanoseconds;
+  uint64_t until = latest;
+  for (int handled = 0; handled < kBatch && !ended_ && !closed_ && !paused_;) {
+    if (receiveOne()) {
+      handled++;
+      until = std::min(latest, uv_hrtime() + lingerNanoseconds());
+    } else if (uv_hrtime() >= until || handled == 0) {
+      break;
+    }
   }
   if (!closed_ && callbacks_.batch != nullptr) call(callbacks_.batch, 0, nullptr);
 }
