@@ -150,8 +150,7 @@ export interface FileOperations {
 export interface FolderOperations {
   open(node: NodeId): Awaitable<HandleId>;
   /**
-   * The entries behind `cookie` (0: from the start), at most `limit`; empty at the end. `.` and `..` are
-   * among them. `counted(n)` tells that the kernel was given references to the first n entries but `.` and `..`.
+   * The entries behind `cookie` (0: from the start), at most `limit`; empty at the end. `.` and `..` are among them.
    */
   read(handle: HandleId, cookie: number, limit: number): Awaitable<readonly FolderEntry[]>;
   /** The kernel got one reference to this entry (readdirplus). */

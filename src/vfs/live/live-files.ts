@@ -61,7 +61,6 @@ export function openInode(parts: LiveParts, inode: Readonly<Inode>, flags: numbe
   const handle = parts.openFiles.add({
     ino: inode.ino,
     writable,
-    readable: access !== O_WRONLY,
     direct,
     atimeDue: true,
     privilegesChecked: made,

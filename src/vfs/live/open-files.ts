@@ -5,7 +5,6 @@ import type { HandleId } from '../api.js';
 export interface OpenFile {
   readonly ino: number;
   readonly writable: boolean;
-  readonly readable: boolean;
   /** Opened so that the kernel passes reads and writes straight through. */
   readonly direct: boolean;
   /** Whether a read through this handle may still have to move atime. */
