@@ -7,10 +7,6 @@ export const S_ISUID = 0o4000;
 export const S_ISGID = 0o2000;
 export const S_IXGRP = 0o010;
 
-export function isFolder(mode: number): boolean {
-  return (mode & S_IFMT) === S_IFDIR;
-}
-
 export function isRegular(mode: number): boolean {
   return (mode & S_IFMT) === S_IFREG;
 }

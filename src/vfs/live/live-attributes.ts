@@ -1,10 +1,10 @@
 import type { AttributesChange } from '../../catalog/change.js';
-import type { Inode } from '../../catalog/inode.js';
+import { type Inode, isFolder } from '../../catalog/inode.js';
 import { CairnError } from '../../core/errors.js';
 import type { Timestamp } from '../../core/time.js';
 import { ACL_ACCESS, aclAfterChmod } from '../acl.js';
 import type { AttributeChanges, Attributes, Awaitable, NodeId } from '../api.js';
-import { isFolder, isRegular, isSymlink, S_IFMT, withoutPrivileges } from '../file-mode.js';
+import { isRegular, isSymlink, S_IFMT, withoutPrivileges } from '../file-mode.js';
 import { removeCapability } from './live-files.js';
 import { attributesOf, inodeOf, timeFields } from './live-nodes.js';
 import type { LiveParts } from './live-parts.js';

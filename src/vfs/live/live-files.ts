@@ -1,10 +1,10 @@
 import type { ContentChange } from '../../catalog/change.js';
-import type { Inode } from '../../catalog/inode.js';
+import { type Inode, isFolder } from '../../catalog/inode.js';
 import { storageOf } from '../../content/storage.js';
 import type { ReadPiece, WriteBody } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
 import type { Awaitable, HandleId, NodeId, OpenResult } from '../api.js';
-import { isFolder, isRegular, withoutPrivileges } from '../file-mode.js';
+import { isRegular, withoutPrivileges } from '../file-mode.js';
 import { inodeOf } from './live-nodes.js';
 import type { LiveParts } from './live-parts.js';
 import type { OpenFile } from './open-files.js';

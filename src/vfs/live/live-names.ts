@@ -3,6 +3,7 @@ import {
   CHUNKER_DYNAMIC,
   CHUNKER_FIXED,
   type Inode,
+  isFolder,
   ROLE_GROUP,
   ROLE_NAMESPACE,
   ROLE_NAMESPACES,
@@ -14,7 +15,7 @@ import { chunkerFor } from '../../chunk/chunker-choice.js';
 import { CairnError } from '../../core/errors.js';
 import { ACL_ACCESS, ACL_DEFAULT, inheritAcl } from '../acl.js';
 import type { Attributes, Awaitable, Caller, NodeId, OpenResult } from '../api.js';
-import { isFolder, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID } from '../file-mode.js';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID } from '../file-mode.js';
 import { openInode } from './live-files.js';
 import {
   attributesOf,

@@ -1,10 +1,8 @@
-import type { Inode } from '../../catalog/inode.js';
-import { ROLE_CURRENT, ROLE_ORDINARY } from '../../catalog/inode.js';
+import { type Inode, isFolder, ROLE_CURRENT, ROLE_ORDINARY } from '../../catalog/inode.js';
 import { timesAfterWrite } from '../../content/write-times.js';
 import { CairnError } from '../../core/errors.js';
 import type { Timestamp } from '../../core/time.js';
 import type { Attributes, NodeId } from '../api.js';
-import { isFolder } from '../file-mode.js';
 import type { LiveParts } from './live-parts.js';
 
 /** Longest name, bytes (NAME_MAX). */

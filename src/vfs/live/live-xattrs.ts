@@ -1,7 +1,8 @@
+import { isFolder } from '../../catalog/inode.js';
 import { CairnError } from '../../core/errors.js';
 import { ACL_ACCESS, ACL_DEFAULT, isAclName, modeOfAcl } from '../acl.js';
 import type { NodeId } from '../api.js';
-import { isFolder, isSymlink, S_ISGID } from '../file-mode.js';
+import { isSymlink, S_ISGID } from '../file-mode.js';
 import { inodeOf, timeFields } from './live-nodes.js';
 import type { LiveParts } from './live-parts.js';
 
