@@ -10,7 +10,10 @@ import { endLeftovers, findLeftovers, MARK } from './test-leftovers.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The tiers in the order they run. `limitSeconds` is for one file, `together` how many files run at once. */
+/**
+ * The tiers in the order they run. `limitSeconds` is for one file, `together` how many files run at once;
+ * `onlyWhenNamed` for what is too long to run every time (scripts/torture).
+ */
 const TIERS = {
   unit: { limitSeconds: 120, together: 2 },
   conformance: { limitSeconds: 180, together: 2 },
@@ -19,6 +22,7 @@ const TIERS = {
   posix: { limitSeconds: 300, together: 2 },
   crash: { limitSeconds: 600, together: 1 },
   e2e: { limitSeconds: 600, together: 1 },
+  torture: { limitSeconds: 3 * 3600, together: 1, onlyWhenNamed: true },
 };
 
 function parseCommand() {
@@ -202,7 +206,8 @@ async function main() {
     process.once(signal, () => cleanUp(context).finally(() => process.exit(130)));
   }
   const hasWork = (tier) => context.files.length === 0 || (tier !== 'lint' && filesOf(tier, context.files).length > 0);
-  const wanted = (tier) => hasWork(tier) && (context.only === undefined || context.only.includes(tier));
+  const isMeant = (tier) => context.only?.includes(tier) ?? TIERS[tier]?.onlyWhenNamed !== true;
+  const wanted = (tier) => hasWork(tier) && isMeant(tier);
   const totals = [];
   for (const tier of ['lint', ...Object.keys(TIERS)].filter(wanted)) {
     const start = performance.now();

@@ -7,8 +7,8 @@ import { brokenRelations, dumpCatalog, dumpModel } from '../support/catalog-chec
 import { TreeModel, text } from '../support/catalog-model.js';
 import { RandomChanges, randomFrom } from '../support/catalog-random.js';
 
-/** CAIRN_SEED (or SEED) replays a run, CAIRN_OPERATIONS makes it longer. */
-const seed = Number(process.env.CAIRN_SEED ?? process.env.SEED ?? Date.now() % 1_000_000);
+/** CAIRN_SEED replays a run, CAIRN_OPERATIONS makes it longer. */
+const seed = Number(process.env.CAIRN_SEED ?? Date.now() % 1_000_000);
 const operations = Number(process.env.CAIRN_OPERATIONS ?? 6000);
 const CHANGES_A_ROUND = 300;
 

@@ -38,9 +38,9 @@ export class Random {
   }
 }
 
-/** The seed of this run: `SEED` replays one. Printed, so that a failure can be replayed. */
+/** The seed of this run: `CAIRN_SEED` replays one. Printed, so that a failure can be replayed. */
 export function seedOfRun(t: { diagnostic(message: string): void }): number {
-  const seed = process.env.SEED === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(process.env.SEED);
-  t.diagnostic(`SEED=${seed}`);
+  const seed = Number(process.env.CAIRN_SEED ?? Math.floor(Math.random() * 2 ** 32));
+  t.diagnostic(`CAIRN_SEED=${seed}`);
   return seed;
 }
