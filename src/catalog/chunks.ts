@@ -21,6 +21,26 @@ export interface ListedChunk extends KnownChunk {
   readonly digest: Digest;
 }
 
+/** How far a walk from the chunks verified longest ago came: pass it on to the next step. */
+export interface VerificationPosition {
+  readonly verifiedAt: number;
+  readonly id: number;
+}
+
+/** One step of such a walk. */
+export interface OldestChunks {
+  readonly chunks: readonly ListedChunk[];
+  readonly position: VerificationPosition;
+}
+
+/** How long ago present chunks were verified. Times in seconds since 1970. */
+export interface VerificationFigures {
+  /** Chunks that never were. */
+  readonly never: number;
+  /** When the one verified longest ago was; undefined where none ever was. */
+  readonly oldestAt: number | undefined;
+}
+
 const COLUMNS = 'length, stored, state, verified_at';
 
 function decodeChunk(row: Row, at: number): KnownChunk {
@@ -37,6 +57,9 @@ export class ChunkRows {
   readonly #find;
   readonly #list;
   readonly #inState;
+  readonly #oldest;
+  readonly #due;
+  readonly #firstVerified;
 
   constructor(connection: Connection) {
     this.#find = connection.rows(`SELECT ${COLUMNS} FROM chunks WHERE digest = ?`);
@@ -48,6 +71,15 @@ export class ChunkRows {
       `SELECT digest, ${COLUMNS} FROM chunks INDEXED BY chunks_not_present
        WHERE state > 0 AND state = ? AND digest > ? ORDER BY digest LIMIT ?`,
       'background',
+    );
+    this.#oldest = connection.rows(
+      `SELECT id, digest, ${COLUMNS} FROM chunks
+       WHERE state = 0 AND verified_at < ? AND (verified_at, id) > (?, ?) ORDER BY verified_at, id LIMIT ?`,
+      'background',
+    );
+    this.#due = connection.number('SELECT count(*) FROM chunks WHERE state = 0 AND verified_at < ?', 'background');
+    this.#firstVerified = connection.number(
+      'SELECT verified_at FROM chunks WHERE state = 0 AND verified_at > 0 ORDER BY verified_at LIMIT 1',
     );
   }
 
@@ -66,6 +98,30 @@ export class ChunkRows {
   listLost(state: Exclude<ChunkState, 'present'>, after: Digest, limit: number): ListedChunk[] {
     const rows = this.#inState.all(CHUNK_STATES.indexOf(state), after, limit);
     return rows.map((row) => ({ digest: row[0] as Buffer, ...decodeChunk(row, 1) }));
+  }
+
+  /**
+   * Present chunks last verified before a time (seconds), those verified longest ago (or never) first, equal ones in the
+   * order they came into the store.
+   * @param from the position the step before gave; undefined: from the start
+   */
+  oldestVerified(before: number, from: VerificationPosition | undefined, limit: number): OldestChunks {
+    const start = from ?? { verifiedAt: -1, id: 0 };
+    const rows = this.#oldest.all(before, start.verifiedAt, start.id, limit);
+    const chunks = rows.map((row) => ({ digest: row[1] as Buffer, ...decodeChunk(row, 2) }));
+    const last = rows.at(-1);
+    const position = last === undefined ? start : { verifiedAt: last[5] as number, id: last[0] as number };
+    return { chunks, position };
+  }
+
+  /** How many present chunks were last verified before a time (seconds); about 20 ms for a million. */
+  countVerifiedBefore(before: number): number {
+    return this.#due.get(before) as number;
+  }
+
+  /** Counts those never verified. */
+  verification(): VerificationFigures {
+    return { never: this.countVerifiedBefore(1), oldestAt: this.#firstVerified.get() };
   }
 }
 

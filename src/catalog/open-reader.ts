@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import { CairnError } from '../core/errors.js';
 import { ChunkSets } from './chunk-sets.js';
+import { ChunkUsers } from './chunk-users.js';
 import { ChunkRows } from './chunks.js';
 import { Connection, fromSqliteError } from './connection.js';
 import { MetaRows } from './counters.js';
@@ -34,14 +35,18 @@ export interface CatalogReader {
   readonly orphans: Orphans;
   readonly groups: GroupRows;
   readonly chunks: ChunkRows;
+  readonly chunkUsers: ChunkUsers;
   readonly pieces: PieceRows;
   readonly journalRefs: JournalRefs;
   readonly indexFiles: IndexFileRows;
   readonly sets: ChunkSets;
   readonly snapshots: SnapshotRows;
   figures(): CatalogFigures;
-  /** What SQLite finds wrong with the database, as lines; empty where it is sound. Reads all of it. */
-  damage(): string[];
+  /**
+   * What SQLite finds wrong with the database, as lines; empty where it is sound. Reads all of it.
+   * @param how `quick` leaves out whether indexes agree with their tables
+   */
+  damage(how?: 'quick' | 'whole'): string[];
   readonly statements: Connection['prepared'];
   close(): void;
 }
@@ -79,15 +84,17 @@ function assembleReader(connection: Connection): CatalogReader {
     orphans: new Orphans(connection),
     groups: new GroupRows(connection),
     chunks: new ChunkRows(connection),
+    chunkUsers: new ChunkUsers(connection),
     pieces: new PieceRows(connection),
     journalRefs: new JournalRefs(connection),
     indexFiles: new IndexFileRows(connection),
     sets: new ChunkSets(connection),
     snapshots: new SnapshotRows(connection),
     figures: () => figuresOf(meta.meta(), meta.totals()),
-    damage: () => {
-      const rows = connection.database.pragma('integrity_check(100)') as { integrity_check: string }[];
-      return rows.map((row) => row.integrity_check).filter((line) => line !== 'ok');
+    damage: (how = 'whole') => {
+      const check = how === 'quick' ? 'quick_check' : 'integrity_check';
+      const rows = connection.database.pragma(`${check}(100)`) as Record<string, string>[];
+      return rows.map((row) => row[check] as string).filter((line) => line !== 'ok');
     },
     statements: connection.prepared,
     close: () => connection.database.close(),

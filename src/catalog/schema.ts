@@ -2,7 +2,7 @@ import type Database from 'better-sqlite3';
 import { CairnError } from '../core/errors.js';
 
 /** What `PRAGMA user_version` of a catalog says: the version of `SCHEMA`. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** What `PRAGMA application_id` of a catalog says, so that file(1) and we can tell it from any other database: `Carn`. */
 export const APPLICATION_ID = 0x4361726e;
@@ -132,6 +132,7 @@ CREATE TABLE chunks (
   verified_at INTEGER NOT NULL                                    -- when its digest was last checked, seconds; 0: never
 ) STRICT;
 CREATE INDEX chunks_not_present ON chunks (state, digest) WHERE state > 0;
+CREATE INDEX chunks_by_verification ON chunks (verified_at, id) WHERE state = 0;  -- which to verify next: oldest first
 
 -- Totals of chunks, one row per state. Written with every commit, held in memory in between.
 CREATE TABLE chunk_totals (
@@ -186,7 +187,9 @@ CREATE TABLE snapshots (
 export type Migration = (database: Database.Database) => void;
 
 /** Step n (from 0) lifts version n + 1 to n + 2. */
-export const MIGRATIONS: readonly Migration[] = [];
+export const MIGRATIONS: readonly Migration[] = [
+  (database) => database.exec('CREATE INDEX chunks_by_verification ON chunks (verified_at, id) WHERE state = 0'),
+];
 
 /**
  * Lifts a catalog to the newest version, all steps in one transaction; does nothing where it is there already.
