@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 /** How a command ended. `status` is null where a signal ended it. */
 export interface CommandResult {
@@ -42,6 +43,23 @@ export function outputOf(command: string, args: readonly string[], options: Comm
   const { status, stdout, stderr } = runCommand(command, args, options);
   assert.equal(status, 0, `${command} ${args.join(' ')} ended with ${status}: ${stderr}${stdout.slice(-2000)}`);
   return stdout;
+}
+
+/** Runs a command that must succeed beside whatever else goes on here. */
+export async function outputLater(
+  command: string,
+  args: readonly string[],
+  options: Pick<CommandOptions, 'cwd' | 'limitMilliseconds'> = {},
+): Promise<string> {
+  const { limitMilliseconds = 120_000, ...rest } = options;
+  const limits = { maxBuffer: MAX_OUTPUT_BYTES, timeout: limitMilliseconds, killSignal: 'SIGKILL' } as const;
+  try {
+    return (await promisify(execFile)(command, args, { ...rest, ...limits, encoding: 'latin1' })).stdout;
+  } catch (error) {
+    const { code, signal, stdout, stderr } = error as NodeJS.ErrnoException &
+      Record<'signal' | 'stdout' | 'stderr', string>;
+    assert.fail(`${command} ${args.join(' ')} ended with ${signal ?? code}: ${stderr}${stdout.slice(-2000)}`);
+  }
 }
 
 /** Whether a command is installed here. */
