@@ -18,6 +18,7 @@ import { Children, Picture } from './picture.js';
 import { PieceRows } from './pieces.js';
 import { checkedVersion } from './schema.js';
 import { SnapshotRows } from './snapshots.js';
+import { SpaceUse } from './space-use.js';
 import { type CheckpointFigures, runCheckpoint } from './transactions.js';
 import { Xattrs } from './xattrs.js';
 
@@ -40,6 +41,7 @@ export interface CatalogReader {
   readonly journalRefs: JournalRefs;
   readonly indexFiles: IndexFileRows;
   readonly sets: ChunkSets;
+  readonly space: SpaceUse;
   readonly snapshots: SnapshotRows;
   figures(): CatalogFigures;
   /**
@@ -74,6 +76,7 @@ export function openCatalogReader(path: string): CatalogReader {
 function assembleReader(connection: Connection): CatalogReader {
   const rows = new InodeRows(connection);
   const meta = new MetaRows(connection);
+  const sets = new ChunkSets(connection);
   return {
     picture: new Picture(connection, meta),
     inodes: { find: (ino) => rows.entry(ino)?.inode },
@@ -88,7 +91,8 @@ function assembleReader(connection: Connection): CatalogReader {
     pieces: new PieceRows(connection),
     journalRefs: new JournalRefs(connection),
     indexFiles: new IndexFileRows(connection),
-    sets: new ChunkSets(connection),
+    sets,
+    space: new SpaceUse(connection, sets, meta),
     snapshots: new SnapshotRows(connection),
     figures: () => figuresOf(meta.meta(), meta.totals()),
     damage: (how = 'whole') => {
