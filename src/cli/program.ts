@@ -3,7 +3,10 @@ import { programVersion } from '../daemon/version.js';
 import { addInit } from './init.js';
 import { addMount } from './mount.js';
 import { addSnapshotCreate } from './snapshot-create.js';
+import { addSnapshotForget } from './snapshot-forget.js';
 import { addSnapshotList } from './snapshot-list.js';
+import { addSnapshotMarks } from './snapshot-marks.js';
+import { addSnapshotShow } from './snapshot-show.js';
 import { addStatus } from './status.js';
 import { addSync } from './sync.js';
 import { addUmount } from './umount.js';
@@ -35,8 +38,11 @@ Examples:
   addUmount(program);
   addSync(program);
   addStatus(program);
-  const snapshot = program.command('snapshot').description('make and list snapshots');
+  const snapshot = program.command('snapshot').description('make, list, show, mark and forget snapshots');
   addSnapshotCreate(snapshot);
   addSnapshotList(snapshot);
+  addSnapshotShow(snapshot);
+  addSnapshotForget(snapshot);
+  addSnapshotMarks(snapshot);
   return program;
 }

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import { groupPath } from '../core/group.js';
-import { createLogger } from '../daemon/logger.js';
-import { snapshotUnmounted } from '../daemon/unmounted-snapshot.js';
-import { announcementOf, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
+import { announcementOf, existingStore, optionsOf, surroundings } from './context.js';
 import { print, printJson, shownBytes } from './output.js';
+import { askSnapshots } from './snapshot-asking.js';
 import { chooseGroup } from './store-choice.js';
 
 /** `cairn snapshot create GROUP` */
@@ -26,10 +25,7 @@ Examples:
 async function run(given: string, _: unknown, command: Command): Promise<void> {
   const options = optionsOf<{ json?: boolean }>(command);
   const { store, group } = await chooseGroup(given, options.store, surroundings, mountedGroup);
-  const path = await existingStore(store);
-  const created =
-    (await askIfMounted(path, 'snapshot-create', { group: groupPath(group) })) ??
-    (await snapshotUnmounted(path, group, createLogger('warn')));
+  const created = await askSnapshots(await existingStore(store), 'snapshot-create', { group: groupPath(group) });
   if (options.json) printJson(created);
   else {
     const sizes = `${created.entries} entries, ${shownBytes(created.sizeBytes)}, ${shownBytes(created.addedBytes)} new`;

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import type { SnapshotListed } from '../control/commands.js';
+import type { SnapshotListed } from '../control/snapshot-commands.js';
 import { groupPath } from '../core/group.js';
 import { openDatastoreReader } from '../datastore/open.js';
-import { listFinished } from '../snapshot/list.js';
+import { listWithMarks } from '../snapshot/list.js';
 import { announcementOf, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
 import { print, printJson, printTable, shownBytes } from './output.js';
 import { chooseGroup } from './store-choice.js';
@@ -37,7 +37,7 @@ async function run(given: string | undefined, _: unknown, command: Command): Pro
 async function listUnmounted(store: string, group: string | null): Promise<readonly SnapshotListed[]> {
   const datastore = await openDatastoreReader(store);
   try {
-    return listFinished(datastore.catalog, group);
+    return await listWithMarks(datastore.catalog, datastore.paths.root, group);
   } finally {
     datastore.close();
   }

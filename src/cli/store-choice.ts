@@ -74,7 +74,7 @@ function onlyMounted(mounts: readonly CairnMount[]): string {
 }
 
 /** The innermost mount that holds the path. */
-function mountOf(path: string, mounts: readonly CairnMount[]): CairnMount | undefined {
+export function mountOf(path: string, mounts: readonly CairnMount[]): CairnMount | undefined {
   return mounts
     .filter(({ mountpoint }) => path === mountpoint || path.startsWith(mountpoint + sep))
     .sort((a, b) => a.mountpoint.length - b.mountpoint.length)

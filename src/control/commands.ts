@@ -1,10 +1,8 @@
 import { z } from 'zod';
+import { snapshotCommands } from './snapshot-commands.js';
 
 const count = z.number().int().nonnegative();
 const nothing = z.strictObject({});
-
-/** A group's path as `parseGroupPath` reads it; what is a legal one the daemon says. */
-const groupPath = z.string().min(1).max(1024);
 
 /** Something an operator should know of, in one line. */
 const problem = z.object({ kind: z.string(), message: z.string() });
@@ -29,24 +27,6 @@ const status = z.object({
   chunks: z.object({ loads: count, inserts: count, reuses: count, plainBytes: count, encodedBytes: count }),
 });
 
-const snapshot = z.object({
-  group: z.string(),
-  /** The name of its folder, e.g. 2026-11-20T10:00:00Z. */
-  time: z.string(),
-  /** Sum of the lengths of its files in bytes; null where its manifest does not say. */
-  sizeBytes: count.nullable(),
-  protected: z.boolean(),
-});
-
-const snapshotCreated = z.object({
-  group: z.string(),
-  time: z.string(),
-  entries: count,
-  sizeBytes: count,
-  /** Bytes the snapshot added to the datastore. */
-  addedBytes: count,
-});
-
 /**
  * What a client can ask a daemon for: the arguments and the result of each command. A new command is one entry
  * here and one handler in the daemon.
@@ -62,11 +42,7 @@ export const commands = {
     arguments: z.strictObject({ lazy: z.boolean() }),
     result: nothing,
   },
-  'snapshot-create': { arguments: z.strictObject({ group: groupPath }), result: snapshotCreated },
-  'snapshot-list': {
-    arguments: z.strictObject({ group: groupPath.nullable() }),
-    result: z.object({ snapshots: z.array(snapshot) }),
-  },
+  ...snapshotCommands,
 } as const;
 
 export type CommandName = keyof typeof commands;
@@ -81,5 +57,3 @@ export function isCommandName(name: string): name is CommandName {
 /** What a mounted datastore says about itself. */
 export type Status = z.output<typeof status>;
 export type Problem = z.output<typeof problem>;
-export type SnapshotListed = z.output<typeof snapshot>;
-export type SnapshotCreated = z.output<typeof snapshotCreated>;

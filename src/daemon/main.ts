@@ -8,6 +8,7 @@ import { datastorePaths } from '../datastore/paths.js';
 import { ownSocketPath, prepareSocket, restrictSocket } from './control-socket.js';
 import { MountWorker, type WorkerCallOptions } from './mount-worker-client.js';
 import { cairnMounts, checkMountpoint, realFolderPath, removeMount, removeStaleMounts } from './mounts.js';
+import { passSnapshotCommands } from './snapshot-handlers.js';
 import { programVersion } from './version.js';
 import type { LogEntry, MountWorkerOptions, TransportName } from './worker-protocol.js';
 
@@ -126,8 +127,7 @@ function handlersOf(mounted: Mounted): CommandHandlers {
       await mounted.released;
       return {};
     },
-    'snapshot-create': (args, context) => worker.request('snapshot-create', args, through(context)),
-    'snapshot-list': (args, context) => worker.request('snapshot-list', args, through(context)),
+    ...passSnapshotCommands((command, args, context) => worker.request(command, args, through(context))),
   };
 }
 

@@ -11,6 +11,7 @@ import { mountFuse, unmountFuse } from '../native/fuse-mount.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
 import { openTree } from './open-tree.js';
+import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
 import type { WorkerContext, WorkerEndpoint } from './worker-endpoint.js';
 import type { MountState, MountWorkerOptions } from './worker-protocol.js';
@@ -97,8 +98,7 @@ async function serve(
       await unmountFuse(options.mountpoint, { lazy });
       return {};
     },
-    'snapshot-create': ({ group }) => snapshots.create(parseGroupPath(group)),
-    'snapshot-list': ({ group }) => ({ snapshots: snapshots.list(group) }),
+    ...snapshotHandlers(snapshots),
   });
   await transport.ended;
   upkeep.stop();

@@ -1,20 +1,22 @@
 import type { LiveStore } from '../content/open-live-store.js';
-import type { SnapshotCreated, SnapshotListed } from '../control/commands.js';
+import type { SnapshotCreated, SnapshotListed } from '../control/snapshot-commands.js';
 import { CairnError } from '../core/errors.js';
 import { type GroupName, groupPath } from '../core/group.js';
 import type { Log } from '../core/log.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { systemClock } from '../core/time.js';
+import type { TreeName } from '../core/tree-name.js';
 import type { WritableDatastore } from '../datastore/open.js';
-import { loadIndex } from '../index/index-file.js';
-import { findSnapshot, snapshotPath } from '../index/snapshot-folder.js';
+import { findSnapshot } from '../index/snapshot-folder.js';
 import type { JobWork } from '../snapshot/create/job-protocol.js';
 import { JobThread } from '../snapshot/create/job-thread.js';
 import { type MadeSnapshot, SnapshotMaker } from '../snapshot/create/snapshot-maker.js';
 import { type DiscoverParts, discoverSnapshots } from '../snapshot/discover.js';
+import { requireSnapshot } from '../snapshot/find-snapshot.js';
 import { completeInterrupted, type ForgetParts, forgetSnapshot, removeSnapshotFolder } from '../snapshot/forget.js';
-import { listFinished } from '../snapshot/list.js';
-import { ATTRIBUTES_NAME, METADATA_NAME, PAYLOAD_NAME, WHOLE_NAME } from '../snapshot/snapshot-files.js';
+import { listWithMarks } from '../snapshot/list.js';
+import { SnapshotMarks } from '../snapshot/marks.js';
+import { loadTreeIndexes } from '../snapshot/tree-indexes.js';
 import type { TreeIndexes } from '../vfs/snapshots/snapshot-tree.js';
 
 const JOB_SCRIPT = new URL('./snapshot-worker.js', import.meta.url);
@@ -31,6 +33,8 @@ export class SnapshotService {
   readonly #maker: SnapshotMaker;
   readonly #forget: ForgetParts;
   readonly #discover: DiscoverParts;
+  /** Protection and notes. */
+  readonly marks: SnapshotMarks;
   #changed: SnapshotsChanged = () => undefined;
   #lastWork: JobWork | undefined;
 
@@ -39,6 +43,7 @@ export class SnapshotService {
     this.#datastore = datastore;
     const { durability, parts } = live;
     this.#forget = { catalog, durability, log: parts.log, store: paths.root, forgottenFolder: paths.forgotten };
+    this.marks = new SnapshotMarks(this.#forget);
     this.#discover = { catalog, log: parts.log, clock: systemClock, messages: log, store: paths.root };
     this.#maker = new SnapshotMaker({
       ...{ catalog, log: live.parts.log, contents: live.contents, packer: live.packer },
@@ -91,6 +96,12 @@ export class SnapshotService {
     };
   }
 
+  /** Forgets the snapshot a command names; `latest` is the newest. @throws as `forgetSnapshot` */
+  async forgetNamed(name: TreeName): Promise<void> {
+    const { group, snapshot } = requireSnapshot(this.#datastore.catalog, name);
+    await this.forget(group.name, snapshot.time);
+  }
+
   async forget(group: GroupName, time: number): Promise<void> {
     const forgotten = await forgetSnapshot(this.#forget, group, time);
     const row = this.#datastore.catalog.groups.findByName(group);
@@ -98,8 +109,8 @@ export class SnapshotService {
   }
 
   /** Finished snapshots of one group, or of all, in order of groups and times. */
-  list(group: string | null): SnapshotListed[] {
-    return listFinished(this.#datastore.catalog, group);
+  list(group: string | null): Promise<SnapshotListed[]> {
+    return listWithMarks(this.#datastore.catalog, this.#datastore.paths.root, group);
   }
 
   /** The index files of a snapshot's tree. @throws {CairnError} `stale` where it was forgotten */
@@ -109,17 +120,6 @@ export class SnapshotService {
     const group = snapshot && catalog.groups.find(snapshot.group);
     if (snapshot?.state !== 'finished' || group === undefined)
       throw new CairnError('stale', 'The snapshot was forgotten');
-    const folder = snapshotPath(paths.root, group.name, snapshot.time);
-    const names = snapshot.files.map(({ name }) => name);
-    const load = async (name: string) => (await loadIndex(`${folder}/${name}`)).index;
-    if (!names.includes(METADATA_NAME)) {
-      const whole = await load(WHOLE_NAME);
-      return { metadata: whole, payload: whole, attributes: undefined };
-    }
-    return {
-      metadata: await load(METADATA_NAME),
-      payload: await load(PAYLOAD_NAME),
-      attributes: names.includes(ATTRIBUTES_NAME) ? await load(ATTRIBUTES_NAME) : undefined,
-    };
+    return loadTreeIndexes(paths.root, group.name, snapshot);
   }
 }

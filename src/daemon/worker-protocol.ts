@@ -1,6 +1,7 @@
 import type { ChunkStoreCounters } from '../chunkstore/chunk-store.js';
-import type { Problem, SnapshotCreated, SnapshotListed } from '../control/commands.js';
+import type { Problem } from '../control/commands.js';
 import type { ErrorMessage, Progress } from '../control/messages.js';
+import type { SnapshotWorkerCommands } from './snapshot-handlers.js';
 
 /** How a transport attaches to the kernel. */
 export type TransportName = 'native';
@@ -26,7 +27,7 @@ export interface MountState {
 }
 
 /** What the main thread asks the mount worker for. */
-export interface WorkerCommands {
+export interface WorkerCommands extends SnapshotWorkerCommands {
   status: { arguments: Record<never, never>; result: MountState };
   /** A barrier: resolves when everything answered before is durable. */
   sync: { arguments: Record<never, never>; result: Record<never, never> };
@@ -35,11 +36,6 @@ export interface WorkerCommands {
    * Rejects with `busy` where the mount is in use, unless `lazy`; the mount then goes on.
    */
   unmount: { arguments: { readonly lazy: boolean }; result: Record<never, never> };
-  'snapshot-create': { arguments: { readonly group: string }; result: SnapshotCreated };
-  'snapshot-list': {
-    arguments: { readonly group: string | null };
-    result: { readonly snapshots: SnapshotListed[] };
-  };
 }
 
 export type WorkerCommandName = keyof WorkerCommands;

@@ -4,6 +4,7 @@ import { GROUP_TYPES, type GroupName, groupPath, isLegalId, isLegalNamespace } f
 import { formatSnapshotTime, snapshotTimeOf } from '../core/snapshot-time.js';
 import {
   type FolderName,
+  fileSize,
   linkFile,
   listFolder,
   makeFolders,
@@ -138,6 +139,40 @@ export async function createSnapshotFolder(store: string, group: GroupName, time
   }
   await doing(`create snapshot ${path}`, () => makeFolders([path], FOLDER_MODE));
   return path;
+}
+
+/**
+ * Puts the marker into a snapshot's folder that forbids to forget it (pbs-format §1.5); durable when it resolves.
+ * @throws {CairnError} what writing gives
+ */
+export async function markProtected(folder: string): Promise<void> {
+  const path = `${folder}/${PROTECTED_NAME}`;
+  await doing(`protect ${folder}`, () =>
+    putFile(path, `${path}.tmp_${randomBytes(3).toString('hex')}`, new Uint8Array(0), { mode: FILE_MODE, sync: true }),
+  );
+}
+
+/**
+ * Takes the marker away again; absent is fine. Durable when it resolves.
+ * @throws {CairnError} what removing gives
+ */
+export async function unmarkProtected(folder: string): Promise<void> {
+  await doing(`unprotect ${folder}`, async () => {
+    await removeFile(`${folder}/${PROTECTED_NAME}`);
+    await syncFolder(folder);
+  });
+}
+
+/** Whether the marker is in the snapshot's folder. @throws {CairnError} what looking gives */
+export async function isMarkedProtected(folder: string): Promise<boolean> {
+  try {
+    await fileSize(`${folder}/${PROTECTED_NAME}`);
+    return true;
+  } catch (error) {
+    const failure = fromSystemError(error, `look into ${folder}`);
+    if (failure.kind === 'not-found') return false;
+    throw failure;
+  }
 }
 
 /** The folders from below the store down to `folder`, itself included. */

@@ -24,14 +24,15 @@ export interface DiscoverParts {
 
 /**
  * Brings the catalog in line with the snapshots on disk, which are the truth (design §2): finished ones that hold a tree
- * and that others made (PBS) get a row, and their group one, too; rows of snapshots that others removed go. To be done
+ * and that others made (PBS) get a row, and their group one, too; rows of snapshots that others removed go, those
+ * of snapshots that others protect say so. To be done
  * when nothing is under way. A snapshot that cannot be read is left out with a warning.
  */
 export async function discoverSnapshots(parts: DiscoverParts): Promise<void> {
   for (const namespace of [[], ...(await listNamespaces(parts.store))]) {
     for (const group of await listGroups(parts.store, namespace)) await discoverIn(parts, group);
   }
-  for (const { id, name } of parts.catalog.groups.list()) await dropRemoved(parts, id, name);
+  for (const { id, name } of parts.catalog.groups.list()) await alignRows(parts, id, name);
 }
 
 async function discoverIn(parts: DiscoverParts, group: GroupName): Promise<void> {
@@ -61,7 +62,7 @@ async function timesOf(store: string, group: GroupName): Promise<number[]> {
 async function adopt(parts: DiscoverParts, group: GroupName, time: number): Promise<void> {
   const found = await findSnapshot(parts.store, group, time);
   if (found?.finished !== true || !holdsTree(found.files)) return;
-  const { files } = await loadManifest(snapshotPath(parts.store, group, time));
+  const { files, unprotected } = await loadManifest(snapshotPath(parts.store, group, time));
   const listed = files.map(({ filename, size }) => ({ name: filename, bytes: size }));
   if (!holdsTree(listed.map(({ name }) => name))) return;
   parts.catalog.snapshots.add(parts.catalog.groups.findByName(group)?.id ?? makeGroup(parts, group), time, {
@@ -70,7 +71,7 @@ async function adopt(parts: DiscoverParts, group: GroupName, time: number): Prom
     contentBytes: listed.reduce((sum, { bytes }) => sum + bytes, 0),
     entries: 0,
     isProtected: found.isProtected,
-    notes: '',
+    notes: typeof unprotected.notes === 'string' ? unprotected.notes : '',
     verifyState: 'none',
     verifiedAt: 0,
   });
@@ -107,9 +108,14 @@ function missingFolders(catalog: Catalog, group: GroupName): number[] {
   return inos;
 }
 
-async function dropRemoved({ catalog, messages, store }: DiscoverParts, id: number, group: GroupName): Promise<void> {
-  for (const { archive, time, state, files } of catalog.snapshots.list(id)) {
-    if (state !== 'finished' || (await findSnapshot(store, group, time))?.finished === true) continue;
+async function alignRows({ catalog, messages, store }: DiscoverParts, id: number, group: GroupName): Promise<void> {
+  for (const { archive, time, state, files, isProtected } of catalog.snapshots.list(id)) {
+    if (state !== 'finished') continue;
+    const found = await findSnapshot(store, group, time);
+    if (found?.finished === true) {
+      if (found.isProtected !== isProtected) catalog.snapshots.update(archive, { isProtected: found.isProtected });
+      continue;
+    }
     messages.warn({}, `Snapshot ${groupPath(group)}/${formatSnapshotTime(time)} was removed by somebody else`);
     dropIndexFiles(
       catalog,

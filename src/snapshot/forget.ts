@@ -5,9 +5,10 @@ import type { ChangeLog } from '../content/change-log.js';
 import type { Durability } from '../content/durability.js';
 import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
 import { type GroupName, groupPath } from '../core/group.js';
-import { formatSnapshotTime } from '../core/snapshot-time.js';
-import { snapshotPath } from '../index/snapshot-folder.js';
+import { formatTreeName, type TreeName } from '../core/tree-name.js';
+import { isMarkedProtected, snapshotPath } from '../index/snapshot-folder.js';
 import { syncFolder } from '../native/files.js';
+import { type FoundSnapshot, requireSnapshot, type SnapshotFinder } from './find-snapshot.js';
 import { dropIndexFiles } from './index-rows.js';
 
 /** What forgetting needs of a datastore. */
@@ -28,15 +29,30 @@ export interface ForgetParts {
  */
 export async function forgetSnapshot(parts: ForgetParts, group: GroupName, time: number): Promise<number> {
   parts.log.requireWorking();
-  const groupRow = parts.catalog.groups.findByName(group);
-  const snapshot = groupRow && parts.catalog.snapshots.findByTime(groupRow.id, time);
-  const name = `${groupPath(group)}/${formatSnapshotTime(time)}`;
-  if (snapshot?.state !== 'finished') throw new CairnError('not-found', `There is no snapshot ${name}`);
-  if (snapshot.isProtected) throw new CairnError('not-permitted', `Snapshot ${name} is protected`);
+  const { snapshot } = await requireForgettable(parts.catalog, parts.store, { group, which: time });
   parts.catalog.snapshots.update(snapshot.archive, { state: 'forgetting' });
   await parts.durability.commitDurably();
   await complete(parts, group, snapshot);
   return snapshot.archive;
+}
+
+/**
+ * The snapshot, if it may be forgotten.
+ * @param store the datastore's folder
+ * @throws {CairnError} `not-found`, `not-permitted` where it is protected
+ */
+export async function requireForgettable(
+  catalog: SnapshotFinder,
+  store: string,
+  name: TreeName,
+): Promise<FoundSnapshot> {
+  const { group, snapshot } = requireSnapshot(catalog, name);
+  // Others (PBS) protect by the file alone.
+  const marked = await isMarkedProtected(snapshotPath(store, group.name, snapshot.time));
+  const now = requireSnapshot(catalog, { group: group.name, which: snapshot.time });
+  if (!marked && !now.snapshot.isProtected) return now;
+  const shown = formatTreeName({ group: group.name, which: snapshot.time });
+  throw new CairnError('not-permitted', `Snapshot ${shown} is protected: "cairn snapshot unprotect" allows it`);
 }
 
 /**

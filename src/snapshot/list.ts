@@ -3,6 +3,7 @@ import type { SnapshotRows } from '../catalog/snapshots.js';
 import { CairnError } from '../core/errors.js';
 import { groupPath, parseGroupPath } from '../core/group.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
+import { isMarkedProtected } from '../index/snapshot-folder.js';
 
 /** A finished snapshot as lists show it. */
 export interface ListedSnapshot {
@@ -18,6 +19,22 @@ export interface ListedSnapshot {
 export interface SnapshotSources {
   readonly groups: Pick<GroupRows, 'list'>;
   readonly snapshots: Pick<SnapshotRows, 'list'>;
+}
+
+/**
+ * As `listFinished`, but whether a snapshot is protected is read from its folder, where others (PBS) mark it, too.
+ * @param store the datastore's folder
+ */
+export async function listWithMarks(
+  sources: SnapshotSources,
+  store: string,
+  group: string | null,
+): Promise<ListedSnapshot[]> {
+  const listed = listFinished(sources, group);
+  const marks = await Promise.all(
+    listed.map((snapshot) => isMarkedProtected(`${store}/${snapshot.group}/${snapshot.time}`)),
+  );
+  return listed.map((snapshot, i) => ({ ...snapshot, protected: marks[i] === true }));
 }
 
 /**

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CairnError } from '../../src/core/errors.js';
+import { passSnapshotCommands } from '../../src/daemon/snapshot-handlers.js';
 import { WorkerEndpoint, type WorkerHandlers } from '../../src/daemon/worker-endpoint.js';
 import type { MountWorkerOptions } from '../../src/daemon/worker-protocol.js';
 
@@ -38,6 +39,9 @@ const handlers: WorkerHandlers = {
     setImmediate(() => endpoint.ended());
     return {};
   },
+  ...passSnapshotCommands((command) => {
+    throw new CairnError('unsupported', `The fake worker does not know ${command}`);
+  }),
   'snapshot-create': ({ group }) => ({ group, time: '2026-11-20T10:00:00Z', entries: 3, sizeBytes: 2, addedBytes: 1 }),
   'snapshot-list': () => ({ snapshots: [] }),
 };

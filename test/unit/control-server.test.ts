@@ -8,6 +8,7 @@ import { callDaemon } from '../../src/control/client.js';
 import { MAX_REQUEST_BYTES, PROTOCOL_VERSION, type Progress } from '../../src/control/messages.js';
 import { type CommandHandlers, ControlServer } from '../../src/control/server.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
+import { passSnapshotCommands } from '../../src/daemon/snapshot-handlers.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const isKind = (kind: ErrorKind) => (error: unknown) => error instanceof CairnError && error.kind === kind;
@@ -21,8 +22,7 @@ const noHandlers: CommandHandlers = {
   status: refuse,
   sync: refuse,
   unmount: refuse,
-  'snapshot-create': refuse,
-  'snapshot-list': refuse,
+  ...passSnapshotCommands(refuse),
 };
 
 async function serve(t: TestContext, handlers: Partial<CommandHandlers>) {

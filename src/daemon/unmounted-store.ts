@@ -1,9 +1,13 @@
 import { openLiveStore } from '../content/open-live-store.js';
-import type { SnapshotCreated } from '../control/commands.js';
-import type { GroupName } from '../core/group.js';
+import type {
+  SnapshotCommandArguments,
+  SnapshotCommandName,
+  SnapshotCommandResult,
+} from '../control/snapshot-commands.js';
 import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
 import { openDatastore } from '../datastore/open.js';
+import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
 
 /** Nobody asks for anything meanwhile, and closing the catalog copies its log. */
@@ -11,10 +15,19 @@ const NO_GATE = { pause: () => undefined, resume: () => undefined };
 const NO_CHECKPOINTS = { betweenTransactions: () => undefined, committed: () => undefined };
 
 /**
- * Makes a snapshot of a datastore that is not mounted, in this process.
- * @throws {CairnError} `busy` where another process has the datastore, and what making a snapshot gives
+ * Runs a command on snapshots of a datastore that is not mounted, in this process.
+ * @throws {CairnError} `busy` where another process has the datastore, and what the command gives
  */
-export async function snapshotUnmounted(store: string, group: GroupName, log: Log): Promise<SnapshotCreated> {
+export function runUnmounted<C extends SnapshotCommandName>(
+  store: string,
+  command: C,
+  args: SnapshotCommandArguments<C>,
+  log: Log,
+): Promise<SnapshotCommandResult<C>> {
+  return withUnmounted(store, log, async (snapshots) => snapshotHandlers(snapshots)[command](args, undefined));
+}
+
+async function withUnmounted<T>(store: string, log: Log, work: (snapshots: SnapshotService) => Promise<T>): Promise<T> {
   const datastore = await openDatastore(store);
   try {
     const live = await openLiveStore({
@@ -31,10 +44,10 @@ export async function snapshotUnmounted(store: string, group: GroupName, log: Lo
     try {
       const snapshots = new SnapshotService(datastore, live, log);
       await snapshots.completeInterrupted();
-      const made = await snapshots.create(group);
+      const done = await work(snapshots);
       await snapshots.end();
       await live.durability.commitDurably();
-      return made;
+      return done;
     } finally {
       live.close();
     }

@@ -1,0 +1,22 @@
+import type {
+  SnapshotCommandArguments,
+  SnapshotCommandName,
+  SnapshotCommandResult,
+} from '../control/snapshot-commands.js';
+import { createLogger } from '../daemon/logger.js';
+import { runUnmounted } from '../daemon/unmounted-store.js';
+import { askIfMounted } from './context.js';
+
+/**
+ * Runs a command on snapshots: by the daemon where the datastore is mounted, else here.
+ * @throws {CairnError} `busy` where another process has the datastore, and what the command gives
+ */
+export async function askSnapshots<C extends SnapshotCommandName>(
+  store: string,
+  command: C,
+  args: SnapshotCommandArguments<C>,
+): Promise<SnapshotCommandResult<C>> {
+  const answer = await askIfMounted(store, command, args as never);
+  if (answer !== undefined) return answer as SnapshotCommandResult<C>;
+  return runUnmounted(store, command, args, createLogger('warn'));
+}

@@ -1,0 +1,95 @@
+import type { Catalog } from '../catalog/open.js';
+import type { ChangeLog } from '../content/change-log.js';
+import type { Durability } from '../content/durability.js';
+import { CairnError } from '../core/errors.js';
+import { formatTreeName, type TreeName } from '../core/tree-name.js';
+import { withUnprotected } from '../index/manifest.js';
+import { loadManifest, putManifest } from '../index/publish.js';
+import { markProtected, snapshotPath, unmarkProtected } from '../index/snapshot-folder.js';
+import { type FoundSnapshot, requireSnapshot } from './find-snapshot.js';
+
+/** What marking snapshots needs of a datastore. */
+export interface MarkParts {
+  readonly catalog: Catalog;
+  readonly log: Pick<ChangeLog, 'requireWorking'>;
+  readonly durability: Pick<Durability, 'commitDurably'>;
+  /** The datastore's folder. */
+  readonly store: string;
+}
+
+/** Longest notes, bytes of UTF-8: they are part of the manifest, which is read whole. */
+const MAX_NOTES_BYTES = 32 * 1024;
+
+/** Forbids to forget snapshots or allows it, and writes notes to them; one manifest is rewritten at a time. */
+export class SnapshotMarks {
+  readonly #parts: MarkParts;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(parts: MarkParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Puts PBS's marker into the snapshot's folder, or takes it away, and notes it in the catalog. Durable when it resolves.
+   * @throws {CairnError} `not-found`, `read-only`, and what writing gives
+   */
+  async protect(name: TreeName, isProtected: boolean): Promise<void> {
+    const { catalog, durability, log, store } = this.#parts;
+    log.requireWorking();
+    const { group, snapshot } = requireSnapshot(catalog, name);
+    const folder = snapshotPath(store, group.name, snapshot.time);
+    if (isProtected) {
+      // The row comes first: from here on nobody begins to forget it.
+      catalog.snapshots.update(snapshot.archive, { isProtected });
+      try {
+        await markProtected(folder);
+      } catch (error) {
+        catalog.snapshots.update(snapshot.archive, { isProtected: snapshot.isProtected });
+        throw error;
+      }
+    } else {
+      await unmarkProtected(folder);
+      requireSnapshot(catalog, { group: group.name, which: snapshot.time });
+      catalog.snapshots.update(snapshot.archive, { isProtected });
+    }
+    await durability.commitDurably();
+  }
+
+  /**
+   * Sets the notes in the manifest's unsigned part, as PBS does, and in the catalog; empty ones are removed.
+   * @throws {CairnError} `not-found`, `too-large`, `read-only`, `corrupt` manifest, and what writing gives
+   */
+  note(name: TreeName, text: string): Promise<void> {
+    const noting = this.#last.then(() => this.#note(name, text));
+    this.#last = noting.catch(() => undefined);
+    return noting;
+  }
+
+  async #note(name: TreeName, text: string): Promise<void> {
+    const { catalog, durability, log, store } = this.#parts;
+    log.requireWorking();
+    if (Buffer.byteLength(text) > MAX_NOTES_BYTES) {
+      throw new CairnError('too-large', `The notes are longer than ${MAX_NOTES_BYTES} bytes`);
+    }
+    const { group, snapshot } = requireSnapshot(catalog, name);
+    const folder = snapshotPath(store, group.name, snapshot.time);
+    const manifest = await loadManifest(folder);
+    const { notes: _before, ...rest } = manifest.unprotected;
+    await putManifest(folder, withUnprotected(manifest, text === '' ? rest : { ...rest, notes: text }));
+    if (catalog.snapshots.find(snapshot.archive) === undefined) {
+      throw new CairnError('not-found', `Snapshot ${formatTreeName(name)} was forgotten meanwhile`);
+    }
+    catalog.snapshots.update(snapshot.archive, { notes: text });
+    await durability.commitDurably();
+  }
+}
+
+/**
+ * The notes of a snapshot as its manifest has them; empty where it has none.
+ * @param store the datastore's folder
+ * @throws {CairnError} `corrupt`, and what reading gives
+ */
+export async function readNotes(store: string, { group, snapshot }: FoundSnapshot): Promise<string> {
+  const { notes } = (await loadManifest(snapshotPath(store, group.name, snapshot.time))).unprotected;
+  return typeof notes === 'string' ? notes : '';
+}
