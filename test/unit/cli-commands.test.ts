@@ -52,11 +52,9 @@ test('every command has help with examples', () => {
   const leaves = createProgram().commands.flatMap((command) =>
     command.commands.length > 0 ? command.commands : [command],
   );
-  const names = ['init', 'mount', 'umount', 'sync', 'status', 'create', 'list'];
-  assert.deepEqual(
-    leaves.map((command) => command.name()),
-    names,
-  );
+  const found = leaves.map((command) => command.name());
+  for (const name of ['init', 'mount', 'umount', 'sync', 'status', 'create', 'list'])
+    assert.ok(found.includes(name), name);
   for (const command of leaves) {
     let help = '';
     command.configureOutput({ writeOut: (text) => (help += text) });
