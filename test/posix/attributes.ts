@@ -144,6 +144,17 @@ print(all(os.getxattr(args[0], 'user.%03d' % i) == b'%d' % i for i in range(100)
       });
     },
 
+    'trusted attributes are listed to root alone': (folder) => {
+      chmodSync(folder, 0o755);
+      const path = newFile(folder);
+      setXattr(path, 'trusted.a', '01');
+      setXattr(path, 'user.a', '01');
+      const list = 'print(sorted(os.listxattr(args[0])))';
+      const listToUser = `os.setgid(${NOBODY}); os.setuid(${NOBODY}); ${list}`;
+      assert.equal(python(list, path), "['trusted.a', 'user.a']");
+      assert.equal(python(listToUser, path), "['user.a']");
+    },
+
     'file capabilities are kept, and lost when the file is written': (folder) => {
       const path = join(folder, 'program');
       copyFileSync('/bin/true', path);

@@ -22,8 +22,22 @@ const VALUE: Encoding<Uint8Array, number> = {
   },
 };
 
-const NAMES: Encoding<readonly Uint8Array[], number> = {
-  encode(out, names, size) {
+const TRUSTED = Buffer.from('trusted.');
+
+/** What xattr(7) shows this user: attributes for administrators are listed to nobody else. */
+function shownTo(uid: number, names: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (uid === 0) return names;
+  return names.filter((name) => !TRUSTED.equals(name.subarray(0, TRUSTED.length)));
+}
+
+interface ListCall {
+  readonly size: number;
+  readonly uid: number;
+}
+
+const NAMES: Encoding<readonly Uint8Array[], ListCall> = {
+  encode(out, all, { size, uid }) {
+    const names = shownTo(uid, all);
     const length = names.reduce((sum, name) => sum + name.length + 1, 0);
     const errno = roomErrno(length, size);
     if (errno > 0) return -errno;
@@ -46,8 +60,8 @@ export function getXattr(exchange: Exchange): void {
 
 export function listXattrs(exchange: Exchange): void {
   const { request, vfs } = exchange;
-  const size = decodeListXattr(request);
-  exchange.answer(vfs.xattrs.list(request.node()), NAMES, size);
+  const call = { size: decodeListXattr(request), uid: request.caller().uid };
+  exchange.answer(vfs.xattrs.list(request.node()), NAMES, call);
 }
 
 export function setXattr(exchange: Exchange): void {
