@@ -22,6 +22,7 @@ export function applyContent(tables: Tables, change: ContentChange): boolean {
   }
   checkExtents(change);
   const size = isSwap ? entry.inode.size : checkedCount(change.size, 'size');
+  if (isSwap) checkSwap(tables, change, entry);
   const kept = withoutReplaced(tables, change, entry, size);
   const held = insertExtents(tables, change, kept, size);
   const { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = isSwap ? entry.inode : change;
@@ -30,6 +31,20 @@ export function applyContent(tables: Tables, change: ContentChange): boolean {
   const times = { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec };
   tables.inodes.update(entry, { size, allocated: held.bytes, storage, chunker, version, ...times }, held);
   return true;
+}
+
+/** A swap gives bytes other places: one that would make a hole of data is a mistake of whoever made it. */
+function checkSwap(tables: Tables, { ino, start, end, extents }: ContentChange, { inode, list }: InodeEntry): void {
+  const isWhole = start === 0 && end >= inode.size;
+  const before = isWhole ? inode.allocated : tables.extents.bytesWithin(list, start, end);
+  const after = extents.reduce(
+    (sum, { offset, length }) => sum + Math.max(0, Math.min(length, inode.size - offset)),
+    0,
+  );
+  if (after < before) {
+    const what = `[${start}, ${end}) of inode ${ino}, which has ${before} bytes there`;
+    throw new CairnError('corrupt', `A change gives ${after} bytes other places in ${what}`);
+  }
 }
 
 /** What stays of the old extents. */

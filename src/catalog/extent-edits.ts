@@ -90,6 +90,15 @@ export class ExtentEdits {
     return plus(this.#clearLeft(list, start, end), this.#clearInside(list, start, end));
   }
 
+  /** How many bytes of [start, end) are no hole. */
+  bytesWithin(list: number, start: number, end: number): number {
+    const left = placed(this.#before.get(list, start));
+    const reached = left === undefined ? start : Math.min(left.offset + left.length, end);
+    const last = placed(this.#last.get(list, start, end));
+    const over = last === undefined ? 0 : Math.max(0, last.offset + last.length - end);
+    return Math.max(0, reached - start) + this.#held(list, start, end).bytes - over;
+  }
+
   /**
    * Cuts off what lies at `size` and behind; `held` is what the list holds. Where that is many rows, the few in
    * front go on in a new list and the old one is queued; those of a shared list do so anyway. (Many behind and

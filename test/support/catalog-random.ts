@@ -203,7 +203,7 @@ export class RandomChanges {
     const size = isTruncation || this.#random(5) === 0 ? this.#random(MAX_FILE_BYTES) : Math.max(old, end);
     const { timeSec, timeNsec } = this.#time();
     return {
-      ...{ kind: 'content', ino, start, end, size, extents: this.#extents(start, end) },
+      ...{ kind: 'content', ino, start, end, size, extents: this.#extents(start, end, isSwap) },
       ...{ storage: this.#random(3) as Storage, chunker: this.#random(2) as ChunkerKind },
       ...{ mtimeSec: timeSec, mtimeNsec: timeNsec, ctimeSec: timeSec + 1, ctimeNsec: 1 },
       ...(isSwap ? { ifVersion: version - (this.#random(4) === 0 ? 1 : 0) } : {}),
@@ -211,15 +211,17 @@ export class RandomChanges {
     };
   }
 
-  #extents(start: number, end: number): Extent[] {
+  /** @param dense without holes: a swap must not make one of data */
+  #extents(start: number, end: number, dense: boolean): Extent[] {
     const extents: Extent[] = [];
-    for (let offset = start + this.#random(3) * this.#random(20); offset < end; ) {
+    const gap = () => (dense ? 0 : this.#random(3) * this.#random(30));
+    for (let offset = start + gap(); offset < end; ) {
       const length = Math.min(end - offset, 1 + this.#random(this.#random(3) === 0 ? 400 : 40));
       const at = this.#random(600);
       const lengths = { chunkLength: 1000, storedLength: 400 };
       if (this.#random(2) === 0) extents.push({ kind: 'journal', offset, length, segment: this.#random(5), at });
       else extents.push({ kind: 'chunk', offset, length, digest: digestOf(`${this.#random(30)}`), at, ...lengths });
-      offset += length + this.#random(3) * this.#random(30);
+      offset += length + gap();
     }
     return extents;
   }

@@ -104,6 +104,22 @@ test('a swap is refused unless the version fits, and leaves size and times alone
   assert.deepEqual(extentsOf(catalog, ino), [`0+100 ${A}@0`]);
 });
 
+test('a swap that would make a hole of data is refused', (t) => {
+  const { catalog, ino } = fileOf(t, 300);
+  catalog.apply(content(ino, 300, 900, [journalExtent(300, 600, 1)], 1000));
+  const before = extentsOf(catalog, ino);
+  const refused = (start: number, end: number, extents: Parameters<typeof content>[3]): void => {
+    const swap = { ...content(ino, start, end, extents, 1000), ifVersion: 2 };
+    assert.throws(() => catalog.apply(swap), ofKind('corrupt'));
+    assert.deepEqual(extentsOf(catalog, ino), before);
+  };
+  refused(300, 900, []);
+  refused(200, 400, [chunkExtent(200, 199, 'b')]);
+  refused(0, 1000, [chunkExtent(0, 899, 'b')]);
+  const swap = content(ino, 200, 900, [chunkExtent(200, 700, 'b')], 1000);
+  assert.equal(catalog.apply({ ...swap, ifVersion: 2 }), true);
+});
+
 test('a change makes its chunks and pieces known', (t) => {
   const { catalog, ino } = fileOf(t, 0);
   const packed = content(ino, 0, 100, [chunkExtent(0, 100, 'pack', 16)], 100);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Change } from '../../src/catalog/change.js';
 import type { ChunkExtent } from '../../src/catalog/extent.js';
 import { CHUNKER_DYNAMIC, CHUNKER_FIXED, type ChunkerKind, STORAGE_PACKED } from '../../src/catalog/inode.js';
 import { PACK_TARGET_BYTES, PACKED_LIMIT_BYTES } from '../../src/chunk/limits.js';
 import { payloadHeader } from '../../src/chunk/payload-header.js';
-import { isUnfit } from '../../src/content/packing/recut.js';
+import { isUnfit, recutFile } from '../../src/content/packing/recut.js';
 import { copyCached } from '../../src/native/chunk-cache.js';
 import { heldChunks } from '../../src/native/holds.js';
 import { bodyOf, TestLiveStore } from '../support/live-store.js';
@@ -184,4 +185,27 @@ test('nothing stays held once all is committed', async (t) => {
   await store.live.packer.run();
   await store.commitAll();
   assert.equal(heldChunks().length, held);
+});
+
+test('what a recut gives out keeps its pieces: a snapshot job swaps them into the live tree later', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const ino = await makeFile(store, 'grows', random.bytes(PACKED_LIMIT_BYTES));
+  await write(store, ino, random.bytes(10 * KIB), PACKED_LIMIT_BYTES);
+  const made: Change[] = [];
+  const { parts } = store.live;
+  const inode = store.datastore.catalog.inodes.find(ino);
+  assert.ok(inode !== undefined);
+  const log = {
+    make: (change: Change) => {
+      made.push(change);
+      return true;
+    },
+  };
+  await recutFile({ ...parts, tree: { extents: store.datastore.catalog.extents }, log }, inode);
+  const [change] = made;
+  assert.ok(change?.kind === 'content');
+  const bytes = change.extents.reduce((sum, { length }) => sum + length, 0);
+  assert.equal(bytes, change.end - change.start);
+  assert.ok(parts.log.make(change));
+  assert.equal(store.datastore.catalog.inodes.find(ino)?.allocated, PACKED_LIMIT_BYTES + 10 * KIB);
 });

@@ -24,22 +24,23 @@ export async function recutFile(parts: PackingParts, inode: Readonly<Inode>): Pr
   if (dirty === undefined) return false;
   const file = { ...inode };
   const draft = new Draft();
-  const held: ChunkExtent[] = [];
+  const stored: ChunkExtent[] = [];
+  let handedOver = false;
   try {
     const { start, cuts, end } = await cutAnew(parts, file, dirty, draft);
     let at = start;
     for (const cut of cuts) {
-      held.push(await parts.sink.store(draft, at, at + cut.length, cut.digest));
+      stored.push(await parts.sink.store(draft, at, at + cut.length, cut.digest));
       at += cut.length;
     }
-    const swapped = parts.log.make(swapOf(file, start, end, held));
-    for (const { digest } of held.splice(0)) {
-      if (swapped) parts.sink.named(digest);
+    handedOver = parts.log.make(swapOf(file, start, end, stored));
+    return handedOver;
+  } finally {
+    // The list itself is part of the change by now, which a snapshot job keeps for later.
+    for (const { digest } of stored) {
+      if (handedOver) parts.sink.named(digest);
       else parts.sink.release(digest);
     }
-    return swapped;
-  } finally {
-    for (const { digest } of held) parts.sink.release(digest);
     draft.dispose();
   }
 }
