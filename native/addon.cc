@@ -24,6 +24,7 @@ Napi::Object initAddon(Napi::Env env, Napi::Object exports) {
   cairn::initBlob(env, exports);
   cairn::initChunkCache(env, exports);
   cairn::initChunker(env, exports);
+  cairn::initDigestLocks(env, exports);
   cairn::initDraft(env, exports);
   cairn::initFiles(env, exports);
   cairn::initHash(env, exports);

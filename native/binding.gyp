@@ -5,6 +5,7 @@
       "sources": [
         "addon.cc",
         "arguments.cc",
+        "async_lock.cc",
         "blob.cc",
         "blob_binding.cc",
         "chunk_cache.cc",
@@ -12,6 +13,7 @@
         "chunker.cc",
         "chunker_binding.cc",
         "digest.cc",
+        "digest_locks.cc",
         "draft.cc",
         "draft_binding.cc",
         "errors.cc",

@@ -8,6 +8,7 @@ namespace cairn {
 void initBlob(Napi::Env env, Napi::Object exports);
 void initChunkCache(Napi::Env env, Napi::Object exports);
 void initChunker(Napi::Env env, Napi::Object exports);
+void initDigestLocks(Napi::Env env, Napi::Object exports);
 void initDraft(Napi::Env env, Napi::Object exports);
 void initFiles(Napi::Env env, Napi::Object exports);
 void initHash(Napi::Env env, Napi::Object exports);

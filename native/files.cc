@@ -147,6 +147,27 @@ void renameFile(const std::string& from, const std::string& to) {
   if (rename(from.c_str(), to.c_str()) != 0) throw SystemError(errno, "rename", from, to);
 }
 
+std::vector<bool> renameFiles(const std::vector<std::string>& from, const std::vector<std::string>& to) {
+  std::vector<bool> renamed;
+  renamed.reserve(from.size());
+  for (size_t at = 0; at < from.size(); at++) {
+    const bool done = rename(from[at].c_str(), to[at].c_str()) == 0;
+    // The folder renamed into may be what is missing.
+    if (!done && (errno != ENOENT || access(from[at].c_str(), F_OK) == 0)) {
+      throw SystemError(errno, "rename", from[at], to[at]);
+    }
+    renamed.push_back(done);
+  }
+  return renamed;
+}
+
+std::vector<bool> removeFiles(const std::vector<std::string>& paths) {
+  std::vector<bool> removed;
+  removed.reserve(paths.size());
+  for (const std::string& path : paths) removed.push_back(removeFile(path));
+  return removed;
+}
+
 void linkFile(const std::string& from, const std::string& to) {
   if (link(from.c_str(), to.c_str()) != 0) throw SystemError(errno, "link", from, to);
 }

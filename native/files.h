@@ -43,6 +43,12 @@ uint64_t fileSize(const std::string& path);
 bool removeFile(const std::string& path);
 
 void renameFile(const std::string& from, const std::string& to);
+
+/** rename(2) of each; for each whether there was a file. Stops at the first failure. */
+std::vector<bool> renameFiles(const std::vector<std::string>& from, const std::vector<std::string>& to);
+
+/** unlink(2) of each; for each whether there was a file. Stops at the first failure. */
+std::vector<bool> removeFiles(const std::vector<std::string>& paths);
 void linkFile(const std::string& from, const std::string& to);
 
 /** fsync(2) of a file or a folder. */

@@ -25,6 +25,28 @@ Napi::Value startRead(Napi::Env env, Read read) {
       [=](Napi::Env on) { return toBuffer(on, std::move(bytes->memory), bytes->size); });
 }
 
+/** An array of paths. */
+std::vector<std::string> pathsOf(const Napi::Value& value) {
+  const Napi::Array given = value.As<Napi::Array>();
+  std::vector<std::string> paths;
+  paths.reserve(given.Length());
+  for (uint32_t at = 0; at < given.Length(); at++) paths.push_back(pathOf(given[at]));
+  return paths;
+}
+
+/** A job that ends in an array of booleans. */
+template <class Run>
+Napi::Value startEach(Napi::Env env, Run run) {
+  const auto results = std::make_shared<std::vector<bool>>();
+  return startJob(
+      env, {}, [results, run = std::move(run)] { *results = run(); },
+      [results](Napi::Env on) {
+        Napi::Array array = Napi::Array::New(on, results->size());
+        for (uint32_t at = 0; at < results->size(); at++) array.Set(at, Napi::Boolean::New(on, (*results)[at]));
+        return array;
+      });
+}
+
 Napi::Value put(const Napi::CallbackInfo& info) {
   const Bytes bytes = bytesOf(info[2]);
   const PutOptions options{info[3].As<Napi::Number>().Uint32Value(), info[4].As<Napi::Boolean>().Value()};
@@ -81,6 +103,16 @@ Napi::Value renamePath(const Napi::CallbackInfo& info) {
   return startVoid(info.Env(), [from = pathOf(info[0]), to = pathOf(info[1])] { renameFile(from, to); });
 }
 
+/** (paths, paths of the same number) */
+Napi::Value renameAll(const Napi::CallbackInfo& info) {
+  return startEach(info.Env(), [from = pathsOf(info[0]), to = pathsOf(info[1])] { return renameFiles(from, to); });
+}
+
+/** (paths) */
+Napi::Value removeAll(const Napi::CallbackInfo& info) {
+  return startEach(info.Env(), [paths = pathsOf(info[0])] { return removeFiles(paths); });
+}
+
 Napi::Value linkPath(const Napi::CallbackInfo& info) {
   return startVoid(info.Env(), [from = pathOf(info[0]), to = pathOf(info[1])] { linkFile(from, to); });
 }
@@ -128,11 +160,8 @@ Napi::Value figures(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value makeAll(const Napi::CallbackInfo& info) {
-  const Napi::Array given = info[0].As<Napi::Array>();
-  std::vector<std::string> paths;
-  for (uint32_t at = 0; at < given.Length(); at++) paths.push_back(pathOf(given[at]));
   const mode_t mode = info[1].As<Napi::Number>().Uint32Value();
-  return startVoid(info.Env(), [paths = std::move(paths), mode] { makeFolders(paths, mode); });
+  return startVoid(info.Env(), [paths = pathsOf(info[0]), mode] { makeFolders(paths, mode); });
 }
 
 Napi::Value reserve(const Napi::CallbackInfo& info) {
@@ -153,6 +182,8 @@ void initFiles(Napi::Env env, Napi::Object exports) {
   exportFunction<sizeOf>(env, exports, "fileSize");
   exportFunction<removePath>(env, exports, "removeFile");
   exportFunction<renamePath>(env, exports, "renameFile");
+  exportFunction<renameAll>(env, exports, "renameFiles");
+  exportFunction<removeAll>(env, exports, "removeFiles");
   exportFunction<linkPath>(env, exports, "linkFile");
   exportFunction<syncOne>(env, exports, "syncPath");
   exportFunction<syncAll>(env, exports, "syncFileSystem");

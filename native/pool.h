@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -94,6 +95,41 @@ Napi::Promise startJob(Napi::Env env, std::initializer_list<Napi::Value> kept, R
   for (const Napi::Value& value : kept) job->keep(value);
   return PromiseJob::start(env, std::move(job));
 }
+
+/**
+ * A promise, of undefined, that any thread fulfils. One nobody fulfilled when its environment ends must be dropped by an
+ * `EnvEnd`.
+ */
+class Promised {
+ public:
+  /** On the loop thread of `env`. */
+  static std::pair<Napi::Promise, std::unique_ptr<Promised>> make(Napi::Env env);
+
+  /** On any thread; at once where that is the promise's own loop thread, called from JS. */
+  static void fulfil(std::unique_ptr<Promised> promised);
+
+  /** The environment it belongs to, see `ownerOf`. */
+  const void* owner() const { return jobs_.get(); }
+
+ private:
+  friend class EnvJobs;
+  Promised(std::shared_ptr<EnvJobs> jobs, std::unique_ptr<PromiseJob> job);
+
+  std::shared_ptr<EnvJobs> jobs_;
+  std::unique_ptr<PromiseJob> job_;
+};
+
+/** Names an environment as long as `EnvEnd::ended` of it was not called. */
+const void* ownerOf(Napi::Env env);
+
+/** What a table of the process has to do for an environment that ends; both are called on its loop thread. */
+struct EnvEnd {
+  /** Destroys the promises of the owner that nobody has fulfilled; returns how many. */
+  std::function<size_t(const void* owner)> dropPromised;
+  /** None of the owner's jobs runs any more: what it has in the table can go. */
+  std::function<void(const void* owner)> ended;
+};
+void atEnvEnd(Napi::Env env, EnvEnd end);
 
 /** Makes the environment ready for jobs; called once per environment by addon.cc, before any capability. */
 void initPool(Napi::Env env);

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "errors.h"
@@ -23,24 +24,31 @@ class EnvJobs : public std::enable_shared_from_this<EnvJobs> {
   static EnvJobs& of(Napi::Env env);
   void begin();
   Napi::Promise launch(std::unique_ptr<PromiseJob> job);
+  std::pair<Napi::Promise, std::unique_ptr<Promised>> promise();
   void complete(std::unique_ptr<PromiseJob> job);
+  void fulfil(std::unique_ptr<PromiseJob> job);
+  void onEnd(EnvEnd end) { ends_.push_back(std::move(end)); }
 
   static void perform(PromiseJob& job) noexcept;
 
  private:
   void deliver();
+  void expect();
+  void ended(size_t jobs);
   void settleAll(std::vector<std::unique_ptr<PromiseJob>>& batch);
   void settle(PromiseJob& job) noexcept;
   void teardown(napi_async_cleanup_hook_handle hook);
   void close();
 
   napi_env env_;
+  const std::thread::id thread_ = std::this_thread::get_id();
   uv_async_t async_{};
   napi_async_context context_ = nullptr;
   napi_async_cleanup_hook_handle hook_ = nullptr;
   std::shared_ptr<EnvJobs> self_;  // the open uv_async's share
-  size_t pending_ = 0;             // launched and not yet destroyed
+  size_t pending_ = 0;             // begun and not yet destroyed
   bool closing_ = false;
+  std::vector<EnvEnd> ends_;
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<PromiseJob>> done_;  // guarded by mutex_
@@ -61,6 +69,13 @@ class PromiseJob::Carrier final : public Task {
  private:
   std::shared_ptr<EnvJobs> jobs_;
   std::unique_ptr<PromiseJob> job_;
+};
+
+/** Work that is done by whoever fulfils the promise. */
+class FulfilledJob final : public PromiseJob {
+ private:
+  void run() override {}
+  Napi::Value resolve(Napi::Env env) override { return env.Undefined(); }
 };
 
 EnvJobs::EnvJobs(Napi::Env env) : env_(env) {}
@@ -88,8 +103,39 @@ Napi::Promise EnvJobs::launch(std::unique_ptr<PromiseJob> job) {
   napi_value promise = nullptr;
   if (napi_create_promise(env_, &job->deferred_, &promise) != napi_ok) throw Napi::Error::New(env_);
   Pool::instance().submit(std::make_unique<PromiseJob::Carrier>(shared_from_this(), std::move(job)), this);
-  if (pending_++ == 0) uv_ref(reinterpret_cast<uv_handle_t*>(&async_));
+  expect();
   return Napi::Promise(env_, promise);
+}
+
+std::pair<Napi::Promise, std::unique_ptr<Promised>> EnvJobs::promise() {
+  if (closing_) throw Napi::Error::New(env_, "This thread is being shut down");
+  auto job = std::make_unique<FulfilledJob>();
+  napi_value promise = nullptr;
+  if (napi_create_promise(env_, &job->deferred_, &promise) != napi_ok) throw Napi::Error::New(env_);
+  expect();
+  return {Napi::Promise(env_, promise), std::unique_ptr<Promised>(new Promised(shared_from_this(), std::move(job)))};
+}
+
+/** Any thread. On the loop thread, thus in a call from JS, the promise is settled when this returns. */
+void EnvJobs::fulfil(std::unique_ptr<PromiseJob> job) {
+  if (std::this_thread::get_id() != thread_) return complete(std::move(job));
+  if (!closing_) settle(*job);
+  job.reset();
+  ended(1);
+}
+
+void EnvJobs::expect() {
+  if (pending_++ == 0) uv_ref(reinterpret_cast<uv_handle_t*>(&async_));
+}
+
+void EnvJobs::ended(size_t jobs) {
+  pending_ -= jobs;
+  if (pending_ > 0) return;
+  if (closing_) {
+    close();
+  } else {
+    uv_unref(reinterpret_cast<uv_handle_t*>(&async_));
+  }
 }
 
 void EnvJobs::perform(PromiseJob& job) noexcept {
@@ -114,15 +160,10 @@ void EnvJobs::deliver() {
     batch.swap(done_);
   }
   if (batch.empty()) return;
-  pending_ -= batch.size();
+  const size_t jobs = batch.size();
   if (!closing_) settleAll(batch);
   batch.clear();
-  if (pending_ > 0) return;
-  if (closing_) {
-    close();
-  } else {
-    uv_unref(reinterpret_cast<uv_handle_t*>(&async_));
-  }
+  ended(jobs);
 }
 
 /** Settles each and destroys it; then the microtasks of all run as the callback scope closes. */
@@ -169,10 +210,12 @@ void EnvJobs::teardown(napi_async_cleanup_hook_handle hook) {
   hook_ = hook;
   closing_ = true;
   pending_ -= Pool::instance().withdraw(this).size();
+  for (const EnvEnd& end : ends_) pending_ -= end.dropPromised(this);
   if (pending_ == 0) close();
 }
 
 void EnvJobs::close() {
+  for (const EnvEnd& end : ends_) end.ended(this);
   napi_async_destroy(env_, context_);
   uv_close(reinterpret_cast<uv_handle_t*>(&async_), [](uv_handle_t* handle) {
     const std::shared_ptr<EnvJobs> jobs = std::move(static_cast<EnvJobs*>(handle->data)->self_);
@@ -183,6 +226,23 @@ void EnvJobs::close() {
 Napi::Promise PromiseJob::start(Napi::Env env, std::unique_ptr<PromiseJob> job) {
   return EnvJobs::of(env).launch(std::move(job));
 }
+
+std::pair<Napi::Promise, std::unique_ptr<Promised>> Promised::make(Napi::Env env) {
+  return EnvJobs::of(env).promise();
+}
+
+Promised::Promised(std::shared_ptr<EnvJobs> jobs, std::unique_ptr<PromiseJob> job)
+    : jobs_(std::move(jobs)), job_(std::move(job)) {}
+
+void Promised::fulfil(std::unique_ptr<Promised> promised) {
+  // The loop may let go of everything as soon as it has the job.
+  const std::shared_ptr<EnvJobs> jobs = std::move(promised->jobs_);
+  jobs->fulfil(std::move(promised->job_));
+}
+
+const void* ownerOf(Napi::Env env) { return &EnvJobs::of(env); }
+
+void atEnvEnd(Napi::Env env, EnvEnd end) { EnvJobs::of(env).onEnd(std::move(end)); }
 
 void PromiseJob::keep(const Napi::Value& value) {
   if (value.IsObject()) kept_.push_back(Napi::Persistent(value));

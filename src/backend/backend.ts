@@ -32,23 +32,38 @@ export interface Backend {
   /** Like `size`, and sets the object's time of use to now, which keeps foreign collectors from it (pbs-format §7). */
   touch(name: string): Promise<number | undefined>;
 
-  /** Removes what is under `name`; whether there was anything. */
-  remove(name: string): Promise<boolean>;
+  /**
+   * Removes what is under the names; for each whether there was anything. Where it fails some may be gone: all of them
+   * may be given again.
+   */
+  removeAll(names: readonly string[]): Promise<boolean[]>;
 
   /**
-   * The names below the folder `prefix` (empty: all), at any depth, in no order. What is put or removed
-   * meanwhile may be listed or not; unfinished puts are not listed.
+   * Gives objects other names, in place of what is there; for each whether there was anything. Each is seen under one of
+   * its names at any time. Where it fails some may have moved: all may be given again.
+   */
+  moveAll(moves: readonly Move[]): Promise<boolean[]>;
+
+  /**
+   * The names below the folder `prefix` (empty: all), at any depth, in no order. What is put, moved or
+   * removed meanwhile may be listed or not; unfinished puts are not listed.
    */
   list(prefix: string): AsyncIterable<string>;
 
   /**
-   * A barrier: what was put or removed before the call survives a power cut once the promise resolves.
+   * A barrier: what was put, moved or removed before the call survives a power cut once the promise resolves.
    * After a failure nothing is known about what was put since the last one, so `sync` and `put` fail from then on.
    */
   sync(): Promise<void>;
 
   /** How much room there is, or undefined where the store has no limit it could tell. */
   figures(): Promise<BackendFigures | undefined>;
+}
+
+/** An object's name, and the one it gets. */
+export interface Move {
+  readonly from: string;
+  readonly to: string;
 }
 
 /** Room in a backend. `availableBytes` is what we may use of `freeBytes`; files are counted in inodes. */

@@ -1,15 +1,15 @@
 import { availableParallelism } from 'node:os';
 import type { Backend } from '../backend/backend.js';
 import { COMPRESSION_LEVEL, MAX_CHUNK_BYTES } from '../chunk/limits.js';
-import { type Digest, digestHex, sameDigest } from '../core/digest.js';
+import { type Digest, digestHex } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
-import { BLOB_HEADER_BYTES, decodeBlob, encodeBlob } from '../native/blob.js';
+import { BLOB_HEADER_BYTES, encodeBlob } from '../native/blob.js';
 import { cachedChunk, decodeIntoCache } from '../native/chunk-cache.js';
-import { sha256 } from '../native/hash.js';
-import { holdChunk, releaseChunk } from '../native/holds.js';
 import { ChunkError } from './chunk-error.js';
 import { EncodeSlots } from './encode-slots.js';
+import { type ChunkGuards, processGuards, withLock } from './guards.js';
 import { chunkName, type PrefixDigits } from './layout.js';
+import { namingChunk, verifiedPlain } from './verified-blob.js';
 
 /** Where a chunk's bytes come from when it has to be written. */
 export interface ChunkSource {
@@ -43,35 +43,50 @@ export class ChunkStore {
   readonly #backend: Backend;
   readonly #prefixDigits: PrefixDigits;
   readonly #slots: EncodeSlots;
+  readonly #guards: ChunkGuards;
   readonly #inserting = new Map<string, Promise<number>>();
   readonly #loading = new Map<string, Promise<void>>();
 
   /** @param atOnce how many chunks are encoded and written at the same time; each takes a buffer of up to 4 MiB */
-  constructor(backend: Backend, prefixDigits: PrefixDigits, atOnce = availableParallelism() + 2) {
+  constructor(
+    backend: Backend,
+    prefixDigits: PrefixDigits,
+    atOnce = availableParallelism() + 2,
+    guards: ChunkGuards = processGuards(),
+  ) {
     this.#backend = backend;
     this.#prefixDigits = prefixDigits;
     this.#slots = new EncodeSlots(atOnce);
+    this.#guards = guards;
     this.counters = this.#counters;
   }
 
   /** Keeps collectors from the chunk until `release`, which is to be called as often as `hold`. */
   hold(digest: Digest): void {
-    holdChunk(digest);
+    this.#guards.hold(digest);
   }
 
   /** Ends one `hold`. */
   release(digest: Digest): void {
-    releaseChunk(digest);
+    this.#guards.release(digest);
   }
 
   /**
-   * Whether the chunk is present with exactly this blob length; if so it was touched (pbs-format §2.4) and
-   * need not be inserted. What the catalog does not know proves nothing and is inserted instead. The caller holds the digest.
+   * Uses a chunk again that is there: present with exactly the blob length that is known of it; it was touched then
+   * (pbs-format §2.4) and need not be inserted. What the catalog does not know proves nothing after a crash and is
+   * inserted instead. The caller holds the digest.
+   * @param known the length of the chunk's blob as the catalog has it now, undefined where it is not known to be present;
+   *   it is asked again while the chunk is locked, since a collector may have been faster
+   * @returns length of the blob in bytes; undefined where the chunk has to be inserted
    */
-  async reuse(digest: Digest, storedLength: number): Promise<boolean> {
-    const present = (await this.#backend.touch(this.#name(digest))) === storedLength;
-    if (present) this.#counters.reuses += 1;
-    return present;
+  async reuse(digest: Digest, known: () => number | undefined): Promise<number | undefined> {
+    if (known() === undefined) return undefined;
+    return withLock(this.#guards, digest, async () => {
+      const expected = known();
+      if (expected === undefined || (await this.#backend.touch(this.#name(digest))) !== expected) return undefined;
+      this.#counters.reuses += 1;
+      return expected;
+    });
   }
 
   /**
@@ -106,10 +121,7 @@ export class ChunkStore {
    */
   async read(digest: Digest): Promise<Buffer> {
     this.#counters.loads += 1;
-    const blob = await this.#blob(digest);
-    const plain = await decoded(digest, () => decodeBlob(blob, MAX_CHUNK_BYTES));
-    if (sameDigest(await sha256(plain), digest)) return plain;
-    throw new ChunkError(digest, 'corrupt', 'its bytes have another digest');
+    return verifiedPlain(digest, await this.#blob(digest));
   }
 
   /** A barrier: every chunk whose insert resolved before the call survives a power cut once this resolves. */
@@ -127,7 +139,7 @@ export class ChunkStore {
     }
     return this.#slots.use(source.length + BLOB_HEADER_BYTES, async (buffer) => {
       const length = await source.encode(buffer.subarray(0, source.length + BLOB_HEADER_BYTES), COMPRESSION_LEVEL);
-      await this.#backend.put(this.#name(digest), buffer.subarray(0, length));
+      await withLock(this.#guards, digest, () => this.#backend.put(this.#name(digest), buffer.subarray(0, length)));
       this.#counters.inserts += 1;
       this.#counters.plainBytes += source.length;
       this.#counters.encodedBytes += length;
@@ -137,12 +149,12 @@ export class ChunkStore {
 
   async #loadHeld(digest: Digest, plainLength: number | undefined): Promise<void> {
     this.#counters.loads += 1;
-    holdChunk(digest);
+    this.#guards.hold(digest);
     try {
       const blob = await this.#blob(digest);
-      await decoded(digest, () => decodeIntoCache(digest, blob, MAX_CHUNK_BYTES, plainLength));
+      await namingChunk(digest, () => decodeIntoCache(digest, blob, MAX_CHUNK_BYTES, plainLength));
     } finally {
-      releaseChunk(digest);
+      this.#guards.release(digest);
     }
   }
 
@@ -153,17 +165,6 @@ export class ChunkStore {
       if (!(error instanceof CairnError) || error.kind !== 'not-found') throw error;
       throw new ChunkError(digest, 'absent', 'the store has no such chunk', { cause: error });
     }
-  }
-}
-
-/** Says which chunk it is whose bytes are bad. */
-async function decoded<T>(digest: Digest, decode: () => Promise<T>): Promise<T> {
-  try {
-    return await decode();
-  } catch (error) {
-    if (!(error instanceof CairnError)) throw error;
-    if (error.kind === 'corrupt') throw new ChunkError(digest, 'corrupt', error.message, { cause: error });
-    throw new CairnError(error.kind, `Chunk ${digestHex(digest)}: ${error.message}`, { cause: error });
   }
 }
 

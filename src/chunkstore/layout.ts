@@ -1,4 +1,4 @@
-import { type Digest, digestHex } from '../core/digest.js';
+import { type Digest, digestFromHex, digestHex } from '../core/digest.js';
 
 /** How many of a digest's hex digits name the folder its chunk lies in: 2 by default, 4 as PBS has it (pbs-format §1.2). */
 export type PrefixDigits = 2 | 4;
@@ -17,4 +17,26 @@ export function chunkFolders(prefixDigits: PrefixDigits): string[] {
   return Array.from({ length: 16 ** prefixDigits }, (_, prefix) => {
     return `${CHUNKS_FOLDER}/${prefix.toString(16).padStart(prefixDigits, '0')}`;
   });
+}
+
+/** Folder of quarantined chunks, relative to the datastore. */
+export const QUARANTINE_FOLDER = '.cairn/quarantine';
+
+const QUARANTINED = /\/([0-9a-f]{64})\.(\d{1,12})$/;
+
+/** Where a chunk waits for its end. @param since when it was taken out of sight, seconds since 1970 */
+export function quarantineName(digest: Digest, since: number): string {
+  const hex = digestHex(digest);
+  return `${QUARANTINE_FOLDER}/${hex.slice(0, 2)}/${hex}.${since}`;
+}
+
+/** What the name of a quarantined chunk says; undefined where it is none. */
+export function parseQuarantineName(name: string): { digest: Digest; since: number } | undefined {
+  const [, hex, since] = QUARANTINED.exec(name) ?? [];
+  return hex === undefined ? undefined : { digest: digestFromHex(hex), since: Number(since) };
+}
+
+/** Where the n-th bad version of a chunk is kept, n from 0 to 9 (pbs-format §1.2). */
+export function badChunkName(digest: Digest, prefixDigits: PrefixDigits, n: number): string {
+  return `${chunkName(digest, prefixDigits)}.${n}.bad`;
 }

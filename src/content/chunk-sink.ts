@@ -11,10 +11,10 @@ export interface KnownChunk {
 
 /** What a sink asks the catalog, and tells it. */
 export interface SinkCatalog {
-  /** The chunk, if it is known and not known to be absent or bad. */
+  /** The chunk, if it is known, as far as committed with a barrier before, and not known to be absent or bad. */
   findPresent(digest: Digest): KnownChunk | undefined;
-  /** The chunk was written anew: where it was known to be bad it is no more. */
-  rewritten(digest: Digest, length: number, stored: number): void;
+  /** The chunk was written anew, but is not durable yet: where it was known to be bad it will be no more. */
+  rewritten(digest: Digest, length: number, stored: number): Promise<void>;
 }
 
 /**
@@ -68,13 +68,14 @@ export class ChunkSink {
     const length = end - start;
     const encode = (out: Uint8Array, level: number) => draft.encode(start, end, out, level);
     const stored = await this.#chunks.insert(digest, { length, encode });
-    this.#catalog.rewritten(digest, length, stored);
+    await this.#catalog.rewritten(digest, length, stored);
     return stored;
   }
 
-  async #reuse(digest: Digest, length: number): Promise<number | undefined> {
-    const known = this.#catalog.findPresent(digest);
-    if (known === undefined || known.length !== length) return undefined;
-    return (await this.#chunks.reuse(digest, known.stored)) ? known.stored : undefined;
+  #reuse(digest: Digest, length: number): Promise<number | undefined> {
+    return this.#chunks.reuse(digest, () => {
+      const known = this.#catalog.findPresent(digest);
+      return known?.length === length ? known.stored : undefined;
+    });
   }
 }

@@ -67,8 +67,11 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
   const log = new ChangeLog(journal, catalog);
   const sink = new ChunkSink(chunks, {
     findPresent: (digest) => presentChunk(catalog.chunks, digest),
-    rewritten: (digest, length, stored) => {
-      if (catalog.chunks.find(digest)?.state === 'bad') catalog.chunks.setPresent(digest, length, stored);
+    rewritten: async (digest, length, stored) => {
+      if (catalog.chunks.find(digest)?.state !== 'bad') return;
+      // Any commit may take the row along, also one whose barrier came before the chunk.
+      await chunks.sync();
+      catalog.chunks.setPresent(digest, length, stored);
     },
   });
   const parts: ContentParts = { tree: catalog, log, journal, chunks, sink, budget: new WriteBudget(), clock };

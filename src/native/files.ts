@@ -22,6 +22,8 @@ const native = addon as {
   fileSize(path: FilePath): Promise<number>;
   removeFile(path: FilePath): Promise<boolean>;
   renameFile(from: FilePath, to: FilePath): Promise<void>;
+  renameFiles(from: readonly FilePath[], to: readonly FilePath[]): Promise<boolean[]>;
+  removeFiles(paths: readonly FilePath[]): Promise<boolean[]>;
   linkFile(from: FilePath, to: FilePath): Promise<void>;
   syncPath(path: FilePath, folder: boolean): Promise<void>;
   syncFileSystem(path: FilePath): Promise<void>;
@@ -100,6 +102,23 @@ export async function renameFile(from: FilePath, to: FilePath): Promise<void> {
   requirePath(from, 'from');
   requirePath(to, 'to');
   return native.renameFile(from, to);
+}
+
+/**
+ * rename(2) of each, in turn and in one go, to the path at the same place; for each whether there was a file. It ends at the
+ * first failure; that the folder of `to` is missing is one.
+ */
+export async function renameFiles(from: readonly FilePath[], to: readonly FilePath[]): Promise<boolean[]> {
+  for (const path of from) requirePath(path, 'from');
+  for (const path of to) requirePath(path, 'to');
+  if (from.length !== to.length) throw new RangeError(`${from.length} files cannot be renamed to ${to.length} paths`);
+  return native.renameFiles(from, to);
+}
+
+/** Removes each, in turn and in one go; for each whether there was a file. It ends at the first failure. */
+export async function removeFiles(paths: readonly FilePath[]): Promise<boolean[]> {
+  for (const path of paths) requirePath(path);
+  return native.removeFiles(paths);
 }
 
 /** link(2): a second name; rejects with `EEXIST` where `to` stands already. */

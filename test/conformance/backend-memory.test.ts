@@ -15,6 +15,6 @@ test('memory: a full one refuses, and keeps what it had', async () => {
   assert.equal(await backend.size('a'), 6);
   await backend.put('a', Buffer.alloc(10));
   assert.equal((await backend.figures()).freeBytes, 0);
-  await backend.remove('a');
+  await backend.removeAll(['a']);
   assert.equal((await backend.figures()).freeBytes, 10);
 });

@@ -27,6 +27,7 @@ async function listed(backend: Backend, prefix: string): Promise<string[]> {
 export function testBackend(kind: string, withBackend: WithBackend): void {
   testReading(kind, withBackend);
   testWriting(kind, withBackend);
+  testMoving(kind, withBackend);
   testNames(kind, withBackend);
 }
 
@@ -65,7 +66,8 @@ function testReading(kind: string, withBackend: WithBackend): void {
       for (const name of ['absent', 'no/such/folder']) {
         assert.equal(await backend.size(name), undefined);
         assert.equal(await backend.touch(name), undefined);
-        assert.equal(await backend.remove(name), false);
+        assert.deepEqual(await backend.removeAll([name]), [false]);
+        assert.deepEqual(await backend.moveAll([{ from: name, to: 'other/name' }]), [false]);
         await rejectsWith('not-found', backend.get(name));
         await rejectsWith('not-found', backend.getRange(name, 0, 1));
       }
@@ -113,23 +115,12 @@ function testWriting(kind: string, withBackend: WithBackend): void {
     });
   });
 
-  test(`${kind}: a removed object is gone and can come back`, async () => {
-    await withBackend(async (backend) => {
-      await backend.put('a/b', Buffer.from('1'));
-      assert.equal(await backend.remove('a/b'), true);
-      assert.equal(await backend.size('a/b'), undefined);
-      assert.equal(await backend.remove('a/b'), false);
-      await backend.put('a/b', Buffer.from('2'));
-      assert.equal((await backend.get('a/b')).toString(), '2');
-    });
-  });
-
   test(`${kind}: barriers, one after the other and at once, few and many objects`, async () => {
     await withBackend(async (backend) => {
       await backend.sync();
       await backend.put('one', Buffer.from('1'));
       await Promise.all([backend.sync(), backend.sync(), backend.put('two', Buffer.from('2')), backend.sync()]);
-      await backend.remove('one');
+      await backend.removeAll(['one']);
       await backend.sync();
       const many = Array.from({ length: 100 }, (_, index) => `many/${index % 7}/${index}`);
       await Promise.all(many.map((name) => backend.put(name, Buffer.from(name))));
@@ -144,6 +135,54 @@ function testWriting(kind: string, withBackend: WithBackend): void {
       if (figures === undefined) return;
       assert.ok(figures.totalBytes > 0 && figures.availableBytes <= figures.freeBytes);
       assert.ok(figures.freeBytes <= figures.totalBytes && figures.freeFiles <= figures.totalFiles);
+    });
+  });
+}
+
+function testMoving(kind: string, withBackend: WithBackend): void {
+  test(`${kind}: a removed object is gone and can come back`, async () => {
+    await withBackend(async (backend) => {
+      await backend.put('a/b', Buffer.from('1'));
+      assert.deepEqual(await backend.removeAll(['a/b', 'a/c']), [true, false]);
+      assert.equal(await backend.size('a/b'), undefined);
+      assert.deepEqual(await backend.removeAll(['a/b']), [false]);
+      await backend.put('a/b', Buffer.from('2'));
+      assert.equal((await backend.get('a/b')).toString(), '2');
+    });
+  });
+
+  test(`${kind}: objects move, into new folders and over what is there`, async () => {
+    await withBackend(async (backend) => {
+      await backend.put('a/1', Buffer.from('one'));
+      await backend.put('a/2', Buffer.from('two'));
+      await backend.put('b/2', Buffer.from('old'));
+      const moves = [
+        { from: 'a/1', to: 'new/folder/1' },
+        { from: 'a/none', to: 'b/none' },
+        { from: 'a/2', to: 'b/2' },
+      ];
+      assert.deepEqual(await backend.moveAll(moves), [true, false, true]);
+      assert.deepEqual(await backend.moveAll(moves), [false, false, false]);
+      assert.deepEqual(await listed(backend, ''), ['b/2', 'new/folder/1']);
+      assert.equal((await backend.get('new/folder/1')).toString(), 'one');
+      assert.equal((await backend.get('b/2')).toString(), 'two');
+      await backend.sync();
+      assert.deepEqual(await backend.moveAll([]), []);
+      assert.deepEqual(await backend.removeAll([]), []);
+    });
+  });
+
+  test(`${kind}: a barrier does not miss what was moved or removed before it`, async () => {
+    await withBackend(async (backend) => {
+      await backend.put('a/1', Buffer.from('one'));
+      await backend.moveAll([{ from: 'a/1', to: 'b/1' }]);
+      await backend.sync();
+      await backend.put('a/2', Buffer.from('two'));
+      const moved = backend.moveAll([{ from: 'a/2', to: 'b/2' }]);
+      await Promise.all([moved, backend.sync()]);
+      await backend.removeAll(['b/2']);
+      await backend.sync();
+      assert.deepEqual(await listed(backend, ''), ['b/1']);
     });
   });
 }
@@ -186,7 +225,9 @@ function testNames(kind: string, withBackend: WithBackend): void {
         await rejectsWith('invalid', backend.getRange(name, 0, 1));
         await rejectsWith('invalid', backend.size(name));
         await rejectsWith('invalid', backend.touch(name));
-        await rejectsWith('invalid', backend.remove(name));
+        await rejectsWith('invalid', backend.removeAll(['fine', name]));
+        await rejectsWith('invalid', backend.moveAll([{ from: 'fine', to: name }]));
+        await rejectsWith('invalid', backend.moveAll([{ from: name, to: 'fine' }]));
       }
       for (const prefix of bad.filter((name) => name !== '')) await rejectsWith('invalid', listed(backend, prefix));
       await backend.put('x'.repeat(244), Buffer.from('longest'));

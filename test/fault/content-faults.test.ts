@@ -212,7 +212,7 @@ test('a file that cannot be read keeps no other from being packed', async (t) =>
   await write(store, other, random.bytes(3000));
   await write(store, lost, random.bytes(10), 100);
   const digest = Buffer.from((extent as { digest: Uint8Array }).digest).toString('hex');
-  await backend.remove(`.chunks/${digest.slice(0, 2)}/${digest}`);
+  await backend.removeAll([`.chunks/${digest.slice(0, 2)}/${digest}`]);
   dropCached((extent as { digest: Uint8Array }).digest as Buffer);
   await assert.rejects(store.live.packer.run(), /no such chunk/);
   assert.equal(catalog.extents.overlapping(other, 0, 1)[0]?.kind, 'chunk');

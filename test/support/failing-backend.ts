@@ -1,4 +1,4 @@
-import type { Backend, BackendFigures } from '../../src/backend/backend.js';
+import type { Backend, BackendFigures, Move } from '../../src/backend/backend.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
 
 /** A backend whose puts fail while it is told so, and can be held up. */
@@ -51,8 +51,12 @@ export class FailingBackend implements Backend {
     return this.#real.touch(name);
   }
 
-  remove(name: string): Promise<boolean> {
-    return this.#real.remove(name);
+  removeAll(names: readonly string[]): Promise<boolean[]> {
+    return this.#real.removeAll(names);
+  }
+
+  moveAll(moves: readonly Move[]): Promise<boolean[]> {
+    return this.#real.moveAll(moves);
   }
 
   list(prefix: string): AsyncIterable<string> {

@@ -89,7 +89,7 @@ test('what was removed through the backend is not missed by a barrier', async (t
   const backend = new FsBackend(temporaryFolder(t));
   await backend.put('folder/a', Buffer.from('1'));
   await backend.put('folder/b', Buffer.from('1'));
-  const removed = backend.remove('folder/a');
+  const removed = backend.removeAll(['folder/a']);
   await Promise.all([removed, backend.sync()]);
   await backend.put('folder/a', Buffer.from('2'));
   await backend.sync();

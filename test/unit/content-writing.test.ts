@@ -75,9 +75,11 @@ class FakeChunks {
     this.held.splice(at, 1);
   }
 
-  async reuse(digest: Uint8Array, stored: number): Promise<boolean> {
+  async reuse(digest: Uint8Array, known: () => number | undefined): Promise<number | undefined> {
+    const stored = known();
+    if (stored === undefined) return undefined;
     this.events.push('reuse');
-    return this.onDisk.get(hex(digest)) === stored;
+    return this.onDisk.get(hex(digest)) === stored ? stored : undefined;
   }
 
   async insert(digest: Uint8Array): Promise<number> {
@@ -99,7 +101,7 @@ function makeSink(known: Map<string, { length: number; stored: number }>) {
       chunks.events.push('look up');
       return known.get(hex(digest));
     },
-    rewritten: () => chunks.events.push('rewritten'),
+    rewritten: async () => void chunks.events.push('rewritten'),
   });
   return { chunks, sink };
 }

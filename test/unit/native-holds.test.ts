@@ -1,46 +1,100 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { Worker } from 'node:worker_threads';
 import { digestHex } from '../../src/core/digest.js';
-import { heldChunks, holdChunk, isHeld, releaseChunk } from '../../src/native/holds.js';
+import { beginSweep, endSweep, HoldScope, heldChunks, isHeld, threadHolds } from '../../src/native/holds.js';
+import { runInWorker } from '../support/worker-code.js';
 
-const HOLDS = JSON.stringify(new URL('../../src/native/holds.js', import.meta.url).href);
-
-/** Runs code that uses `digest` and the holds door in a thread of its own, to its end. */
-function inWorker(digest: Uint8Array, code: string): Promise<number> {
-  const source = `
-    const { workerData } = require('node:worker_threads');
-    import(${HOLDS}).then(({ holdChunk, releaseChunk, isHeld }) => { const digest = workerData; ${code} });`;
-  const worker = new Worker(source, { eval: true, workerData: digest });
-  return new Promise((done, fail) => worker.on('exit', done).on('error', fail));
-}
+const HOLDS = new URL('../../src/native/holds.js', import.meta.url);
 
 test('a chunk is held until each hold is released', () => {
   const [one, two] = [randomBytes(32), randomBytes(32)];
+  const holds = threadHolds();
   assert.equal(isHeld(one), false);
-  holdChunk(one);
-  holdChunk(one);
-  holdChunk(two);
+  holds.hold(one);
+  holds.hold(one);
+  holds.hold(two);
   assert.deepEqual(new Set(heldChunks().map(digestHex)), new Set([digestHex(one), digestHex(two)]));
-  releaseChunk(one);
+  holds.release(one);
   assert.equal(isHeld(one), true);
-  releaseChunk(one);
+  holds.release(one);
   assert.equal(isHeld(one), false);
-  assert.throws(() => releaseChunk(one), RangeError);
-  releaseChunk(two);
+  assert.throws(() => holds.release(one), RangeError);
+  holds.release(two);
   assert.deepEqual(heldChunks(), []);
 });
 
-test('the table is the process’s: holds outlive the thread, and any thread may release them', async () => {
+test('the holds of a scope end together, and only those', () => {
+  const [one, two] = [randomBytes(32), randomBytes(32)];
+  const scope = HoldScope.open();
+  scope.hold(one);
+  scope.hold(one);
+  scope.hold(two);
+  threadHolds().hold(two);
+  assert.throws(() => threadHolds().release(one), RangeError);
+  scope.end();
+  assert.deepEqual(heldChunks().map(digestHex), [digestHex(two)]);
+  threadHolds().release(two);
+  assert.throws(() => scope.hold(one), /has ended/);
+  scope.end();
+});
+
+test('holds taken in a scope of another thread outlive the thread, its own do not', async () => {
+  const [shared, own] = [randomBytes(32), randomBytes(32)];
+  const scope = HoldScope.open();
+  const data = { scope: scope.id, shared, own };
+  await runInWorker(
+    HOLDS,
+    data,
+    `({ HoldScope, threadHolds, isHeld }, { scope, shared, own }) => {
+      HoldScope.of(scope).hold(shared);
+      threadHolds().hold(own);
+      if (!isHeld(own)) throw new Error('not held');
+    }`,
+  );
+  assert.equal(isHeld(shared), true);
+  assert.equal(isHeld(own), false);
+  scope.end();
+  assert.equal(isHeld(shared), false);
+});
+
+test('a hold that ends while a sweep runs counts until the sweep is over', () => {
+  const [before, during, kept] = [randomBytes(32), randomBytes(32), randomBytes(32)];
+  const holds = threadHolds();
+  holds.hold(before);
+  assert.equal(beginSweep(), true);
+  assert.equal(beginSweep(), false);
+  holds.release(before);
+  const scope = HoldScope.open();
+  scope.hold(during);
+  scope.end();
+  holds.hold(kept);
+  holds.release(kept);
+  holds.hold(kept);
+  for (const digest of [before, during, kept]) assert.equal(isHeld(digest), true);
+  assert.throws(() => holds.release(before), RangeError);
+  assert.equal(endSweep(), true);
+  assert.equal(endSweep(), false);
+  assert.deepEqual(heldChunks().map(digestHex), [digestHex(kept)]);
+  holds.release(kept);
+  assert.deepEqual(heldChunks(), []);
+});
+
+test("a dead thread's holds last until the running sweep is over, and its own sweep ends with it", async () => {
   const digest = randomBytes(32);
-  assert.equal(await inWorker(digest, 'holdChunk(digest);'), 0);
+  const hold = '({ threadHolds }, digest) => threadHolds().hold(digest)';
+  assert.equal(beginSweep(), true);
+  await runInWorker(HOLDS, digest, hold);
   assert.equal(isHeld(digest), true);
-  assert.equal(await inWorker(digest, 'if (!isHeld(digest)) process.exit(3); releaseChunk(digest);'), 0);
+  endSweep();
   assert.equal(isHeld(digest), false);
+  await runInWorker(HOLDS, digest, '({ beginSweep }) => { if (!beginSweep()) throw new Error("busy"); }');
+  assert.equal(beginSweep(), true);
+  assert.equal(endSweep(), true);
 });
 
 test('wrong arguments are refused', () => {
-  assert.throws(() => holdChunk(Buffer.alloc(31)), RangeError);
+  assert.throws(() => threadHolds().hold(Buffer.alloc(31)), RangeError);
   assert.throws(() => isHeld('x' as unknown as Uint8Array), TypeError);
+  assert.throws(() => HoldScope.of(0), RangeError);
 });

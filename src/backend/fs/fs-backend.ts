@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fromSystemError } from '../../core/errors.js';
 import {
   type FolderName,
@@ -9,10 +9,11 @@ import {
   putFile,
   readFile,
   readRange,
-  removeFile,
+  removeFiles,
+  renameFiles,
   touchFile,
 } from '../../native/files.js';
-import type { Backend, BackendFigures } from '../backend.js';
+import type { Backend, BackendFigures, Move } from '../backend.js';
 import { checkName, checkPrefix, checkRange, isComponent, isTemporary, temporaryName } from '../names.js';
 import { Barrier } from './barrier.js';
 
@@ -72,14 +73,35 @@ export class FsBackend implements Backend {
     return this.#attempt(name, 'touch', (path) => touchFile(path));
   }
 
-  async remove(name: string): Promise<boolean> {
-    checkName(name);
-    const noted = this.#barrier.noteRemoval(name);
+  async removeAll(names: readonly string[]): Promise<boolean[]> {
+    names.forEach(checkName);
+    const noted = names.filter((name) => this.#barrier.noteRemoval(name));
     try {
-      return await this.#attempt(name, 'remove', (path) => removeFile(path));
+      return await removeFiles(names.map((name) => this.#path(name)));
     } catch (error) {
-      if (noted) this.#barrier.noteFile(name);
-      throw error;
+      await this.#noteAgain(noted);
+      throw fromSystemError(error, `remove files in ${this.#folder}`);
+    }
+  }
+
+  async moveAll(moves: readonly Move[]): Promise<boolean[]> {
+    for (const { from, to } of moves) {
+      checkName(from);
+      checkName(to);
+    }
+    await this.#makeFoldersOf(moves.map(({ to }) => to));
+    const unsynced = moves.filter(({ from }) => this.#barrier.noteRemoval(from));
+    for (const { to } of moves) this.#barrier.noteRemoval(to);
+    try {
+      return await renameFiles(
+        moves.map(({ from }) => this.#path(from)),
+        moves.map(({ to }) => this.#path(to)),
+      );
+    } catch (error) {
+      await this.#noteAgain(unsynced.map(({ from }) => from));
+      throw fromSystemError(error, `move files in ${this.#folder}`);
+    } finally {
+      await this.#noteAgain(unsynced.map(({ to }) => to));
     }
   }
 
@@ -125,13 +147,25 @@ export class FsBackend implements Backend {
       await put();
     } catch (error) {
       if (fromSystemError(error, '').kind !== 'not-found') throw error;
-      const parents = parentsOf(name);
-      await makeFolders(
-        parents.map((parent) => this.#path(parent)),
-        FOLDER_MODE,
-      );
-      for (const parent of parents) this.#barrier.noteFolder(parent);
+      await this.#makeFoldersOf([name]);
       await put();
+    }
+  }
+
+  async #makeFoldersOf(names: readonly string[]): Promise<void> {
+    const firsts = new Map(names.map((name) => [dirname(name), name]));
+    const parents = [...new Set([...firsts.values()].flatMap(parentsOf))];
+    await makeFolders(
+      parents.map((parent) => this.#path(parent)),
+      FOLDER_MODE,
+    );
+    for (const parent of parents) this.#barrier.noteFolder(parent);
+  }
+
+  /** Files that were not synced when they were to go, and may still be there. */
+  async #noteAgain(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      if ((await sizeOf(this.#path(name)).catch(() => 0)) !== undefined) this.#barrier.noteFile(name);
     }
   }
 

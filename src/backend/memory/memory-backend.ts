@@ -1,5 +1,5 @@
 import { CairnError } from '../../core/errors.js';
-import type { Backend, BackendFigures } from '../backend.js';
+import type { Backend, BackendFigures, Move } from '../backend.js';
 import { checkName, checkPrefix, checkRange } from '../names.js';
 
 /** A backend that forgets everything with the process: for tests. */
@@ -39,10 +39,24 @@ export class MemoryBackend implements Backend {
     return this.size(name);
   }
 
-  async remove(name: string): Promise<boolean> {
-    checkName(name);
-    this.#usedBytes -= this.#objects.get(name)?.length ?? 0;
-    return this.#objects.delete(name);
+  async removeAll(names: readonly string[]): Promise<boolean[]> {
+    names.forEach(checkName);
+    return names.map((name) => this.#take(name) !== undefined);
+  }
+
+  async moveAll(moves: readonly Move[]): Promise<boolean[]> {
+    for (const { from, to } of moves) {
+      checkName(from);
+      checkName(to);
+    }
+    return moves.map(({ from, to }) => {
+      const bytes = this.#take(from);
+      if (bytes === undefined) return false;
+      this.#take(to);
+      this.#objects.set(to, bytes);
+      this.#usedBytes += bytes.length;
+      return true;
+    });
   }
 
   async *list(prefix: string): AsyncIterable<string> {
@@ -63,6 +77,13 @@ export class MemoryBackend implements Backend {
       totalFiles: Number.MAX_SAFE_INTEGER,
       freeFiles: Number.MAX_SAFE_INTEGER - this.#objects.size,
     };
+  }
+
+  #take(name: string): Buffer | undefined {
+    const bytes = this.#objects.get(name);
+    this.#objects.delete(name);
+    this.#usedBytes -= bytes?.length ?? 0;
+    return bytes;
   }
 
   #find(name: string): Buffer {

@@ -4,7 +4,7 @@ import { type Inode, STORAGE_PACKED } from '../../catalog/inode.js';
 import type { Piece } from '../../catalog/pieces.js';
 import { PACK_TARGET_BYTES } from '../../chunk/limits.js';
 import { payloadHeader } from '../../chunk/payload-header.js';
-import { type Digest, digestHex } from '../../core/digest.js';
+import { type Digest, digestHex, sameDigest } from '../../core/digest.js';
 import { Draft } from '../../native/draft.js';
 import { loadRange } from './load.js';
 import type { PackingParts } from './packing-parts.js';
@@ -39,7 +39,8 @@ export async function packFiles(
     const fresh: Candidate[] = [];
     for (const candidate of candidates) {
       const piece = findPiece(candidate.digest);
-      const usable = piece?.length === candidate.inode.size && (await known.present(piece));
+      const find = () => findPiece(candidate.digest);
+      const usable = piece?.length === candidate.inode.size && (await known.present(piece, find));
       if (piece !== undefined && usable) swap(parts, candidate, piece);
       else fresh.push(candidate);
     }
@@ -83,13 +84,20 @@ class KnownChunks {
     this.#parts = parts;
   }
 
-  /** Whether the piece's chunk proves present; touched then. */
-  present({ digest, storedLength }: Piece): Promise<boolean> {
+  /** Whether the piece's chunk proves present; touched then. @param find looks the piece up again */
+  present({ digest, storedLength }: Piece, find: () => Piece | undefined): Promise<boolean> {
     const key = digestHex(digest);
     const known = this.#chunks.get(key);
     if (known !== undefined) return known.present;
     this.#parts.chunks.hold(digest);
-    const present = this.#parts.chunks.reuse(digest, storedLength).catch(() => false);
+    const stillKnown = () => {
+      const piece = find();
+      return piece !== undefined && sameDigest(piece.digest, digest) ? storedLength : undefined;
+    };
+    const present = this.#parts.chunks
+      .reuse(digest, stillKnown)
+      .then((stored) => stored !== undefined)
+      .catch(() => false);
     this.#chunks.set(key, { digest, present });
     return present;
   }

@@ -2,7 +2,7 @@ import type { ChunkExtent, Extent } from '../../catalog/extent.js';
 import { type Inode, STORAGE_PACKED, type Storage } from '../../catalog/inode.js';
 import type { CatalogReader } from '../../catalog/open-reader.js';
 import { PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
-import { packFiles } from '../../content/packing/pack-files.js';
+import { type FindPiece, packFiles } from '../../content/packing/pack-files.js';
 import type { PackingParts } from '../../content/packing/packing-parts.js';
 import { isUnfit, recutFile } from '../../content/packing/recut.js';
 import { CairnError } from '../../core/errors.js';
@@ -19,11 +19,14 @@ export class FileFitter {
   readonly #reader: CatalogReader;
   readonly #files: PictureFiles;
   readonly #parts: PackingParts;
+  readonly #findPiece: FindPiece;
 
-  constructor(reader: CatalogReader, files: PictureFiles, parts: PackingParts) {
+  /** @param reader shows the picture @param findPiece knows what may be used again now */
+  constructor(reader: CatalogReader, files: PictureFiles, parts: PackingParts, findPiece: FindPiece) {
     this.#reader = reader;
     this.#files = files;
     this.#parts = parts;
+    this.#findPiece = findPiece;
   }
 
   storage(inode: Readonly<Inode>): Storage {
@@ -78,7 +81,7 @@ export class FileFitter {
       batch.push(inode);
       bytes += inode.size;
       if (bytes < BATCH_BYTES && index < sorted.length - 1) continue;
-      await packFiles(this.#parts, batch, (digest) => this.#reader.pieces.find(digest));
+      await packFiles(this.#parts, batch, this.#findPiece);
       batch = [];
       bytes = 0;
     }

@@ -14,6 +14,8 @@ export interface SnapshotJobOptions {
   readonly currentIno: number;
   /** Name of the snapshot, epoch seconds. */
   readonly time: number;
+  /** Scope of the chunks it holds (native/holds); whoever starts the job ends it. */
+  readonly holds: number;
 }
 
 /** A chunk the job wrote. */
@@ -54,8 +56,6 @@ export type FromJob =
   | { readonly type: 'loaded' }
   /** Its picture of the catalog is open. */
   | { readonly type: 'picture' }
-  /** The job holds this chunk from now on; whoever started it ends that hold. */
-  | { readonly type: 'held'; readonly digest: Uint8Array }
   /** Content changes that swap what it has packed or cut into the live tree; their chunks are durable. */
   | { readonly type: 'swaps'; readonly changes: readonly Change[] }
   /** Everything is on disk and durable; the job has ended. */

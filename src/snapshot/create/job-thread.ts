@@ -1,12 +1,10 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
-import type { Digest } from '../../core/digest.js';
 import { CairnError, kindOf } from '../../core/errors.js';
-import { releaseChunk } from '../../native/holds.js';
 import type { FromJob, SnapshotJobOptions, ToJob } from './job-protocol.js';
 import { SnapshotJob } from './run-job.js';
 
 /** What whoever started a job waits for. */
-type Awaited = Exclude<FromJob['type'], 'held' | 'swaps' | 'failed'>;
+type Awaited = Exclude<FromJob['type'], 'swaps' | 'failed'>;
 
 /** A snapshot job on a thread of its own, as the mount worker sees it. */
 export class JobThread {
@@ -14,7 +12,6 @@ export class JobThread {
   readonly #ended: Promise<void>;
   readonly #waiting: { type: Awaited; resolve: (message: FromJob) => void; reject: (error: Error) => void }[] = [];
   readonly #early: FromJob[] = [];
-  readonly #held: Digest[] = [];
   #failure: CairnError | undefined;
   #onSwaps: (message: FromJob & { type: 'swaps' }) => void = () => undefined;
 
@@ -58,14 +55,8 @@ export class JobThread {
     await this.#ended;
   }
 
-  /** Ends the holds of a job that has ended: the catalog names its chunks now, or nothing does. */
-  releaseHolds(): void {
-    for (const digest of this.#held.splice(0)) releaseChunk(digest);
-  }
-
   #take(message: FromJob): void {
-    if (message.type === 'held') this.#held.push(message.digest);
-    else if (message.type === 'swaps') this.#onSwaps(message);
+    if (message.type === 'swaps') this.#onSwaps(message);
     else if (message.type === 'failed') this.#fail(new CairnError(message.kind, message.message));
     else {
       const waiting = this.#waiting.findIndex(({ type }) => type === message.type);
@@ -89,8 +80,6 @@ export async function serveSnapshotJob(options: SnapshotJobOptions, port: Messag
   try {
     job = await SnapshotJob.open(options, {
       picture: () => post({ type: 'picture' }),
-      // A copy: a clone of a view takes the whole buffer behind it along.
-      held: (digest) => post({ type: 'held', digest: Uint8Array.from(digest) }),
       swaps: (files) => {
         const changes = files.takeSwaps();
         if (changes.length > 0) post({ type: 'swaps', changes });

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { realignBits } from '../../archive/payload.js';
-import type { CatalogReader } from '../../catalog/open-reader.js';
+import { type CatalogReader, openCatalogReader } from '../../catalog/open-reader.js';
+import { ChunkStore } from '../../chunkstore/chunk-store.js';
+import { processGuards } from '../../chunkstore/guards.js';
 import { ChunkSink } from '../../content/chunk-sink.js';
 import { presentChunk } from '../../content/open-live-store.js';
 import type { PackingParts } from '../../content/packing/packing-parts.js';
@@ -8,9 +10,9 @@ import type { Digest } from '../../core/digest.js';
 import { openDatastoreReader, type ReadableDatastore } from '../../datastore/open.js';
 import { newIndexStamp } from '../../index/index-header.js';
 import { hashedBytes } from '../../native/hashed-bytes.js';
+import { HoldScope } from '../../native/holds.js';
 import { JournalFile } from '../../native/journal-file.js';
 import { FileFitter } from './file-fitter.js';
-import { JobChunks } from './job-chunks.js';
 import type { PublishedSnapshot, SnapshotJobOptions, WrittenChunk } from './job-protocol.js';
 import { PayloadIndex } from './payload-index.js';
 import { PictureFiles } from './picture-files.js';
@@ -25,8 +27,6 @@ const INODES_PER_FOLDER = 16;
 export interface JobEvents {
   /** The picture is open: it shows the commit before. */
   picture(): void;
-  /** The chunk is held now, until whoever listens ends that. */
-  held(digest: Digest): void;
   /** New pieces of files, to be swapped into the live tree; their chunks are durable. */
   swaps(files: PictureFiles): void;
 }
@@ -39,8 +39,14 @@ export class SnapshotJob {
   readonly #options: SnapshotJobOptions;
   readonly #events: JobEvents;
   readonly #datastore: ReadableDatastore;
+  /** Shows the picture. */
   readonly #reader: CatalogReader;
-  readonly #chunks: JobChunks;
+  /**
+   * Shows the last commit: what may be used again is asked of it. A chunk of the picture may have been taken away since,
+   * and stored anew by a thread whose barrier this one knows nothing of.
+   */
+  readonly #now: CatalogReader;
+  readonly #chunks: ChunkStore;
   readonly #sink: ChunkSink;
   readonly #written: WrittenChunk[] = [];
   readonly #segments = new Map<number, JournalFile>();
@@ -50,10 +56,16 @@ export class SnapshotJob {
     this.#events = events;
     this.#datastore = datastore;
     this.#reader = datastore.catalog;
-    this.#chunks = new JobChunks(datastore, availableParallelism(), (digest) => events.held(digest));
+    this.#now = openCatalogReader(datastore.paths.catalog);
+    // Whoever started the job ends its holds, whatever becomes of it.
+    const guards = processGuards(HoldScope.of(options.holds));
+    const { backend, config } = datastore;
+    this.#chunks = new ChunkStore(backend, config.prefixDigits, availableParallelism(), guards);
     this.#sink = new ChunkSink(this.#chunks, {
-      findPresent: (digest) => presentChunk(this.#reader.chunks, digest),
-      rewritten: (digest, length, stored) => this.#written.push({ digest, length, stored }),
+      findPresent: (digest) => presentChunk(this.#now.chunks, digest),
+      rewritten: async (digest, length, stored) => {
+        this.#written.push({ digest, length, stored });
+      },
     });
   }
 
@@ -78,6 +90,7 @@ export class SnapshotJob {
 
   close(): void {
     for (const file of this.#segments.values()) file.close();
+    this.#now.close();
     this.#datastore.close();
   }
 
@@ -89,7 +102,8 @@ export class SnapshotJob {
 
   async #encode(files: PictureFiles): Promise<BuiltStreams> {
     const { groupId, currentIno, time } = this.#options;
-    const fitter = new FileFitter(this.#reader, files, this.#packingParts(files));
+    const findPiece = (content: Digest) => this.#now.pieces.find(content);
+    const fitter = new FileFitter(this.#reader, files, this.#packingParts(files), findPiece);
     await fitter.fitGroup(groupId);
     await this.#swap(files);
     const store = (digest: Digest, bytes: Uint8Array) => this.#store(digest, bytes);
@@ -130,8 +144,11 @@ export class SnapshotJob {
 
   async #store(digest: Digest, bytes: Uint8Array): Promise<void> {
     this.#chunks.hold(digest);
-    const known = presentChunk(this.#reader.chunks, digest);
-    if (known?.length === bytes.length && (await this.#chunks.reuse(digest, known.stored))) return;
+    const known = () => {
+      const chunk = presentChunk(this.#now.chunks, digest);
+      return chunk?.length === bytes.length ? chunk.stored : undefined;
+    };
+    if ((await this.#chunks.reuse(digest, known)) !== undefined) return;
     const stored = await this.#chunks.insertBytes(digest, bytes);
     this.#written.push({ digest, length: bytes.length, stored });
   }

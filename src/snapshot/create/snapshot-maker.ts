@@ -1,3 +1,4 @@
+import type { Group } from '../../catalog/groups.js';
 import type { Catalog } from '../../catalog/open.js';
 import type { ChangeLog } from '../../content/change-log.js';
 import type { ContentTable } from '../../content/content-table.js';
@@ -8,6 +9,8 @@ import { type GroupName, groupPath } from '../../core/group.js';
 import type { Log } from '../../core/log.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import type { Clock } from '../../core/time.js';
+import { openPicture } from '../../native/digest-locks.js';
+import { HoldScope } from '../../native/holds.js';
 import { dropIndexFiles } from '../index-rows.js';
 import type { JobWork, PublishedIndex, PublishedSnapshot, SnapshotJobOptions } from './job-protocol.js';
 import type { JobThread } from './job-thread.js';
@@ -50,6 +53,7 @@ interface Attempt {
   readonly time: number;
   readonly archive: number;
   readonly job: JobThread;
+  readonly holds: HoldScope;
   readonly swaps: LiveSwaps;
 }
 
@@ -97,26 +101,38 @@ export class SnapshotMaker {
   }
 
   async #create(group: GroupName, wanted: number | undefined): Promise<MadeSnapshot> {
-    const { catalog, durability, log, messages, packer } = this.#parts;
+    const { catalog, messages, packer } = this.#parts;
     this.#requireGoingOn();
     const row = catalog.groups.findByName(group);
     if (row === undefined) throw new CairnError('not-found', `There is no group ${groupPath(group)}`);
     const time = await this.#checkedTime(row.id, group, wanted);
     await packer.run().catch((error: unknown) => messages.warn({ error }, 'Packing before a snapshot stopped'));
-    this.#requireGoingOn();
-    const options = { store: this.#parts.store, group, groupId: row.id, currentIno: row.currentIno, time };
-    const archive = catalog.snapshots.add(row.id, time, { ...NOTHING_YET, state: 'publishing' });
-    const attempt = { group, time, archive, job: this.#parts.startJob(options), swaps: new LiveSwaps(log) };
-    this.#running = attempt.job;
+    // Before the picture is opened, and until the commit that records the snapshot.
+    const closePicture = await openPicture();
+    try {
+      this.#requireGoingOn();
+      return await this.#make(group, row, time);
+    } finally {
+      closePicture();
+    }
+  }
+
+  async #make(group: GroupName, { id, currentIno }: Group, time: number): Promise<MadeSnapshot> {
+    const { catalog, durability, log, store } = this.#parts;
+    const holds = HoldScope.open();
+    const archive = catalog.snapshots.add(id, time, { ...NOTHING_YET, state: 'publishing' });
+    const job = this.#parts.startJob({ store, group, groupId: id, currentIno, time, holds: holds.id });
+    const attempt = { group, time, archive, job, holds, swaps: new LiveSwaps(log) };
+    this.#running = job;
     try {
       // The folder must not outlive a power cut that takes the row which says that it is unfinished.
       await durability.commitDurably();
       const snapshot = await this.#runJob(attempt);
       await this.#record(archive, snapshot);
-      attempt.job.releaseHolds();
+      holds.end();
       const addedBytes = snapshot.written.reduce((sum, { stored }) => sum + stored, 0);
       const { entries, contentBytes, work } = snapshot;
-      return { archive, groupId: row.id, time, entries, contentBytes, addedBytes, work };
+      return { archive, groupId: id, time, entries, contentBytes, addedBytes, work };
     } catch (error) {
       await this.#undo(attempt, error);
       throw this.#ended ? endedError(error) : error;
@@ -196,7 +212,7 @@ export class SnapshotMaker {
   }
 
   /** Leaves nothing of it behind. What cannot be removed now is removed by the next mount: the row says so. */
-  async #undo({ group, time, archive, job, swaps }: Attempt, reason: unknown): Promise<void> {
+  async #undo({ group, time, archive, job, holds, swaps }: Attempt, reason: unknown): Promise<void> {
     const { catalog, durability, messages } = this.#parts;
     try {
       await job.end();
@@ -207,7 +223,7 @@ export class SnapshotMaker {
       catalog.snapshots.remove(archive);
       // What was packed and swapped into the live tree stays held until a commit names it.
       await durability.commitDurably();
-      job.releaseHolds();
+      holds.end();
     } catch (error) {
       messages.warn({ error }, `What is left of a failed snapshot of ${groupPath(group)} goes with the next mount`);
     }

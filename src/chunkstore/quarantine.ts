@@ -1,0 +1,123 @@
+import type { Backend } from '../backend/backend.js';
+import type { Digest } from '../core/digest.js';
+import { CairnError, kindOf } from '../core/errors.js';
+import { type ChunkStates, MAX_BATCH } from './chunk-states.js';
+import { type ChunkGuards, processGuards, withLock } from './guards.js';
+import { chunkName, type PrefixDigits, parseQuarantineName, QUARANTINE_FOLDER, quarantineName } from './layout.js';
+import { verifiedPlain } from './verified-blob.js';
+
+/** A chunk that was removed and can still be brought back. A digest may be there several times. */
+export interface QuarantinedChunk {
+  readonly digest: Digest;
+  /** When the sweep that took it began, seconds since 1970. */
+  readonly since: number;
+  /** Length of its blob. */
+  readonly bytes: number;
+}
+
+/** What `expire` did in one step. */
+export interface Expiry {
+  readonly chunks: number;
+  readonly bytes: number;
+}
+
+/** Lengths asked for at a time. */
+const LISTED_AT_ONCE = 256;
+
+/**
+ * Chunks that sweeps have taken out of sight. For writers they do not exist: whoever needs one stores it anew. What
+ * changes something works under the chunk's lock and may run beside everything else.
+ */
+export class Quarantine {
+  readonly #backend: Backend;
+  readonly #prefixDigits: PrefixDigits;
+  readonly #states: ChunkStates;
+  readonly #guards: Pick<ChunkGuards, 'lock' | 'tryLock' | 'unlock'>;
+
+  constructor(
+    parts: { readonly backend: Backend; readonly prefixDigits: PrefixDigits; readonly states: ChunkStates },
+    guards: Pick<ChunkGuards, 'lock' | 'tryLock' | 'unlock'> = processGuards(),
+  ) {
+    this.#backend = parts.backend;
+    this.#prefixDigits = parts.prefixDigits;
+    this.#states = parts.states;
+    this.#guards = guards;
+  }
+
+  /**
+   * All quarantined chunks, in no order; what comes or goes meanwhile may be among them or not.
+   * @throws {CairnError} where they cannot be listed: that is not taken for an empty quarantine
+   */
+  async *list(): AsyncGenerator<QuarantinedChunk> {
+    let names: string[] = [];
+    for await (const name of this.#backend.list(QUARANTINE_FOLDER)) {
+      if (parseQuarantineName(name) === undefined) continue;
+      names.push(name);
+      if (names.length < LISTED_AT_ONCE) continue;
+      yield* await this.#withBytes(names);
+      names = [];
+    }
+    yield* await this.#withBytes(names);
+  }
+
+  /**
+   * Brings a chunk back, verified, where nothing stands in its place.
+   * @returns `restored`, or `present` where a sound chunk stood there already
+   * @throws {ChunkError} where its bytes, or those that stand in its place, are not what the digest says; {CairnError}
+   *   `not-found` where it is gone
+   */
+  undelete({ digest, since }: Pick<QuarantinedChunk, 'digest' | 'since'>): Promise<'restored' | 'present'> {
+    const name = chunkName(digest, this.#prefixDigits);
+    return withLock(this.#guards, digest, async () => {
+      const stands = (await this.#backend.size(name)) !== undefined;
+      const from = stands ? name : quarantineName(digest, since);
+      await requireSound(digest, await this.#backend.get(from));
+      if (!stands) await this.#backend.moveAll([{ from, to: name }]);
+      await this.#backend.sync();
+      await this.#states.restore([digest]);
+      return stands ? 'present' : 'restored';
+    });
+  }
+
+  /**
+   * Deletes the given chunks for good, at most 1,000; those somebody works on stay for the next time.
+   * @throws {CairnError} some may be gone
+   */
+  async expire(chunks: readonly QuarantinedChunk[]): Promise<Expiry> {
+    if (chunks.length > MAX_BATCH) throw new CairnError('invalid', `${chunks.length} chunks are too many at once`);
+    const locked: Digest[] = [];
+    try {
+      const digests = new Map(chunks.map(({ digest }) => [Buffer.from(digest).toString('latin1'), digest]));
+      for (const [key, digest] of digests) {
+        if (this.#guards.tryLock(digest)) locked.push(digest);
+        else digests.delete(key);
+      }
+      if (locked.length === 0) return { chunks: 0, bytes: 0 };
+      const doomed = chunks.filter(({ digest }) => digests.has(Buffer.from(digest).toString('latin1')));
+      await this.#states.expire(locked);
+      const gone = await this.#backend.removeAll(doomed.map(({ digest, since }) => quarantineName(digest, since)));
+      const removed = doomed.filter((_, index) => gone[index]);
+      return { chunks: removed.length, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
+    } finally {
+      for (const digest of locked) this.#guards.unlock(digest);
+    }
+  }
+
+  async #withBytes(names: readonly string[]): Promise<QuarantinedChunk[]> {
+    const sizes = await Promise.all(names.map((name) => this.#backend.size(name)));
+    return names.flatMap((name, index) => {
+      const parsed = parseQuarantineName(name);
+      const bytes = sizes[index];
+      return parsed === undefined || bytes === undefined ? [] : [{ ...parsed, bytes }];
+    });
+  }
+}
+
+/** An encrypted chunk cannot be judged without its key; its frame was checked. @throws {ChunkError} */
+async function requireSound(digest: Digest, blob: Buffer): Promise<void> {
+  try {
+    await verifiedPlain(digest, blob);
+  } catch (error) {
+    if (kindOf(error) !== 'unsupported') throw error;
+  }
+}
