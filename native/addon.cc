@@ -31,6 +31,7 @@ Napi::Object initAddon(Napi::Env env, Napi::Object exports) {
   cairn::initHolds(env, exports);
   cairn::initJournalFile(env, exports);
   cairn::initLocks(env, exports);
+  cairn::initNodeAttributes(env, exports);
   initFuseMount(env, exports);
   initFuseSession(env, exports);
   return exports;

@@ -33,6 +33,7 @@
         "journal_file_binding.cc",
         "locks.cc",
         "memory.cc",
+        "node_attributes.cc",
         "pool.cc",
         "promise_job.cc"
       ],

@@ -15,5 +15,6 @@ void initHash(Napi::Env env, Napi::Object exports);
 void initHolds(Napi::Env env, Napi::Object exports);
 void initJournalFile(Napi::Env env, Napi::Object exports);
 void initLocks(Napi::Env env, Napi::Object exports);
+void initNodeAttributes(Napi::Env env, Napi::Object exports);
 
 }  // namespace cairn

@@ -6,6 +6,7 @@ import { addSnapshotCreate } from './snapshot-create.js';
 import { addSnapshotForget } from './snapshot-forget.js';
 import { addSnapshotList } from './snapshot-list.js';
 import { addSnapshotMarks } from './snapshot-marks.js';
+import { addSnapshotRestore } from './snapshot-restore.js';
 import { addSnapshotShow } from './snapshot-show.js';
 import { addStatus } from './status.js';
 import { addSync } from './sync.js';
@@ -44,5 +45,6 @@ Examples:
   addSnapshotShow(snapshot);
   addSnapshotForget(snapshot);
   addSnapshotMarks(snapshot);
+  addSnapshotRestore(snapshot);
   return program;
 }

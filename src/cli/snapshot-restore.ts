@@ -1,0 +1,121 @@
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { CairnError } from '../core/errors.js';
+import { formatTreeName } from '../core/tree-name.js';
+import { openSnapshotView } from '../daemon/open-snapshot-view.js';
+import { openDatastoreReader, type ReadableDatastore } from '../datastore/open.js';
+import { type FoundSnapshot, requireSnapshot } from '../snapshot/find-snapshot.js';
+import { OVERWRITE_RULES, type OverwriteRule } from '../snapshot/restore/overwriting.js';
+import { restoreTree } from '../snapshot/restore/restore-tree.js';
+import type { RestoreFigures, RestoreProblem } from '../snapshot/restore/tree-restorer.js';
+import { optionsOf } from './context.js';
+import { EXIT_FAILED } from './exit-codes.js';
+import { interruptible } from './interruption.js';
+import { print, printJson, shownBytes } from './output.js';
+import { withProgress } from './progress-display.js';
+import { chooseTree } from './tree-choice.js';
+
+interface RestoreOptions {
+  readonly overwrite: OverwriteRule;
+  readonly devices: boolean;
+  readonly json?: boolean;
+}
+
+/** Problems told one by one; more are only counted. */
+const SHOWN_PROBLEMS = 20;
+
+/** `cairn snapshot restore SNAPSHOT[:PATH] TARGET` */
+export function addSnapshotRestore(snapshot: Command): void {
+  snapshot
+    .command('restore')
+    .description('restore a snapshot, or a path of it, to a folder')
+    .argument('<snapshot>', 'what: host/web1/latest, host/web1/latest:etc/hosts, or a path inside a mount')
+    .argument('<target>', 'the folder that is to be like the one restored; of a file its new path, or a folder for it')
+    .addOption(
+      new Option('--overwrite <rule>', 'what to do with files in the target that differ')
+        .choices(OVERWRITE_RULES)
+        .default(OVERWRITE_RULES[0]),
+    )
+    .option('--no-devices', 'make no device nodes (only root can)')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Owners, modes, times, extended attributes, ACLs, hard links and holes are restored; owners only by root.
+By default nothing is restored where a file in the target differs. What is equal already (size and time) stays, so a
+restore that was interrupted goes on where it ended. Nothing in the target is removed.
+
+Examples:
+  $ cairn snapshot restore host/web1/latest /srv/web1
+  $ cairn snapshot restore host/web1/latest:etc/hosts /tmp
+  $ cairn snapshot restore --overwrite older /mnt/backup/host/web1/latest/home /home`,
+    )
+    .action(run);
+}
+
+async function run(what: string, target: string, _: unknown, command: Command): Promise<void> {
+  const options = optionsOf<RestoreOptions>(command);
+  const chosen = await chooseTree(what, options.store);
+  if (target === '') throw new CairnError('invalid', 'The target is empty: give the path of a folder');
+  const datastore = await openDatastoreReader(chosen.store);
+  // Modes are those of the snapshot, whatever the user's mask.
+  process.umask(0);
+  const problems: RestoreProblem[] = [];
+  try {
+    const found = requireSnapshot(datastore.catalog, chosen.tree);
+    const figures = await restore(datastore, found, chosen.path, resolve(target), options, problems);
+    report(figures, problems, options);
+  } finally {
+    datastore.close();
+  }
+}
+
+async function restore(
+  datastore: ReadableDatastore,
+  found: FoundSnapshot,
+  path: string,
+  target: string,
+  options: RestoreOptions,
+  problems: RestoreProblem[],
+): Promise<RestoreFigures> {
+  const store = datastore.paths.root;
+  if (target === store || target.startsWith(`${store}/`)) {
+    throw new CairnError('invalid', `${target} is inside the datastore ${store}: choose another folder`);
+  }
+  const view = await openSnapshotView(datastore, found);
+  const name = { group: found.group.name, which: found.snapshot.time };
+  return interruptible((signal) =>
+    withProgress((update) =>
+      restoreTree({
+        ...{ view, chunks: datastore.chunks, path, target, signal },
+        rule: options.overwrite,
+        devices: options.devices && process.geteuid?.() === 0,
+        onProgress: (done, total) => update({ step: 'restoring', done, total, unit: 'bytes' }),
+        onProblem: (problem) => problems.push(problem),
+        requireSnapshot: async () => {
+          try {
+            requireSnapshot(datastore.catalog, name);
+          } catch (error) {
+            const reason = `${formatTreeName(name)} was forgotten while it was restored`;
+            throw new CairnError('stale', reason, { cause: error });
+          }
+        },
+      }),
+    ),
+  );
+}
+
+function report(figures: RestoreFigures, problems: readonly RestoreProblem[], options: RestoreOptions): void {
+  if (problems.length > 0) process.exitCode = EXIT_FAILED;
+  if (options.json) {
+    printJson({ ...figures, problems });
+    return;
+  }
+  for (const { path, message } of problems.slice(0, SHOWN_PROBLEMS))
+    process.stderr.write(`cairn: ${path}: ${message}\n`);
+  if (problems.length > SHOWN_PROBLEMS) process.stderr.write(`cairn: … and ${problems.length - SHOWN_PROBLEMS} more\n`);
+  const { files, folders, others, links, bytes, unchanged, kept } = figures;
+  print(`Restored ${files} files (${shownBytes(bytes)}), ${folders} folders, ${others} others, ${links} further links`);
+  if (unchanged + kept > 0) print(`${unchanged} were there already, ${kept} that differ were left as they were`);
+  if (problems.length > 0) print(`${problems.length} problems`);
+}

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { outputOf } from '../support/commands.js';
+import { assertSameTree, differences } from '../support/compare-trees.js';
+import { makeOddTree } from '../support/make-odd-tree.js';
+import { type TestStore, withStore } from '../support/mounted-store.js';
+import { noise } from '../support/noise.js';
+
+const GROUP = 'host/x';
+const LATEST = `${GROUP}/latest`;
+const current = (store: TestStore): string => join(store.mountpoint, GROUP, 'current');
+const withGroup = (body: (store: TestStore) => Promise<void> | void): Promise<void> =>
+  withStore(body, { groups: [GROUP] });
+
+interface Restored {
+  readonly files: number;
+  readonly unchanged: number;
+  readonly kept: number;
+  readonly links: number;
+  readonly problems: readonly { path: string; message: string }[];
+}
+
+function restore(store: TestStore, ...args: string[]): Restored {
+  return JSON.parse(store.cairn('snapshot', 'restore', '--json', ...args)) as Restored;
+}
+
+test('a restored tree is the one that was kept, in all that rsync can tell', async () => {
+  await withGroup(async (store) => {
+    const [source, target] = [join(store.folder, 'source'), join(store.folder, 'target')];
+    makeOddTree(source);
+    outputOf('rsync', ['-aHAXS', `${source}/`, `${current(store)}/`]);
+    store.cairn('snapshot', 'create', GROUP);
+    assert.deepEqual(restore(store, LATEST, target).problems, []);
+    assertSameTree(source, target);
+    for (const name of readdirSync(join(source, 'sparse'))) {
+      const [a, b] = [lstatSync(join(source, 'sparse', name)), lstatSync(join(target, 'sparse', name))];
+      assert.ok(b.blocks <= a.blocks + 16, `${name}: ${b.blocks} blocks for ${a.blocks}`);
+    }
+    // Once more: nothing is read or written anew, and links stay links.
+    await store.umount();
+    const again = restore(store, LATEST, target);
+    assert.deepEqual([again.files, again.links, again.problems], [0, 0, []]);
+    assertSameTree(source, target);
+    // What an interrupted restore left: a part is missing, a part half written.
+    rmSync(join(target, 'names'), { recursive: true });
+    rmSync(join(target, 'links/first'));
+    writeFileSync(join(target, '.cairn-restore-18'), 'left over');
+    truncateSync(join(target, 'contents/noise-16777216'), 0);
+    rmSync(join(target, '.cairn-restore-18'));
+    assert.deepEqual(restore(store, LATEST, target).problems, []);
+    assertSameTree(source, target);
+    await store.mount();
+  });
+});
+
+test('one path is restored: a folder as the target, a file into a folder or under another name', async () => {
+  await withGroup((store) => {
+    mkdirSync(join(current(store), 'etc/deep'), { recursive: true });
+    writeFileSync(join(current(store), 'etc/hosts'), 'localhost');
+    writeFileSync(join(current(store), 'etc/deep/large'), noise('large', 3_000_000));
+    store.cairn('snapshot', 'create', GROUP);
+    const at = (name: string): string => join(store.folder, name);
+    restore(store, `${LATEST}:etc`, at('a'));
+    assert.equal(differences(join(current(store), 'etc'), at('a')), '');
+    restore(store, join(store.mountpoint, LATEST, 'etc/deep'), at('b/c'));
+    assert.deepEqual(readdirSync(at('b/c')), ['large']);
+    restore(store, `${LATEST}:/etc/hosts`, at('a/deep'));
+    assert.equal(readFileSync(at('a/deep/hosts'), 'utf8'), 'localhost');
+    restore(store, `${LATEST}:etc/hosts`, at('renamed'));
+    assert.equal(readFileSync(at('renamed'), 'utf8'), 'localhost');
+    assert.equal(store.run(['snapshot', 'restore', `${LATEST}:none`, at('x')]).status, 3);
+    assert.equal(store.run(['snapshot', 'restore', `${LATEST}:../etc`, at('x')]).status, 2);
+    assert.equal(store.run(['snapshot', 'restore', LATEST, join(store.store, 'inside')]).status, 2);
+    assert.ok(!existsSync(at('x')) && !existsSync(join(store.store, 'inside')));
+  });
+});
+
+test('what is in the target is overwritten only as asked', async () => {
+  await withGroup((store) => {
+    for (const name of ['differs', 'newer', 'missing', 'z'])
+      writeFileSync(join(current(store), name), `of the snapshot`);
+    store.cairn('snapshot', 'create', GROUP);
+    const target = join(store.folder, 'target');
+    const begin = (): void => {
+      rmSync(target, { recursive: true, force: true });
+      mkdirSync(target);
+      writeFileSync(join(target, 'differs'), 'before');
+      utimesSync(join(target, 'differs'), 1000, 1000);
+      writeFileSync(join(target, 'newer'), 'before');
+      utimesSync(join(target, 'newer'), 4e9, 4e9);
+      writeFileSync(join(target, 'z'), '');
+      writeFileSync(join(target, 'other'), 'other');
+    };
+    const texts = (): string[] =>
+      ['differs', 'newer', 'missing', 'z', 'other'].map((name) =>
+        existsSync(join(target, name)) ? readFileSync(join(target, name), 'utf8') : '-',
+      );
+    const [old, fresh] = ['before', 'of the snapshot'];
+    begin();
+    const refused = store.run(['snapshot', 'restore', LATEST, target]);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /^cairn: .*\/differs exists and differs: .*--overwrite.*\n$/);
+    assert.deepEqual(texts(), [old, old, '-', '', 'other']);
+    assert.equal(restore(store, '--overwrite', 'never', LATEST, target).kept, 3);
+    assert.deepEqual(texts(), [old, old, fresh, '', 'other']);
+    begin();
+    assert.equal(restore(store, '--overwrite', 'older', LATEST, target).kept, 2);
+    assert.deepEqual(texts(), [fresh, old, fresh, '', 'other']);
+    restore(store, '--overwrite', 'always', LATEST, target);
+    assert.deepEqual(texts(), [fresh, fresh, fresh, fresh, 'other']);
+  });
+});
+
+test('no link in the target leads a restore out of it', async () => {
+  await withGroup((store) => {
+    mkdirSync(join(current(store), 'sub/inner'), { recursive: true });
+    writeFileSync(join(current(store), 'sub/inner/file'), 'restored');
+    writeFileSync(join(current(store), 'file'), 'restored');
+    chmodSync(join(current(store), 'sub/inner'), 0o750);
+    store.cairn('snapshot', 'create', GROUP);
+    const [target, outside] = [join(store.folder, 'target'), join(store.folder, 'outside')];
+    const begin = (): void => {
+      for (const path of [target, outside]) rmSync(path, { recursive: true, force: true });
+      mkdirSync(join(outside, 'inner'), { recursive: true });
+      chmodSync(join(outside, 'inner'), 0o711);
+      writeFileSync(join(outside, 'victim'), 'precious');
+      mkdirSync(target);
+      symlinkSync(outside, join(target, 'sub'));
+      symlinkSync(join(outside, 'victim'), join(target, 'file'));
+    };
+    const untouched = (): void => {
+      assert.deepEqual(readdirSync(outside, { recursive: true }).sort(), ['inner', 'victim']);
+      assert.equal(readFileSync(join(outside, 'victim'), 'utf8'), 'precious');
+      assert.equal(statSync(join(outside, 'inner')).mode & 0o777, 0o711);
+    };
+    for (const rule of ['refuse', 'never', 'older', 'always']) {
+      begin();
+      store.run(['snapshot', 'restore', '--overwrite', rule, LATEST, target]);
+      untouched();
+      const replaced = rule === 'always';
+      assert.equal(lstatSync(join(target, 'sub')).isSymbolicLink(), !replaced, rule);
+      if (replaced) assert.equal(readFileSync(join(target, 'sub/inner/file'), 'utf8'), 'restored');
+    }
+  });
+});
+
+test('a file whose chunk is gone is named, and the others are restored', async () => {
+  await withGroup(async (store) => {
+    writeFileSync(join(current(store), 'bad'), noise('bad', 2_000_000));
+    writeFileSync(join(current(store), 'good'), noise('good', 2_000_000));
+    store.cairn('snapshot', 'create', GROUP);
+    await store.umount();
+    const chunks = outputOf('find', [join(store.store, '.chunks'), '-type', 'f', '-size', '+150k'])
+      .trim()
+      .split('\n');
+    rmSync(chunks[0] ?? '');
+    const target = join(store.folder, 'target');
+    const { status, stdout } = store.run(['snapshot', 'restore', '--json', LATEST, target]);
+    assert.equal(status, 1);
+    const { files, problems } = JSON.parse(stdout) as Restored;
+    assert.deepEqual([files, problems.length], [1, 1]);
+    assert.match(problems[0]?.message ?? '', /^Chunk [0-9a-f]{64} is absent/);
+    assert.equal(readdirSync(target).length, 1);
+    await store.mount();
+  });
+});
