@@ -1,6 +1,7 @@
 import { Presets, SingleBar } from 'cli-progress';
 import prettyBytes from 'pretty-bytes';
 import type { Progress } from '../control/messages.js';
+import { shownSeconds } from './output.js';
 
 /** What is done sooner than this is not shown. */
 const SHOWN_AFTER_MS = 1000;
@@ -11,6 +12,8 @@ export class ProgressDisplay {
   #bar: SingleBar | undefined;
   #step = '';
   #from: number | undefined;
+  /** When the step was first shown, and how far it was. */
+  #stepFrom = { time: 0, done: 0 };
 
   constructor(stream: NodeJS.WriteStream = process.stderr) {
     this.#stream = stream;
@@ -22,9 +25,16 @@ export class ProgressDisplay {
     const now = performance.now();
     this.#from ??= now;
     if (now - this.#from < SHOWN_AFTER_MS) return;
-    if (progress.step !== this.#step) this.#begin(progress);
+    if (progress.step !== this.#step) this.#begin(progress, now);
     this.#bar?.setTotal(Math.max(progress.total ?? progress.done, 1));
-    this.#bar?.update(progress.done, { shown: shownFigures(progress) });
+    this.#bar?.update(progress.done, { shown: shownFigures(progress) + this.#shownTimeLeft(progress, now) });
+  }
+
+  /** By the speed since the step was first shown; nothing until there is one. */
+  #shownTimeLeft({ done, total }: Progress, now: number): string {
+    const speed = (done - this.#stepFrom.done) / (now - this.#stepFrom.time);
+    if (total === undefined || !(speed > 0) || !Number.isFinite(speed)) return '';
+    return `, ${shownSeconds((total - done) / speed / 1000)} left`;
   }
 
   /** Leaves the terminal as it was. */
@@ -34,8 +44,9 @@ export class ProgressDisplay {
     this.#step = '';
   }
 
-  #begin(progress: Progress): void {
+  #begin(progress: Progress, now: number): void {
     this.stop();
+    this.#stepFrom = { time: now, done: progress.done };
     this.#step = progress.step;
     const format = progress.total === undefined ? `${progress.step}: {shown}` : `${progress.step} {bar} {shown}`;
     this.#bar = new SingleBar(
