@@ -11,6 +11,7 @@ export class JournalRefs {
   readonly #files;
   readonly #oldest;
   readonly #uses;
+  readonly #all;
 
   constructor(connection: Connection) {
     this.#files = connection.rows(
@@ -20,6 +21,10 @@ export class JournalRefs {
     this.#oldest = connection.number('SELECT min(ref) FROM extents INDEXED BY extents_in_journal WHERE kind = 1');
     this.#uses = connection.number(
       'SELECT 1 FROM extents INDEXED BY extents_in_journal WHERE kind = 1 AND ref = ? LIMIT 1',
+    );
+    this.#all = connection.rows(
+      'SELECT DISTINCT ref FROM extents INDEXED BY extents_in_journal WHERE kind = 1 ORDER BY ref',
+      'background',
     );
   }
 
@@ -31,6 +36,11 @@ export class JournalRefs {
   /** The oldest segment an extent points into, or undefined where none does. */
   oldestSegment(): number | undefined {
     return this.#oldest.get() ?? undefined;
+  }
+
+  /** All segments extents point into, ascending. */
+  segments(): number[] {
+    return this.#all.all().map(([segment]) => segment as number);
   }
 
   usesSegment(segment: number): boolean {

@@ -4,6 +4,7 @@ import { ChunkSets } from './chunk-sets.js';
 import { ChunkUsers } from './chunk-users.js';
 import { ChunkRows } from './chunks.js';
 import { Connection, fromSqliteError } from './connection.js';
+import { Consistency } from './consistency.js';
 import { MetaRows } from './counters.js';
 import { Extents } from './extents.js';
 import { type CatalogFigures, figuresOf } from './figures.js';
@@ -37,6 +38,7 @@ export interface CatalogReader {
   readonly groups: GroupRows;
   readonly chunks: ChunkRows;
   readonly chunkUsers: ChunkUsers;
+  readonly consistency: Consistency;
   readonly pieces: PieceRows;
   readonly journalRefs: JournalRefs;
   readonly indexFiles: IndexFileRows;
@@ -88,6 +90,7 @@ function assembleReader(connection: Connection): CatalogReader {
     groups: new GroupRows(connection),
     chunks: new ChunkRows(connection),
     chunkUsers: new ChunkUsers(connection),
+    consistency: new Consistency(connection),
     pieces: new PieceRows(connection),
     journalRefs: new JournalRefs(connection),
     indexFiles: new IndexFileRows(connection),

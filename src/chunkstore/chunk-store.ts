@@ -44,21 +44,33 @@ export class ChunkStore {
   readonly #prefixDigits: PrefixDigits;
   readonly #slots: EncodeSlots;
   readonly #guards: ChunkGuards;
+  readonly #verifyNew: boolean;
+  #damaged: (error: ChunkError) => void = () => undefined;
   readonly #inserting = new Map<string, Promise<number>>();
   readonly #loading = new Map<string, Promise<void>>();
 
-  /** @param atOnce how many chunks are encoded and written at the same time; each takes a buffer of up to 4 MiB */
+  /**
+   * @param atOnce how many chunks are encoded and written at the same time; each takes a buffer of up to 4 MiB
+   * @param verifyNew reads every chunk back that was written and verifies it before `insert` resolves
+   */
   constructor(
     backend: Backend,
     prefixDigits: PrefixDigits,
     atOnce = availableParallelism() + 2,
     guards: ChunkGuards = processGuards(),
+    verifyNew = false,
   ) {
     this.#backend = backend;
     this.#prefixDigits = prefixDigits;
     this.#slots = new EncodeSlots(atOnce);
     this.#guards = guards;
+    this.#verifyNew = verifyNew;
     this.counters = this.#counters;
+  }
+
+  /** Whom to tell of chunks that `load` and `read` could not have; one listener. */
+  onDamage(listener: (error: ChunkError) => void): void {
+    this.#damaged = listener;
   }
 
   /** Keeps collectors from the chunk until `release`, which is to be called as often as `hold`. */
@@ -121,7 +133,7 @@ export class ChunkStore {
    */
   async read(digest: Digest): Promise<Buffer> {
     this.#counters.loads += 1;
-    return verifiedPlain(digest, await this.#blob(digest));
+    return this.#telling(async () => verifiedPlain(digest, await this.#blob(digest)));
   }
 
   /** A barrier: every chunk whose insert resolved before the call survives a power cut once this resolves. */
@@ -140,6 +152,7 @@ export class ChunkStore {
     return this.#slots.use(source.length + BLOB_HEADER_BYTES, async (buffer) => {
       const length = await source.encode(buffer.subarray(0, source.length + BLOB_HEADER_BYTES), COMPRESSION_LEVEL);
       await withLock(this.#guards, digest, () => this.#backend.put(this.#name(digest), buffer.subarray(0, length)));
+      if (this.#verifyNew) await verifiedPlain(digest, await this.#blob(digest));
       this.#counters.inserts += 1;
       this.#counters.plainBytes += source.length;
       this.#counters.encodedBytes += length;
@@ -151,10 +164,21 @@ export class ChunkStore {
     this.#counters.loads += 1;
     this.#guards.hold(digest);
     try {
-      const blob = await this.#blob(digest);
-      await namingChunk(digest, () => decodeIntoCache(digest, blob, MAX_CHUNK_BYTES, plainLength));
+      await this.#telling(async () => {
+        const blob = await this.#blob(digest);
+        await namingChunk(digest, () => decodeIntoCache(digest, blob, MAX_CHUNK_BYTES, plainLength));
+      });
     } finally {
       this.#guards.release(digest);
+    }
+  }
+
+  async #telling<T>(load: () => Promise<T>): Promise<T> {
+    try {
+      return await load();
+    } catch (error) {
+      if (error instanceof ChunkError) this.#damaged(error);
+      throw error;
     }
   }
 

@@ -20,18 +20,20 @@ export function addInit(program: Command): void {
         .choices(LAYOUTS)
         .default(LAYOUTS[0]),
     )
+    .option('--verify-new', 'read every new chunk back and verify it before anything names it')
     .addHelpText(
       'after',
       `
 Examples:
   $ cairn init /srv/backup
-  $ cairn init --layout pbs /srv/pbs-store`,
+  $ cairn init --layout pbs /srv/pbs-store
+  $ cairn init --verify-new /srv/backup`,
     )
     .action(run);
 }
 
 async function run(path: string, _: unknown, command: Command): Promise<void> {
-  const { layout } = optionsOf<{ layout: Layout }>(command);
+  const { layout, verifyNew } = optionsOf<{ layout: Layout; verifyNew?: boolean }>(command);
   if (/^s3:/i.test(path)) {
     throw new CairnError('unsupported', `${path}: datastores on S3 are not supported yet; give the path of a folder`);
   }
@@ -42,6 +44,7 @@ async function run(path: string, _: unknown, command: Command): Promise<void> {
     withProgress((update) =>
       createDatastore(path, {
         layout,
+        verifyNew: verifyNew === true,
         signal,
         onProgress: (done, total) => update({ step: 'making folders', done, total, unit: 'items' }),
       }),

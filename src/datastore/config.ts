@@ -17,6 +17,8 @@ const config = z.object({
   created: z.string(),
   /** Hex digits of a digest that name its chunk's folder: 2 by default, 4 as PBS has it. */
   prefixDigits: z.union([z.literal(2), z.literal(4)]),
+  /** Whether every new chunk is read back and verified before anything names it. */
+  verifyNew: z.boolean().default(false),
 });
 
 /** `.cairn/config.json`: what is fixed when a datastore is created. */

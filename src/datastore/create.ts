@@ -19,6 +19,8 @@ export type Layout = 'cairn' | 'pbs';
 /** What a new datastore is to be like. */
 export interface CreateOptions {
   readonly layout?: Layout;
+  /** Have every new chunk read back and verified before anything names it. */
+  readonly verifyNew?: boolean;
   /** Space kept for deleting on a full disk. */
   readonly reserveBytes?: number;
   /** Told how many of the folders for chunks are made. */
@@ -210,6 +212,7 @@ async function finish(paths: DatastorePaths, options: CreateOptions): Promise<Da
     uuid: randomUUID(),
     created: new Date().toISOString(),
     prefixDigits: PREFIX_DIGITS[options.layout ?? 'cairn'],
+    verifyNew: options.verifyNew ?? false,
   };
   const bytes = Buffer.from(formatConfig(config));
   await putFile(paths.config, `${paths.config}.tmp`, bytes, { mode: LOCK_MODE, sync: true });

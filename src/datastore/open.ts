@@ -79,7 +79,7 @@ function opened<C extends { close(): void }>(
     paths,
     config,
     backend,
-    chunks: new ChunkStore(backend, config.prefixDigits),
+    chunks: new ChunkStore(backend, config.prefixDigits, undefined, undefined, config.verifyNew),
     catalog,
     close: () => {
       if (closed) return;

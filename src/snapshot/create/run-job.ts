@@ -60,7 +60,7 @@ export class SnapshotJob {
     // Whoever started the job ends its holds, whatever becomes of it.
     const guards = processGuards(HoldScope.of(options.holds));
     const { backend, config } = datastore;
-    this.#chunks = new ChunkStore(backend, config.prefixDigits, availableParallelism(), guards);
+    this.#chunks = new ChunkStore(backend, config.prefixDigits, availableParallelism(), guards, config.verifyNew);
     this.#sink = new ChunkSink(this.#chunks, {
       findPresent: (digest) => presentChunk(this.#now.chunks, digest),
       rewritten: async (digest, length, stored) => {
