@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { programVersion } from '../daemon/version.js';
+import { addCheck } from './check.js';
 import { addInit } from './init.js';
 import { addMount } from './mount.js';
+import { addRepair } from './repair.js';
 import { addSnapshotCreate } from './snapshot-create.js';
 import { addSnapshotForget } from './snapshot-forget.js';
 import { addSnapshotList } from './snapshot-list.js';
@@ -11,6 +13,7 @@ import { addSnapshotShow } from './snapshot-show.js';
 import { addStatus } from './status.js';
 import { addSync } from './sync.js';
 import { addUmount } from './umount.js';
+import { addVerify } from './verify.js';
 
 /** The command line `cairn`. Commands throw; whoever parses with it turns that into a line and an exit code. */
 export function createProgram(): Command {
@@ -39,6 +42,9 @@ Examples:
   addUmount(program);
   addSync(program);
   addStatus(program);
+  addVerify(program);
+  addCheck(program);
+  addRepair(program);
   const snapshot = program.command('snapshot').description('make, list, show, mark and forget snapshots');
   addSnapshotCreate(snapshot);
   addSnapshotList(snapshot);

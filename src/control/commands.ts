@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { careCommands } from './care-commands.js';
 import { snapshotCommands } from './snapshot-commands.js';
 
 const count = z.number().int().nonnegative();
@@ -32,6 +33,7 @@ const status = z.object({
  * here and one handler in the daemon.
  */
 export const commands = {
+  ...careCommands,
   ping: { arguments: nothing, result: z.object({ pid: count, version: z.string() }) },
   status: { arguments: nothing, result: status },
   /** Answers when everything written before is durable. */

@@ -5,6 +5,7 @@ import type { Log } from '../core/log.js';
 import { type Claim, claimDatastore } from '../datastore/claim.js';
 import { readConfig } from '../datastore/config.js';
 import { datastorePaths } from '../datastore/paths.js';
+import { passCareCommands } from './care-handlers.js';
 import { ownSocketPath, prepareSocket, restrictSocket } from './control-socket.js';
 import { MountWorker, type WorkerCallOptions } from './mount-worker-client.js';
 import { cairnMounts, checkMountpoint, realFolderPath, removeMount, removeStaleMounts } from './mounts.js';
@@ -127,6 +128,7 @@ function handlersOf(mounted: Mounted): CommandHandlers {
       await mounted.released;
       return {};
     },
+    ...passCareCommands((command, args, context) => worker.request(command, args, through(context))),
     ...passSnapshotCommands((command, args, context) => worker.request(command, args, through(context))),
   };
 }

@@ -9,10 +9,12 @@ import type { Transport } from '../fuse/transport.js';
 import { setCacheLimit } from '../native/chunk-cache.js';
 import { mountFuse, unmountFuse } from '../native/fuse-mount.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
+import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
 import { openTree } from './open-tree.js';
 import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
+import { VerifyService } from './verify-service.js';
 import type { WorkerContext, WorkerEndpoint } from './worker-endpoint.js';
 import type { MountState, MountWorkerOptions } from './worker-protocol.js';
 
@@ -26,6 +28,7 @@ interface Mounted {
   readonly live: LiveStore;
   readonly parts: LiveParts;
   readonly snapshots: SnapshotService;
+  readonly verify: VerifyService;
   readonly transport: Transport;
 }
 
@@ -83,9 +86,14 @@ async function serve(
   gate.transport = transport;
   tellKernel(transport);
   const upkeep = new Upkeep(live, datastore.catalog, log);
-  const mounted: Mounted = { options, datastore, live, parts, snapshots, transport };
+  const requests = (): number => transport.counters().requests;
+  const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
+  const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, transport };
   transport.start();
-  if (!options.readOnly) upkeep.start();
+  if (!options.readOnly) {
+    upkeep.start();
+    verify.start();
+  }
   endpoint.ready({
     status: () => stateOf(mounted),
     sync: async (_args, context) => {
@@ -98,10 +106,12 @@ async function serve(
       await unmountFuse(options.mountpoint, { lazy });
       return {};
     },
+    ...careHandlers((job, args, call) => verify.run(job, args, call)),
     ...snapshotHandlers(snapshots),
   });
   await transport.ended;
   upkeep.stop();
+  await verify.end();
   await snapshots.end();
   await live.packer.stop();
   if (!options.readOnly) await finish(mounted);
@@ -125,12 +135,15 @@ async function finish({ live, parts }: Mounted): Promise<void> {
   await live.durability.commitDurably();
 }
 
-function stateOf({ live, datastore, options }: Mounted): MountState {
+function stateOf({ live, datastore, options, verify }: Mounted): MountState {
   const failure = options.readOnly ? undefined : live.parts.log.failure;
   return {
     dirtyBytes: live.contents.dirtyBytes + live.durability.unsyncedBytes,
     oldestUnsyncedSeconds: live.durability.oldestUnsyncedSeconds ?? null,
-    problems: failure === undefined ? [] : [{ kind: 'read-only', message: failure.reason }],
+    problems: [
+      ...(failure === undefined ? [] : [{ kind: 'read-only', message: failure.reason }]),
+      ...verify.problems(),
+    ],
     chunks: { ...datastore.chunks.counters },
   };
 }

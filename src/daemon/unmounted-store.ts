@@ -1,4 +1,4 @@
-import { openLiveStore } from '../content/open-live-store.js';
+import { type LiveStore, openLiveStore } from '../content/open-live-store.js';
 import type {
   SnapshotCommandArguments,
   SnapshotCommandName,
@@ -6,7 +6,7 @@ import type {
 } from '../control/snapshot-commands.js';
 import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
-import { openDatastore } from '../datastore/open.js';
+import { openDatastore, type WritableDatastore } from '../datastore/open.js';
 import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
 
@@ -24,10 +24,25 @@ export function runUnmounted<C extends SnapshotCommandName>(
   args: SnapshotCommandArguments<C>,
   log: Log,
 ): Promise<SnapshotCommandResult<C>> {
-  return withUnmounted(store, log, async (snapshots) => snapshotHandlers(snapshots)[command](args, undefined));
+  return withUnmounted(store, log, ({ snapshots }) => snapshotHandlers(snapshots)[command](args, undefined));
 }
 
-async function withUnmounted<T>(store: string, log: Log, work: (snapshots: SnapshotService) => Promise<T>): Promise<T> {
+/** What is open of a datastore that this process has for itself, without a mount. */
+export interface UnmountedStore {
+  readonly datastore: WritableDatastore;
+  readonly live: LiveStore;
+  readonly snapshots: SnapshotService;
+}
+
+/**
+ * Opens a datastore that is not mounted, as a mount would, for one piece of work.
+ * @throws {CairnError} `busy` where another process has it, and what the work gives
+ */
+export async function withUnmounted<T>(
+  store: string,
+  log: Log,
+  work: (opened: UnmountedStore) => Promise<T>,
+): Promise<T> {
   const datastore = await openDatastore(store);
   try {
     const live = await openLiveStore({
@@ -44,7 +59,7 @@ async function withUnmounted<T>(store: string, log: Log, work: (snapshots: Snaps
     try {
       const snapshots = new SnapshotService(datastore, live, log);
       await snapshots.completeInterrupted();
-      const done = await work(snapshots);
+      const done = await work({ datastore, live, snapshots });
       await snapshots.end();
       await live.durability.commitDurably();
       return done;

@@ -1,11 +1,12 @@
 import type { Catalog } from '../catalog/open.js';
 import type { ChangeLog } from '../content/change-log.js';
 import type { Durability } from '../content/durability.js';
-import { CairnError } from '../core/errors.js';
+import { CairnError, kindOf } from '../core/errors.js';
 import { formatTreeName, type TreeName } from '../core/tree-name.js';
 import { withUnprotected } from '../index/manifest.js';
 import { loadManifest, putManifest } from '../index/publish.js';
 import { markProtected, snapshotPath, unmarkProtected } from '../index/snapshot-folder.js';
+import { type VerifyOutcome, withVerifyOutcome } from '../index/verify-state.js';
 import { type FoundSnapshot, requireSnapshot } from './find-snapshot.js';
 
 /** What marking snapshots needs of a datastore. */
@@ -63,6 +64,38 @@ export class SnapshotMarks {
     const noting = this.#last.then(() => this.#note(name, text));
     this.#last = noting.catch(() => undefined);
     return noting;
+  }
+
+  /**
+   * Notes in manifest and catalog what verifying the snapshot found; not durable before the next commit.
+   * @returns false where the snapshot has gone, or has no manifest that could be written to
+   */
+  verified(name: TreeName, outcome: VerifyOutcome): Promise<boolean> {
+    const noting = this.#last.then(() => this.#verified(name, outcome));
+    this.#last = noting.then(
+      () => undefined,
+      () => undefined,
+    );
+    return noting;
+  }
+
+  async #verified({ group, which }: TreeName, outcome: VerifyOutcome): Promise<boolean> {
+    const { catalog, log, store } = this.#parts;
+    log.requireWorking();
+    const row = catalog.groups.findByName(group);
+    const snapshot = row && typeof which === 'number' ? catalog.snapshots.findByTime(row.id, which) : undefined;
+    if (snapshot?.state === 'finished') {
+      catalog.snapshots.update(snapshot.archive, { verifyState: outcome.state, verifiedAt: outcome.startedAt });
+    }
+    const folder = snapshotPath(store, group, which as number);
+    try {
+      await putManifest(folder, withVerifyOutcome(await loadManifest(folder), outcome, snapshot?.archive ?? 0));
+      return true;
+    } catch (error) {
+      // A damaged manifest is part of what was found.
+      if (kindOf(error) === 'corrupt' || kindOf(error) === 'not-found') return false;
+      throw error;
+    }
   }
 
   async #note(name: TreeName, text: string): Promise<void> {

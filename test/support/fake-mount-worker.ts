@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CairnError } from '../../src/core/errors.js';
+import { passCareCommands } from '../../src/daemon/care-handlers.js';
 import { passSnapshotCommands } from '../../src/daemon/snapshot-handlers.js';
 import { WorkerEndpoint, type WorkerHandlers } from '../../src/daemon/worker-endpoint.js';
 import type { MountWorkerOptions } from '../../src/daemon/worker-protocol.js';
@@ -14,6 +15,10 @@ import type { MountWorkerOptions } from '../../src/daemon/worker-protocol.js';
 const behaviour = (workerData as MountWorkerOptions).group?.split('/').at(-1) ?? 'good';
 if (parentPort === null) throw new Error('This is the program of a worker');
 const endpoint = new WorkerEndpoint(parentPort);
+
+const refuse = (command: string): never => {
+  throw new CairnError('unsupported', `The fake worker does not know ${command}`);
+};
 
 let attempts = 0;
 
@@ -39,9 +44,8 @@ const handlers: WorkerHandlers = {
     setImmediate(() => endpoint.ended());
     return {};
   },
-  ...passSnapshotCommands((command) => {
-    throw new CairnError('unsupported', `The fake worker does not know ${command}`);
-  }),
+  ...passSnapshotCommands(refuse),
+  ...passCareCommands(refuse),
   'snapshot-create': ({ group }) => ({ group, time: '2026-11-20T10:00:00Z', entries: 3, sizeBytes: 2, addedBytes: 1 }),
   'snapshot-list': () => ({ snapshots: [] }),
 };

@@ -8,6 +8,7 @@ import { callDaemon } from '../../src/control/client.js';
 import { MAX_REQUEST_BYTES, PROTOCOL_VERSION, type Progress } from '../../src/control/messages.js';
 import { type CommandHandlers, ControlServer } from '../../src/control/server.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
+import { passCareCommands } from '../../src/daemon/care-handlers.js';
 import { passSnapshotCommands } from '../../src/daemon/snapshot-handlers.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -23,6 +24,7 @@ const noHandlers: CommandHandlers = {
   sync: refuse,
   unmount: refuse,
   ...passSnapshotCommands(refuse),
+  ...passCareCommands(refuse),
 };
 
 async function serve(t: TestContext, handlers: Partial<CommandHandlers>) {

@@ -1,0 +1,70 @@
+import { realpath } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { CareCommandResult } from '../control/care-commands.js';
+import { CairnError, fromSystemError } from '../core/errors.js';
+import { askCare, printDamaged } from './care-asking.js';
+import { existingStore, optionsOf } from './context.js';
+import { EXIT_PROBLEMS } from './exit-codes.js';
+import { print, printJson } from './output.js';
+
+interface RepairCliOptions {
+  readonly from?: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** `cairn repair` */
+export function addRepair(program: Command): void {
+  program
+    .command('repair')
+    .description('name what damaged chunks concern, and store them anew from files that still have their content')
+    .option('--from <folder>', 'a folder laid out as current/ is, such as the one that is backed up')
+    .option('--dry-run', 'only tell what would be stored anew')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Without --from nothing is changed: the plan is shown. Only the files named are read, and only bytes with the digest of a
+damaged chunk are stored, so a source that has changed does no harm. Exits with 6 where chunks stay damaged.
+
+Examples:
+  $ cairn repair
+  $ cairn repair --from /home --dry-run
+  $ cairn repair --from /home`,
+    )
+    .action(run);
+}
+
+async function run(_: unknown, command: Command): Promise<void> {
+  const options = optionsOf<RepairCliOptions>(command);
+  const store = await existingStore(options.store);
+  const from = options.from === undefined ? null : await sourceFolder(options.from);
+  const apply = from !== null && options.dryRun !== true;
+  const report = await askCare(store, 'repair', { from, apply });
+  if (options.json) printJson(report);
+  else show(report, from, apply);
+  if (report.chunks.some(({ outcome }) => outcome === 'not-healed')) process.exitCode = EXIT_PROBLEMS;
+}
+
+function show({ chunks }: CareCommandResult<'repair'>, from: string | null, apply: boolean): void {
+  for (const chunk of chunks) {
+    printDamaged(chunk);
+    if (chunk.outcome === 'not-healed') print(`  not healed: ${chunk.reason}`);
+    else print(chunk.outcome === 'healed' ? '  healed' : '  can be healed');
+  }
+  const healed = chunks.filter(({ outcome }) => outcome !== 'not-healed').length;
+  if (chunks.length === 0) print('No chunk is known to be damaged');
+  else print(`${healed} of ${chunks.length} damaged chunks ${apply ? 'healed' : 'can be healed'}`);
+  if (chunks.length > 0 && from === null) {
+    print('Heal them with "cairn repair --from FOLDER", or by writing the files again (rsync -aI)');
+  }
+}
+
+async function sourceFolder(given: string): Promise<string> {
+  if (given === '') throw new CairnError('invalid', 'The folder given to --from is empty');
+  try {
+    return await realpath(given);
+  } catch (error) {
+    throw fromSystemError(error, `read from ${given}`);
+  }
+}

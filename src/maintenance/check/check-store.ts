@@ -1,0 +1,72 @@
+import { breathe, type CareContext, requireWanted } from '../job/care-context.js';
+import { checkChunkFiles } from './chunk-files.js';
+import { type Finding, Findings } from './findings.js';
+import { checkJournal } from './journal.js';
+import { checkNamedChunks } from './named-chunks.js';
+import { checkSnapshots } from './snapshots.js';
+
+export interface CheckOptions {
+  /** Reads every index file, lists every chunk file, and compares the catalog's tables with each other. */
+  readonly deep: boolean;
+}
+
+export interface CheckReport {
+  readonly deep: boolean;
+  readonly findings: readonly Finding[];
+  /** How many there are of each kind; only so many of one are listed. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** Compares catalog, index files, snapshots, chunks and journal with each other. Changes nothing. */
+export async function checkStore(context: CareContext, { deep }: CheckOptions): Promise<CheckReport> {
+  const findings = new Findings();
+  const step = (name: string): void => {
+    requireWanted(context.signal);
+    context.progress({ step: name, done: 0, unit: 'items' });
+  };
+  step('checking the catalog');
+  const sound = checkDatabase(context, findings, deep);
+  if (!sound) return { deep, findings: findings.listed, counts: findings.counts() };
+  if (deep) await checkTables(context, findings);
+  step('checking snapshots');
+  await checkSnapshots(context, findings, deep);
+  step('checking chunks');
+  await checkNamedChunks(context, findings);
+  if (deep) await checkChunkFiles(context, findings);
+  step('checking the journal');
+  await checkJournal(context, findings);
+  return { deep, findings: findings.listed, counts: findings.counts() };
+}
+
+const RESTORE_CATALOG =
+  'keep a copy of .cairn, then restore catalog.db from a backup of it; snapshots can be read from the datastore alone';
+
+function checkDatabase({ catalog }: CareContext, findings: Findings, deep: boolean): boolean {
+  const lines = catalog.damage(deep ? 'whole' : 'quick');
+  for (const message of lines) {
+    const about = { severity: 'damage', kind: 'catalog-damaged', path: '.cairn/catalog.db' } as const;
+    findings.add({ ...about, message, advice: RESTORE_CATALOG });
+  }
+  return lines.length === 0;
+}
+
+/** One picture for all tables; the write-ahead log grows as long as it is open. */
+async function checkTables({ catalog, signal }: CareContext, findings: Findings): Promise<void> {
+  catalog.picture.begin();
+  try {
+    for (const found of catalog.consistency.disagreements()) {
+      for (const { what, where } of found) {
+        const about = { severity: 'damage', kind: 'catalog-contradiction', path: '.cairn/catalog.db' } as const;
+        findings.add({
+          ...about,
+          message: `${what}: ${where}`,
+          advice: `report this as a bug, and ${RESTORE_CATALOG}`,
+        });
+      }
+      await breathe();
+      requireWanted(signal);
+    }
+  } finally {
+    catalog.picture.end();
+  }
+}
