@@ -14,7 +14,6 @@ import {
   until,
 } from './commands.js';
 import { DaemonLog } from './daemon-log.js';
-import { runAside } from './run-aside.js';
 
 /** The compiled command line program. */
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -85,11 +84,6 @@ export class TestStore {
     const { status, stdout, stderr } = this.run(args);
     assert.equal(status, 0, `cairn ${args.join(' ')} ended with ${status}: ${stderr}${stdout}`);
     return stdout;
-  }
-
-  /** The same while the test goes on. */
-  cairnAside(...args: string[]): Promise<string> {
-    return runAside(process.execPath, [this.#program, '--store', this.store, ...args]);
   }
 
   status(): StatusReport {

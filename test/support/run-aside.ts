@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { MAIN, type TestStore } from './mounted-store.js';
 
 /** Runs a command that must succeed while the test goes on; resolves to what it printed. */
 export function runAside(command: string, args: readonly string[]): Promise<string> {
@@ -21,4 +22,9 @@ export function runAside(command: string, args: readonly string[]): Promise<stri
       }
     });
   });
+}
+
+/** Runs a `cairn` command on a store, which must succeed, while the test goes on; resolves to what it printed. */
+export function cairnAside(store: TestStore, ...args: string[]): Promise<string> {
+  return runAside(process.execPath, [MAIN, '--store', store.store, ...args]);
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { TestStore, withStore } from '../mounted-store.js';
 import { Random } from '../random.js';
-import { runAside } from '../run-aside.js';
+import { cairnAside, runAside } from '../run-aside.js';
 import { SoakSource, sha256 } from '../soak/soak-content.js';
 import { CutDisk } from './cut-disk.js';
 import { findProgress, PromisedFiles, type Promises } from './promised-files.js';
@@ -126,7 +126,7 @@ class CutRun {
   async #takeSnapshots(): Promise<void> {
     while (!this.#isOver) {
       const promised = this.#files.beforeSync();
-      const output = await this.#store.cairnAside('snapshot', 'create', GROUP, '--json');
+      const output = await cairnAside(this.#store, 'snapshot', 'create', GROUP, '--json');
       promised();
       const { time } = JSON.parse(output) as { time: string };
       const name = `${GROUP}/${time}`;
