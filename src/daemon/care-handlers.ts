@@ -6,7 +6,8 @@ import {
   careCommands,
 } from '../control/care-commands.js';
 import type { Progress } from '../control/messages.js';
-import type { CareJobName, CareOptions, CareReport, JobProgress } from '../maintenance/job/protocol.js';
+import type { JobProgress } from '../maintenance/job/care-writes.js';
+import type { CareJobName, CareOptions, CareReport } from '../maintenance/job/protocol.js';
 
 /** What the main thread asks the mount worker about what is stored: the clients' commands as they are. */
 export type CareWorkerCommands = {

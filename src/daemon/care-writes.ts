@@ -3,7 +3,7 @@ import { CatalogChunkStates } from '../content/catalog-chunk-states.js';
 import type { LiveStore } from '../content/open-live-store.js';
 import type { Digest } from '../core/digest.js';
 import type { WritableDatastore } from '../datastore/open.js';
-import type { CareWrites, VerifiedChunk, VerifiedSnapshot } from '../maintenance/job/protocol.js';
+import type { CareWrites, VerifiedChunk, VerifiedSnapshot } from '../maintenance/job/care-writes.js';
 import { inTurns } from '../snapshot/create/turns.js';
 import type { SnapshotMarks } from '../snapshot/marks.js';
 

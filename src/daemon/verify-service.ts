@@ -6,7 +6,8 @@ import type { Log } from '../core/log.js';
 import type { WritableDatastore } from '../datastore/open.js';
 import type { DamagedChunk } from '../maintenance/damage/damage-map.js';
 import { CareThread } from '../maintenance/job/care-thread.js';
-import type { CareJobName, CareOptions, CareReport, JobProgress } from '../maintenance/job/protocol.js';
+import type { JobProgress } from '../maintenance/job/care-writes.js';
+import type { CareJobName, CareOptions, CareReport } from '../maintenance/job/protocol.js';
 import type { SnapshotMarks } from '../snapshot/marks.js';
 import { CatalogCareWrites } from './care-writes.js';
 

@@ -4,8 +4,8 @@ import { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { CairnError } from '../../core/errors.js';
 import type { Clock } from '../../core/time.js';
 import type { ReadableDatastore } from '../../datastore/open.js';
+import type { CareWrites, JobProgress } from './care-writes.js';
 import type { Pace } from './pace.js';
-import type { CareWrites, JobProgress } from './protocol.js';
 
 /** A place for files that are restored only to be looked at. Names are ours; offsets and lengths in bytes. */
 export interface Scratch {

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { CairnError, type ErrorKind, kindOf } from '../../core/errors.js';
-import type { CareTask, CareWrites, FromCareJob, JobProgress, ToCareJob } from './protocol.js';
+import type { CareWrites, JobProgress } from './care-writes.js';
+import type { CareTask, FromCareJob, ToCareJob } from './protocol.js';
 
 /** A job on a thread of its own, as whoever started it sees it: does the job's writes, hears how far it is. */
 export class CareThread {

@@ -3,8 +3,9 @@ import { CairnError, type ErrorKind, kindOf } from '../../core/errors.js';
 import { systemClock } from '../../core/time.js';
 import { openDatastoreReader } from '../../datastore/open.js';
 import { careContext, type Scratch } from './care-context.js';
+import type { CareWrites, JobProgress } from './care-writes.js';
 import { Pace } from './pace.js';
-import type { CareCall, CareTask, CareWrites, FromCareJob, JobProgress, ToCareJob } from './protocol.js';
+import type { CareCall, CareTask, FromCareJob, ToCareJob } from './protocol.js';
 import { runCareJob } from './run-care-job.js';
 
 /** Progress is told at most so often; the last figures of a step may be left out. */

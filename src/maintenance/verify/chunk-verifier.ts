@@ -2,7 +2,7 @@ import type { ChunkCondition } from '../../chunkstore/chunk-care.js';
 import type { Digest } from '../../core/digest.js';
 import type { BadChunk } from '../damage/damage-map.js';
 import type { CareContext } from '../job/care-context.js';
-import type { VerifiedChunk } from '../job/protocol.js';
+import type { VerifiedChunk } from '../job/care-writes.js';
 
 /** Good chunks told to the catalog in one message. */
 const TOLD_AT_ONCE = 500;
