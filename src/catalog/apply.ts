@@ -1,4 +1,5 @@
 import type { Change } from './change.js';
+import { applyClone } from './clone-change.js';
 import { applyContent } from './content-change.js';
 import { applyCreateGroup, applyRemoveGroup } from './group-changes.js';
 import {
@@ -22,6 +23,9 @@ export function applyChange(tables: Tables, change: Change): boolean {
   switch (change.kind) {
     case 'content':
       return applyContent(tables, change);
+    case 'clone':
+      applyClone(tables, change);
+      return true;
     case 'create':
       applyCreate(tables, change);
       return true;

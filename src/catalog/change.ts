@@ -14,6 +14,7 @@ export type Change =
   | RenameChange
   | AttributesChange
   | ContentChange
+  | CloneChange
   | SetXattrChange
   | RemoveXattrChange
   | OrphanChange
@@ -59,8 +60,9 @@ export interface UnlinkChange {
 }
 
 /**
- * rename(2) within one group: what the new name meant before loses that name; with `exchange` both swap. Between two
- * names of one inode it does nothing, times included.
+ * rename(2) within one group: what the new name meant before loses that name; with `exchange` both swap. With `whiteout`
+ * (a new inode without xattrs, made as by CreateChange) the old name means that one afterwards. Between two names of one
+ * inode it does nothing, times included.
  */
 export interface RenameChange {
   readonly kind: 'rename';
@@ -69,6 +71,7 @@ export interface RenameChange {
   readonly newParent: number;
   readonly newName: Uint8Array;
   readonly exchange: boolean;
+  readonly whiteout?: Inode;
   readonly timeSec: number;
   readonly timeNsec: number;
 }
@@ -117,6 +120,26 @@ export interface ContentChange {
   readonly ifVersion?: number;
   /** A packed file's SHA-256 of content, so that its piece can be found again. */
   readonly contentDigest?: Uint8Array;
+}
+
+/**
+ * Gives the bytes [start, start + length) of a file the content of the bytes from `fromStart` on of another one, or of
+ * itself where the two do not overlap: pieces and holes, by reference. The size grows where needed; the version rises by
+ * one. Where all of the source replaces all of the file, both share one list of extents.
+ */
+export interface CloneChange {
+  readonly kind: 'clone';
+  readonly ino: number;
+  readonly start: number;
+  readonly from: number;
+  readonly fromStart: number;
+  readonly length: number;
+  readonly storage: Storage;
+  readonly chunker: ChunkerKind;
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+  readonly ctimeSec: number;
+  readonly ctimeNsec: number;
 }
 
 export interface SetXattrChange {

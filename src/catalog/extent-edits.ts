@@ -26,7 +26,8 @@ const DELETED_AT_ONCE = 100;
 /** Rows one request may touch (design §3). */
 const MAX_ROWS = 1000;
 
-interface Placed {
+/** A row of a list: `ref` is the chunk's id, or the segment. */
+export interface Placed {
   readonly offset: number;
   readonly length: number;
   readonly kind: number;
@@ -38,6 +39,12 @@ function placed(row: Row | undefined): Placed | undefined {
   if (row === undefined) return undefined;
   const [offset, length, kind, ref, at] = row as readonly number[];
   return { offset: offset!, length: length!, kind: kind!, ref: ref!, at: at! };
+}
+
+/** What an extent has from `from` on. */
+function cutLeft({ offset, length, kind, ref, at }: Placed, from: number): Placed {
+  const skipped = from - offset;
+  return { offset: from, length: length - skipped, kind, ref, at: at + skipped };
 }
 
 /** The bytes of `length` of them, as they count for one kind. */
@@ -54,10 +61,11 @@ export class ExtentEdits {
   readonly #counters: Counters;
   readonly #lists: ListStatements;
   readonly #insert;
-  readonly #shorten;
+  readonly #resize;
   readonly #delete;
   readonly #before;
   readonly #last;
+  readonly #rows;
   readonly #sums;
 
   constructor(connection: Connection, counters: Counters) {
@@ -66,12 +74,13 @@ export class ExtentEdits {
     const inRange = 'WHERE list = ? AND offset >= ? AND offset < ?';
     const columns = 'offset, length, kind, ref, at';
     this.#insert = connection.write(`INSERT INTO extents (list, ${columns}) VALUES (?, ?, ?, ?, ?, ?)`);
-    this.#shorten = connection.write('UPDATE extents SET length = ? WHERE list = ? AND offset = ?');
+    this.#resize = connection.write('UPDATE extents SET length = ? WHERE list = ? AND offset = ?');
     this.#delete = connection.write(`DELETE FROM extents ${inRange}`);
     this.#before = connection.rows(
       `SELECT ${columns} FROM extents WHERE list = ? AND offset < ? ORDER BY offset DESC LIMIT 1`,
     );
     this.#last = connection.rows(`SELECT ${columns} FROM extents ${inRange} ORDER BY offset DESC LIMIT 1`);
+    this.#rows = connection.rows(`SELECT ${columns} FROM extents ${inRange} ORDER BY offset`);
     this.#sums = connection.rows(
       `SELECT coalesce(sum(length), 0), coalesce(sum(length) FILTER (WHERE kind = ${IN_JOURNAL}), 0)
        FROM extents ${inRange}`,
@@ -82,6 +91,41 @@ export class ExtentEdits {
   insert(list: number, extent: Extent, ref: number): void {
     const kind = extent.kind === 'journal' ? IN_JOURNAL : IN_CHUNK;
     this.#insert.run(list, extent.offset, extent.length, kind, ref, extent.at);
+  }
+
+  /** What lies in [start, end), by offset, cut off at its borders. */
+  pieces(list: number, start: number, end: number): Placed[] {
+    const left = placed(this.#before.get(list, start));
+    const rows = this.#rows.all(list, start, end).map((row) => placed(row) as Placed);
+    if (left !== undefined && left.offset + left.length > start) rows.unshift(cutLeft(left, start));
+    const last = rows.at(-1);
+    if (last !== undefined && last.offset + last.length > end) {
+      rows[rows.length - 1] = { ...last, length: end - last.offset };
+    }
+    return rows;
+  }
+
+  /** Puts pieces, moved by so many bytes, where there is a hole; returns what they hold. */
+  place(list: number, pieces: readonly Placed[], by: number): ExtentBytes {
+    let held = NOTHING;
+    for (const { offset, length, kind, ref, at } of pieces) {
+      this.#insert.run(list, offset + by, length, kind, ref, at);
+      held = plus(held, bytesOf(kind, length));
+    }
+    const last = pieces.at(-1);
+    if (last !== undefined) this.#join(list, last.offset + last.length + by);
+    if (pieces[0] !== undefined) this.#join(list, pieces[0].offset + by);
+    return held;
+  }
+
+  /** Makes one extent of two that meet at `border` and go on in the same chunk: a range copied in steps is not ragged. */
+  #join(list: number, border: number): void {
+    const left = placed(this.#before.get(list, border));
+    const right = placed(this.#rows.get(list, border, border + 1));
+    if (left === undefined || right === undefined || left.offset + left.length !== border) return;
+    if (left.kind !== right.kind || left.ref !== right.ref || left.at + left.length !== right.at) return;
+    this.#delete.run(list, border, border + 1);
+    this.#resize.run(left.length + right.length, list, left.offset);
   }
 
   /** Makes [start, end) a hole, cutting extents at its borders; returns what was taken out. */
@@ -170,7 +214,7 @@ export class ExtentEdits {
     const leftEnd = left.offset + left.length;
     if (leftEnd <= start) return NOTHING;
     if (leftEnd > end) this.#insertRest(list, left, end);
-    this.#shorten.run(start - left.offset, list, left.offset);
+    this.#resize.run(start - left.offset, list, left.offset);
     return bytesOf(left.kind, Math.min(leftEnd, end) - start);
   }
 
@@ -187,8 +231,8 @@ export class ExtentEdits {
 
   /** Puts what an extent has from `from` on into the list. */
   #insertRest(list: number, extent: Placed, from: number): void {
-    const skipped = from - extent.offset;
-    this.#insert.run(list, from, extent.length - skipped, extent.kind, extent.ref, extent.at + skipped);
+    const { offset, length, kind, ref, at } = cutLeft(extent, from);
+    this.#insert.run(list, offset, length, kind, ref, at);
   }
 
   /** What extents that start in [start, end) hold. */

@@ -33,6 +33,7 @@ export class Extents {
   readonly #before;
   readonly #next;
   readonly #positions;
+  readonly #beyond;
 
   constructor(connection: Connection, inodes: InodeSource) {
     this.#inodes = inodes;
@@ -48,6 +49,9 @@ export class Extents {
       'SELECT offset, length FROM extents WHERE list = ? AND offset <= ? ORDER BY offset DESC LIMIT 1',
     );
     this.#next = connection.number('SELECT min(offset) FROM extents WHERE list = ? AND offset > ?');
+    this.#beyond = connection.number(
+      'SELECT offset FROM extents WHERE list = ? AND offset > ? AND offset < ? ORDER BY offset LIMIT 1 OFFSET ?',
+    );
     this.#positions = connection.rows(
       'SELECT offset, length FROM extents WHERE list = ? AND offset >= ? ORDER BY offset LIMIT ?',
     );
@@ -61,6 +65,12 @@ export class Extents {
     const first = extents[0];
     if (first !== undefined && first.offset + first.length <= start) extents.shift();
     return extents;
+  }
+
+  /** The end of the part of [start, end) in which at most `limit` extents begin; `end` where there are no more. */
+  reach(ino: number, start: number, end: number, limit: number): number {
+    const list = this.#inodes.entry(ino)?.list ?? 0;
+    return list === 0 ? end : (this.#beyond.get(list, start, end, limit) ?? end);
   }
 
   /** All extents, ascending, read in slices: nothing stays open between two of them. */

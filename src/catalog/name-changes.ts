@@ -9,7 +9,7 @@ import type {
   SetXattrChange,
   UnlinkChange,
 } from './change.js';
-import { isFolder } from './inode.js';
+import { type Inode, isFolder } from './inode.js';
 import { checkInode, type InodeEntry } from './inodes.js';
 import type { Dentry } from './names.js';
 import type { Tables } from './tables.js';
@@ -64,10 +64,17 @@ export function applyRename(tables: Tables, change: RenameChange): void {
   const from = tables.names.require(change.parent, change.name);
   const moving = tables.inodes.require(from.ino, 'inode').inode;
   requireSameGroup(requireFolder(tables, change.newParent), moving.group);
+  if (change.whiteout !== undefined) checkInode(change.whiteout);
   const to = tables.names.find(change.newParent, change.newName);
   if (to?.ino === from.ino) return;
   if (change.exchange) exchange(tables, change, from, to);
   else move(tables, change, from, to);
+  if (change.whiteout !== undefined) leaveWhiteout(tables, change, change.whiteout);
+}
+
+function leaveWhiteout(tables: Tables, { parent, name }: RenameChange, inode: Inode): void {
+  tables.names.insert(parent, name, inode.ino);
+  tables.inodes.insert(inode);
 }
 
 /** A folder that changes its parent takes its `..` along. */

@@ -49,7 +49,19 @@ export class ChunkSink {
     }
   }
 
-  /** Ends the hold `store` took of a chunk that no change names after all. */
+  /**
+   * Holds a chunk that is known and not known to be absent or bad, as something that keeps it names it already.
+   * @returns undefined, and nothing is held, where it is not, or is not of this plain length in bytes
+   */
+  holdKnown(digest: Digest, length: number): KnownChunk | undefined {
+    this.#chunks.hold(digest);
+    const known = this.#catalog.findPresent(digest);
+    if (known?.length === length) return known;
+    this.#chunks.release(digest);
+    return undefined;
+  }
+
+  /** Ends the hold `store` or `holdKnown` took of a chunk that no change names after all. */
   release(digest: Digest): void {
     this.#chunks.release(digest);
   }

@@ -315,10 +315,27 @@ export class OpenContent {
     this.#parts.budget.shrunk();
   }
 
+  /**
+   * Makes a change of the content that does not come through the draft, when all that was written before is recorded and
+   * nothing is being stored. `make` runs in one step.
+   */
+  changeBeside<T>(make: () => T): Promise<T> {
+    return this.#inTurn(async () => {
+      while (this.#error !== undefined || this.dirty) await this.#flushLater('keep');
+      const made = make();
+      this.#stream = undefined;
+      this.#size = this.#inode().size;
+      return made;
+    });
+  }
+
   /** Runs whole operations on the file one after the other. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#exclusive.then(work);
-    this.#exclusive = run.catch(() => undefined);
+    this.#exclusive = run.then(
+      () => undefined,
+      () => undefined,
+    );
     return run;
   }
 

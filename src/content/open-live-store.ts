@@ -11,6 +11,7 @@ import type { Clock } from '../core/time.js';
 import { syncFile } from '../native/files.js';
 import { ChangeLog } from './change-log.js';
 import { ChunkSink } from './chunk-sink.js';
+import { Cloner } from './cloner.js';
 import type { ContentParts } from './content-parts.js';
 import { ContentReader } from './content-reader.js';
 import { ContentTable } from './content-table.js';
@@ -50,6 +51,7 @@ export interface LiveStore {
   readonly reader: ContentReader;
   readonly durability: Durability;
   readonly packer: Packer;
+  readonly cloner: Cloner;
   /** How the journal's replay ended. */
   readonly recovered: ReplayResult;
   /** Ends it without making anything durable; the catalog's open transaction is the caller's to roll back. */
@@ -92,6 +94,7 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
     reader: new ContentReader(parts, contents),
     durability: new Durability({ log, journal, chunks, transactions, gate, clock, sink }),
     packer: new Packer(parts, contents, catalog, sources.log),
+    cloner: new Cloner(parts, contents),
     recovered,
     close: () => {
       contents.abandon();

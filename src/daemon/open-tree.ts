@@ -85,6 +85,7 @@ function livePartsOf(datastore: WritableDatastore, live: LiveStore): LiveParts {
     log: live.parts.log,
     contents: live.contents,
     reader: live.reader,
+    cloner: live.cloner,
     openFiles,
     orphans: new Orphans(live.parts.log, openFiles, known),
     durability: live.durability,

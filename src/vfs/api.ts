@@ -123,6 +123,15 @@ export interface AttributeOperations {
   readLink(node: NodeId): Awaitable<Uint8Array>;
 }
 
+/** What copy_file_range(2) copies; offsets and length in bytes. */
+export interface RangeCopy {
+  readonly from: HandleId;
+  readonly fromOffset: number;
+  readonly to: HandleId;
+  readonly toOffset: number;
+  readonly length: number;
+}
+
 /** Operations on open files. */
 export interface FileOperations {
   open(caller: Caller, node: NodeId, flags: number): Awaitable<OpenResult>;
@@ -138,12 +147,15 @@ export interface FileOperations {
   /** A barrier: after it the file survives a power cut. */
   sync(handle: HandleId, dataOnly: boolean): Awaitable<void>;
   release(handle: HandleId): Awaitable<void>;
-  /** fallocate(2) with its FALLOC_FL_ mode bits. */
-  allocate(handle: HandleId, offset: number, length: number, mode: number): Awaitable<void>;
+  /** fallocate(2) with its FALLOC_FL_ mode bits. `caller` is for set-id bits, which one who is not root takes away. */
+  allocate(caller: Caller, handle: HandleId, offset: number, length: number, mode: number): Awaitable<void>;
   /** lseek(2) with SEEK_DATA (3) or SEEK_HOLE (4): the offset found. */
   seek(handle: HandleId, offset: number, whence: number): Awaitable<number>;
-  /** copy_file_range(2): how many bytes were copied. */
-  copyRange(from: HandleId, fromOffset: number, to: HandleId, toOffset: number, length: number): Awaitable<number>;
+  /**
+   * copy_file_range(2): how many bytes were copied, fewer than `length` where the source ends or there is too much to do
+   * at once. @throws {CairnError} `unsupported` where the kernel is to copy the bytes itself
+   */
+  copyRange(caller: Caller, copy: RangeCopy): Awaitable<number>;
 }
 
 /** Operations on open folders. */

@@ -1,4 +1,5 @@
 import { ROLE_GROUP, ROOT_INO } from '../catalog/inode.js';
+import { CLONED_EXTENTS } from '../content/cloner.js';
 import type { ReadPiece } from '../content/transfer.js';
 import { CairnError } from '../core/errors.js';
 import type {
@@ -22,6 +23,7 @@ import { listFolder, OpenFolders } from './live/live-folders.js';
 import * as names from './live/live-names.js';
 import { attributesOf, folderOf, inodeOf, liveNode } from './live/live-nodes.js';
 import type { LiveParts } from './live/live-parts.js';
+import * as ranges from './live/live-ranges.js';
 import { getXattr, listXattrs, removeXattr, setXattr } from './live/live-xattrs.js';
 import { OpenSnapshotFiles } from './snapshots/open-snapshot-files.js';
 import type { SnapshotNodes } from './snapshots/snapshot-nodes.js';
@@ -177,18 +179,23 @@ function fileOperations({ live, snapshots }: VfsParts, above: GroupFolders): Fil
     release(handle) {
       return others.close(handle) ? undefined : files.release(live, handle);
     },
-    allocate(handle, offset, length, mode) {
+    allocate(caller, handle, offset, length, mode) {
       requireLiveHandle(handle);
-      return files.allocate(live, handle, offset, length, mode);
+      return ranges.allocate(live, caller, handle, offset, length, mode);
     },
     seek(handle, offset, whence) {
       const node = others.node(handle);
-      if (node === undefined) return files.seek(live, handle, offset, whence);
+      if (node === undefined) return ranges.seek(live, handle, offset, whence);
       if (isLive(node)) throw new CairnError('unsupported', 'This file has no holes');
       return snapshots.seek(node, offset, whence);
     },
-    copyRange() {
-      throw new CairnError('unsupported', 'copy_file_range is left to the kernel');
+    async copyRange(caller, copy) {
+      requireLiveHandle(copy.to);
+      const source = others.node(copy.from);
+      if (source === undefined) return ranges.copyRange(live, caller, copy);
+      if (isLive(source)) throw new CairnError('unsupported', 'This file is in no chunks');
+      const pieces = await snapshots.pieces(source, copy.fromOffset, copy.length, CLONED_EXTENTS);
+      return ranges.placePieces(live, caller, copy, pieces);
     },
   };
 }

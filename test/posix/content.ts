@@ -2,9 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { outputOf } from '../support/commands.js';
 import { hasErrno } from '../support/errno.js';
-import { python } from '../support/python.js';
 import type { Family } from './family.js';
 
 const KIB = 1024;
@@ -163,22 +161,6 @@ export const content: Family = {
       for (const i of open.keys()) {
         assert.equal(readFileSync(join(folder, String(i)), 'utf8'), `${i}-0;${i}-1;${i}-2;`);
       }
-    },
-
-    'cp and copy_file_range copy what is there': (folder) => {
-      const [from, to, part] = [join(folder, 'from'), join(folder, 'to'), join(folder, 'part')];
-      const wanted = randomBytes(3 * MIB + 77);
-      writeFileSync(from, wanted);
-      outputOf('cp', [from, to]);
-      assertSame(readFileSync(to), wanted, 'cp');
-      const program = `
-i, o = os.open(args[0], os.O_RDONLY), os.open(args[1], os.O_RDWR | os.O_CREAT)
-at, left = 1000, 2000000
-while left: 
-    n = os.copy_file_range(i, o, left, at, 500 + at - 1000); at += n; left -= n`;
-      python(program, from, part);
-      const copied = Buffer.concat([Buffer.alloc(500), wanted.subarray(1000, 2_001_000)]);
-      assertSame(readFileSync(part), copied, 'copy_file_range');
     },
 
     'a hundred small random changes in a large file': (folder) => {

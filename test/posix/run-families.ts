@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { outputOf } from '../support/commands.js';
 import { acls, xattrs } from './attributes.js';
 import { content } from './content.js';
+import { copying } from './copying.js';
 import { asUser, type Family, NOBODY, type PosixCase } from './family.js';
 import { folders } from './folders.js';
 import { links, unlinkOpen } from './links.js';
@@ -24,6 +25,7 @@ const FAMILIES: readonly Family[] = [
   unlinkOpen,
   rename,
   content,
+  copying,
   openFlags,
   truncate,
   sparse,

@@ -72,6 +72,11 @@ const content = fc.record(
   },
 );
 
+const renaming = {
+  kind: fc.constant('rename' as const),
+  ...{ parent: count, name, newParent: count, newName: name, exchange: fc.boolean(), ...time },
+};
+
 /** Any change at all, well formed but not sensible. */
 export const anyChange: fc.Arbitrary<Change> = fc
   .oneof(
@@ -81,9 +86,14 @@ export const anyChange: fc.Arbitrary<Change> = fc
     }),
     record({ kind: fc.constant('link' as const), ino: count, parent: count, name, ...time }),
     record({ kind: fc.constant('unlink' as const), parent: count, name, ...time }),
+    record(renaming),
+    record({ ...renaming, whiteout: inode }),
     record({
-      kind: fc.constant('rename' as const),
-      ...{ parent: count, name, newParent: count, newName: name, exchange: fc.boolean(), ...time },
+      kind: fc.constant('clone' as const),
+      ...{ ino: count, start: count, from: count, fromStart: count, length: count },
+      storage: fc.constantFrom(0 as const, 1 as const, 2 as const),
+      chunker: fc.constantFrom(0 as const, 1 as const),
+      ...{ mtimeSec: sec, mtimeNsec: nsec, ctimeSec: sec, ctimeNsec: nsec },
     }),
     record({ kind: fc.constant('attributes' as const), ino: count, fields }),
     content,

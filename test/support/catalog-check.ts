@@ -95,7 +95,9 @@ const RELATIONS: readonly string[] = [
   `SELECT e.* FROM extents e WHERE e.list NOT IN (SELECT extent_list FROM inodes)
      AND e.list NOT IN (SELECT list FROM freed_lists)`,
   'SELECT list FROM freed_lists WHERE list IN (SELECT extent_list FROM inodes)',
-  'SELECT extent_list FROM inodes WHERE extent_list > 0 GROUP BY extent_list HAVING count(*) > 1',
+  `SELECT extent_list FROM inodes WHERE extent_list > 0 GROUP BY extent_list
+     HAVING count(*) <> coalesce((SELECT refs FROM shared_lists WHERE list = extent_list), 1)`,
+  'SELECT * FROM shared_lists WHERE refs < 2 OR list NOT IN (SELECT extent_list FROM inodes)',
   `SELECT list, offset, length FROM (SELECT *, lead(offset) OVER (PARTITION BY list ORDER BY offset) AS next
      FROM extents) WHERE next < offset + length`,
   `SELECT i.ino, i.allocated, i.journal_bytes FROM inodes i WHERE

@@ -1,5 +1,6 @@
 import type {
   Change,
+  CloneChange,
   ContentChange,
   CreateChange,
   CreateGroupChange,
@@ -54,6 +55,9 @@ export class TreeModel {
         return true;
       case 'content':
         return this.#content(change);
+      case 'clone':
+        this.#clone(change);
+        return true;
       case 'set-xattr':
         this.files.get(change.ino)?.xattrs.set(text(change.name), text(change.value));
         this.#changed(change.ino, change);
@@ -143,6 +147,22 @@ export class TreeModel {
     if (change.exchange) from.set(name, there!);
     for (const ino of [moving, there]) if (ino !== undefined) this.#changed(ino, change);
     for (const ino of [change.parent, change.newParent]) this.#touch(ino, change);
+    if (change.whiteout === undefined) return;
+    from.set(name, change.whiteout.ino);
+    this.files.set(change.whiteout.ino, { inode: { ...change.whiteout }, data: [], xattrs: new Map() });
+  }
+
+  #clone({ ino, start, from, fromStart, length, storage, chunker, ...change }: CloneChange): void {
+    const { inode, data } = this.files.get(ino)!;
+    const copied = Array.from({ length }, (_, n) => this.files.get(from)!.data[fromStart + n]);
+    copied.forEach((byte, n) => {
+      data[start + n] = byte;
+    });
+    const { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = change;
+    const times = { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec };
+    data.length = Math.max(inode.size, start + length);
+    Object.assign(inode, { storage, chunker, size: data.length, version: inode.version + 1, ...times });
+    inode.allocated = [...data].filter((byte) => byte !== undefined).length;
   }
 
   #content(change: ContentChange): boolean {

@@ -50,7 +50,8 @@ export class RandomChanges {
     if (dice < 37) return this.#unlink();
     if (dice < 52) return this.#rename();
     if (dice < 58) return this.#attributes();
-    if (dice < 88) return this.#content();
+    if (dice < 80) return this.#content();
+    if (dice < 88) return this.#clone();
     if (dice < 94) return this.#xattr();
     const orphans = this.#model.orphans();
     return orphans.length === 0 ? undefined : { kind: 'drop-orphan', ino: this.#pick(orphans) };
@@ -163,7 +164,11 @@ export class RandomChanges {
       if (this.#model.isFolder(there) !== this.#model.isFolder(from.ino)) return undefined;
       if ((this.#model.folders.get(there)?.size ?? 0) > 0) return undefined;
     }
-    return { kind: 'rename', parent: from.parent, name: from.name, newParent, newName, exchange, ...this.#time() };
+    const time = this.#time();
+    const left = { ...newInode(this.#allocate(), 0o020000, time.timeSec), group };
+    const whiteout = !exchange && this.#random(8) === 0 ? { whiteout: left } : {};
+    const names = { parent: from.parent, name: from.name, newParent, newName };
+    return { kind: 'rename', ...names, exchange, ...whiteout, ...time };
   }
 
   /** Whether a folder is `above` or below it. */
@@ -208,6 +213,24 @@ export class RandomChanges {
       ...{ mtimeSec: timeSec, mtimeNsec: timeNsec, ctimeSec: timeSec + 1, ctimeNsec: 1 },
       ...(isSwap ? { ifVersion: version - (this.#random(4) === 0 ? 1 : 0) } : {}),
       ...(this.#random(2) === 0 ? { contentDigest: digestOf(`content ${this.#random(20)}`) } : {}),
+    };
+  }
+
+  #clone(): Change | undefined {
+    const files = this.#files(({ mode }) => (mode & 0o170000) === 0o100000);
+    const sources = files.filter(({ size }) => size > 0);
+    if (sources.length === 0) return undefined;
+    const [source, { ino }] = [this.#pick(sources), this.#pick(files)];
+    const isWhole = this.#random(2) === 0;
+    const fromStart = isWhole ? 0 : this.#random(source.size);
+    const length = isWhole ? source.size : 1 + this.#random(source.size - fromStart);
+    const start = isWhole && this.#random(4) > 0 ? 0 : this.#random(MAX_FILE_BYTES);
+    if (ino === source.ino && start < fromStart + length && fromStart < start + length) return undefined;
+    const { timeSec, timeNsec } = this.#time();
+    return {
+      ...{ kind: 'clone', ino, start, from: source.ino, fromStart, length },
+      ...{ storage: this.#random(3) as Storage, chunker: this.#random(2) as ChunkerKind },
+      ...{ mtimeSec: timeSec, mtimeNsec: timeNsec, ctimeSec: timeSec + 1, ctimeNsec: 1 },
     };
   }
 

@@ -45,6 +45,7 @@ export class TestVfs {
       log: live.parts.log,
       contents: live.contents,
       reader: live.reader,
+      cloner: live.cloner,
       openFiles,
       orphans: new Orphans(live.parts.log, openFiles, catalog.orphans.list(0, 1000)),
       durability: live.durability,

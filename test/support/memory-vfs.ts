@@ -14,6 +14,7 @@ import type {
   HandleId,
   NodeId,
   OpenResult,
+  RangeCopy,
   Vfs,
   XattrOperations,
 } from '../../src/vfs/api.js';
@@ -139,7 +140,7 @@ class Filing implements FileOperations {
     this.tree.settle(node);
   }
 
-  allocate(handle: HandleId, offset: number, length: number, mode: number): void {
+  allocate(_caller: Caller, handle: HandleId, offset: number, length: number, mode: number): void {
     const { node } = this.#file(handle);
     if (mode & ~(KEEP_SIZE | PUNCH_HOLE)) throw new CairnError('unsupported', 'This mode is not supported');
     if (mode & PUNCH_HOLE) node.draft.drop(offset, offset + length);
@@ -163,7 +164,7 @@ class Filing implements FileOperations {
     return hole;
   }
 
-  copyRange(from: HandleId, fromOffset: number, to: HandleId, toOffset: number, length: number): number {
+  copyRange(_caller: Caller, { from, fromOffset, to, toOffset, length }: RangeCopy): number {
     const [source, target] = [this.#file(from).node, this.#file(to).node];
     const count = Math.max(0, Math.min(length, source.size - fromOffset));
     target.draft.drop(toOffset, toOffset + count);

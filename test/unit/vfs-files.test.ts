@@ -7,7 +7,6 @@ import { bodyOf } from '../support/live-store.js';
 import { b, CALLER, O_RDONLY, O_RDWR, O_WRONLY, TestVfs, textOf } from '../support/live-vfs.js';
 
 const MIB = 1024 * 1024;
-const O_TRUNC = 0o1000;
 const KEEP_SIZE = 1;
 const PUNCH_HOLE = 2;
 const ZERO_RANGE = 16;
@@ -47,22 +46,6 @@ test('only regular files are opened', async (t) => {
   await assert.rejects(tree.open(fifo.node), ofKind('unsupported'));
 });
 
-test('a truncating open that fails leaves nothing open', async (t) => {
-  const tree = await TestVfs.make(t);
-  const node = await tree.file('f', 'content');
-  await tree.vfs.files.release(await tree.open(node, O_RDONLY | O_TRUNC));
-  assert.equal((await tree.stat(node)).size, 7);
-  const mocked = t.mock.method(JournalFile.prototype, 'append', () => {
-    throw Object.assign(new Error('full'), { code: 'ENOSPC' });
-  });
-  await assert.rejects(tree.open(node, O_WRONLY | O_TRUNC), ofKind('no-space'));
-  mocked.mock.restore();
-  assert.ok(!tree.parts.openFiles.isOpen(node.position));
-  assert.equal(tree.parts.contents.get(node.position), undefined);
-  await tree.close(await tree.open(node, O_WRONLY | O_TRUNC));
-  assert.equal((await tree.stat(node)).size, 0);
-});
-
 test('a full disk keeps nobody from reading', async (t) => {
   const tree = await TestVfs.make(t);
   const node = await tree.file('f', 'content');
@@ -90,7 +73,7 @@ test('fallocate grows files, keeps sizes, punches holes and zeroes ranges', asyn
   const tree = await TestVfs.make(t);
   const { node, handle } = await tree.create('f');
   const allocate = async (offset: number, length: number, mode: number) =>
-    tree.vfs.files.allocate(handle, offset, length, mode);
+    tree.vfs.files.allocate(CALLER, handle, offset, length, mode);
   await tree.write(handle, 0, 'abcdefgh');
   await allocate(0, 20, KEEP_SIZE);
   assert.equal((await tree.stat(node)).size, 8);
@@ -105,7 +88,7 @@ test('fallocate grows files, keeps sizes, punches holes and zeroes ranges', asyn
   await assert.rejects(allocate(0, 1, 8), ofKind('unsupported'));
   await assert.rejects(allocate(Number.MAX_SAFE_INTEGER - 1, 10, 0), ofKind('too-large'));
   const reader = await tree.open(node, O_RDONLY);
-  await assert.rejects(async () => tree.vfs.files.allocate(reader, 0, 1, 0), ofKind('invalid'));
+  await assert.rejects(async () => tree.vfs.files.allocate(CALLER, reader, 0, 1, 0), ofKind('invalid'));
 });
 
 test('a packed file with a hole is packed no more, and is so again after packing', async (t) => {
@@ -115,7 +98,7 @@ test('a packed file with a hole is packed no more, and is so again after packing
   await tree.store.live.packer.run();
   assert.equal(inode()?.storage, STORAGE_PACKED);
   const handle = await tree.open(node);
-  await tree.vfs.files.allocate(handle, 4, 4, PUNCH_HOLE | KEEP_SIZE);
+  await tree.vfs.files.allocate(CALLER, handle, 4, 4, PUNCH_HOLE | KEEP_SIZE);
   assert.equal(inode()?.storage, 0, 'its one piece is shorter than the file now');
   await tree.close(handle);
   assert.equal(await textOf(tree, node), 'abcd\0\0\0\0');
@@ -146,14 +129,8 @@ test('lseek finds data and holes, in files that are still being written too', as
   assert.equal(await seek(4 * MIB, SEEK_HOLE), 5 * MIB);
   await assert.rejects(seek(5 * MIB, SEEK_HOLE), ofKind('no-data-here'));
   await assert.rejects(seek(0, 0), ofKind('invalid'));
-  await tree.vfs.files.allocate(handle, 4 * MIB, MIB, PUNCH_HOLE | KEEP_SIZE);
+  await tree.vfs.files.allocate(CALLER, handle, 4 * MIB, MIB, PUNCH_HOLE | KEEP_SIZE);
   await assert.rejects(seek(3 * MIB, SEEK_DATA), ofKind('no-data-here'));
-});
-
-test('copy_file_range is left to the kernel', async (t) => {
-  const tree = await TestVfs.make(t);
-  const { handle } = await tree.create('f');
-  await assert.rejects(async () => tree.vfs.files.copyRange(handle, 0, handle, 0, 1), ofKind('unsupported'));
 });
 
 test('fsync makes a file survive, also through a handle that only reads', async (t) => {

@@ -1,9 +1,11 @@
 import type {
   AttributesChange,
   Change,
+  CloneChange,
   ContentChange,
   CreateChange,
   CreateGroupChange,
+  RenameChange,
   Xattr,
 } from '../../catalog/change.js';
 import type { Extent } from '../../catalog/extent.js';
@@ -27,6 +29,7 @@ const CODE: Record<Change['kind'], number> = {
   'drop-orphan': 9,
   'create-group': 10,
   'remove-group': 11,
+  clone: 12,
 };
 
 const KIND_OF_CODE = new Map(Object.entries(CODE).map(([kind, code]) => [code, kind as Change['kind']]));
@@ -59,15 +62,10 @@ const WRITERS: WriterOf = {
     writeName(out, change);
     writeTime(out, change);
   },
-  rename(out, change) {
-    writeName(out, change);
-    out.number(change.newParent);
-    out.bytes(change.newName);
-    out.u8(change.exchange ? 1 : 0);
-    writeTime(out, change);
-  },
+  rename: writeRename,
   attributes: writeAttributes,
   content: writeContent,
+  clone: writeClone,
   'set-xattr'(out, change) {
     out.number(change.ino);
     out.bytes(change.name);
@@ -93,16 +91,10 @@ const READERS: ReaderOf = {
   create: readCreate,
   link: (input) => ({ kind: 'link', ino: input.number(), ...readName(input), ...readTime(input) }),
   unlink: (input) => ({ kind: 'unlink', ...readName(input), ...readTime(input) }),
-  rename: (input) => ({
-    kind: 'rename',
-    ...readName(input),
-    newParent: input.number(),
-    newName: input.bytes(),
-    exchange: input.u8() === 1,
-    ...readTime(input),
-  }),
+  rename: readRename,
   attributes: readAttributes,
   content: readContent,
+  clone: readClone,
   'set-xattr': (input) => ({
     kind: 'set-xattr',
     ino: input.number(),
@@ -157,15 +149,51 @@ const INODE_WORDS = [
   'btimeNsec',
 ] as const;
 
+function writeInode(out: ByteWriter, inode: Readonly<Inode>): void {
+  for (const field of INODE_NUMBERS) out.number(inode[field]);
+  for (const field of INODE_WORDS) out.u32(inode[field]);
+  out.u8(inode.storage);
+  out.u8(inode.chunker);
+  out.u8(inode.role);
+  out.u8(inode.target === null ? 0 : 1);
+  if (inode.target !== null) out.bytes(inode.target);
+}
+
+function readInode(input: ByteReader): Inode {
+  const fields: Record<string, number> = {};
+  for (const field of INODE_NUMBERS) fields[field] = input.number();
+  for (const field of INODE_WORDS) fields[field] = input.u32();
+  return {
+    ...(fields as Record<(typeof INODE_NUMBERS)[number] | (typeof INODE_WORDS)[number], number>),
+    storage: input.u8() as Storage,
+    chunker: input.u8() as ChunkerKind,
+    role: input.u8() as Role,
+    target: input.u8() === 1 ? input.bytes() : null,
+  };
+}
+
+const EXCHANGES = 1;
+const LEAVES_WHITEOUT = 2;
+
+function writeRename(out: ByteWriter, change: RenameChange): void {
+  writeName(out, change);
+  out.number(change.newParent);
+  out.bytes(change.newName);
+  out.u8((change.exchange ? EXCHANGES : 0) | (change.whiteout === undefined ? 0 : LEAVES_WHITEOUT));
+  if (change.whiteout !== undefined) writeInode(out, change.whiteout);
+  writeTime(out, change);
+}
+
+function readRename(input: ByteReader): RenameChange {
+  const names = { ...readName(input), newParent: input.number(), newName: input.bytes() };
+  const flags = input.u8();
+  const whiteout = flags & LEAVES_WHITEOUT ? { whiteout: readInode(input) } : {};
+  return { kind: 'rename', ...names, exchange: (flags & EXCHANGES) !== 0, ...whiteout, ...readTime(input) };
+}
+
 function writeCreate(out: ByteWriter, change: CreateChange): void {
   writeName(out, change);
-  for (const field of INODE_NUMBERS) out.number(change.inode[field]);
-  for (const field of INODE_WORDS) out.u32(change.inode[field]);
-  out.u8(change.inode.storage);
-  out.u8(change.inode.chunker);
-  out.u8(change.inode.role);
-  out.u8(change.inode.target === null ? 0 : 1);
-  if (change.inode.target !== null) out.bytes(change.inode.target);
+  writeInode(out, change.inode);
   out.u32(change.xattrs.length);
   for (const { name, value } of change.xattrs) {
     out.bytes(name);
@@ -175,16 +203,7 @@ function writeCreate(out: ByteWriter, change: CreateChange): void {
 
 function readCreate(input: ByteReader): CreateChange {
   const place = readName(input);
-  const fields: Record<string, number> = {};
-  for (const field of INODE_NUMBERS) fields[field] = input.number();
-  for (const field of INODE_WORDS) fields[field] = input.u32();
-  const inode: Readonly<Inode> = {
-    ...(fields as Record<(typeof INODE_NUMBERS)[number] | (typeof INODE_WORDS)[number], number>),
-    storage: input.u8() as Storage,
-    chunker: input.u8() as ChunkerKind,
-    role: input.u8() as Role,
-    target: input.u8() === 1 ? input.bytes() : null,
-  };
+  const inode = readInode(input);
   const xattrs: Xattr[] = [];
   for (let left = input.u32(); left > 0; left--) xattrs.push({ name: input.bytes(), value: input.bytes() });
   return { kind: 'create', ...place, inode, xattrs };
@@ -269,6 +288,29 @@ function readContent(input: ByteReader): ContentChange {
   const extents: Extent[] = [];
   for (let left = input.u32(); left > 0; left--) extents.push(readExtent(input));
   return { ...fields, extents };
+}
+
+const CLONE_NUMBERS = ['ino', 'start', 'from', 'fromStart', 'length', 'mtimeSec', 'ctimeSec'] as const;
+
+function writeClone(out: ByteWriter, change: CloneChange): void {
+  for (const field of CLONE_NUMBERS) out.number(change[field]);
+  out.u32(change.mtimeNsec);
+  out.u32(change.ctimeNsec);
+  out.u8(change.storage);
+  out.u8(change.chunker);
+}
+
+function readClone(input: ByteReader): CloneChange {
+  const fields: Record<string, number> = {};
+  for (const field of CLONE_NUMBERS) fields[field] = input.number();
+  return {
+    kind: 'clone',
+    ...(fields as Record<(typeof CLONE_NUMBERS)[number], number>),
+    mtimeNsec: input.u32(),
+    ctimeNsec: input.u32(),
+    storage: input.u8() as Storage,
+    chunker: input.u8() as ChunkerKind,
+  };
 }
 
 const EXTENT_IN_CHUNK = 1;

@@ -83,8 +83,10 @@ export function release(exchange: Exchange): void {
 }
 
 export function allocate(exchange: Exchange): void {
-  const { handle, offset, length, mode } = decodeAllocate(exchange.request);
-  exchange.answerDone(exchange.vfs.files.allocate(handle, offset, length, mode));
+  const { request, vfs } = exchange;
+  const { handle, offset, length, mode } = decodeAllocate(request);
+  const caller = request.caller();
+  exchange.answerDone(vfs.files.allocate(caller, handle, offset, length, mode), caller);
 }
 
 export function seek(exchange: Exchange): void {
@@ -102,6 +104,7 @@ export function copyRange64(exchange: Exchange): void {
 }
 
 function copyWith(exchange: Exchange, mostBytes: number, encoding: Encoding<number, undefined>): void {
-  const { from, fromOffset, to, toOffset, length } = decodeCopy(exchange.request, mostBytes);
-  exchange.answer(exchange.vfs.files.copyRange(from, fromOffset, to, toOffset, length), encoding, undefined);
+  const { request, vfs } = exchange;
+  const caller = request.caller();
+  exchange.answer(vfs.files.copyRange(caller, decodeCopy(request, mostBytes)), encoding, undefined, caller);
 }

@@ -1,5 +1,5 @@
 import { CairnError } from '../../core/errors.js';
-import type { HandleId, NodeId, OpenResult } from '../../vfs/api.js';
+import type { HandleId, OpenResult, RangeCopy } from '../../vfs/api.js';
 import { readU64, type WordView, writeU64 } from './integers.js';
 import { BODY, HEADER_BYTES, type Request } from './request.js';
 
@@ -142,18 +142,8 @@ export function encodeOffset(out: WordView, at: number, offset: number): number 
   return 8;
 }
 
-/** `struct fuse_copy_file_range_in`. */
-export interface CopyCall {
-  readonly from: HandleId;
-  readonly fromOffset: number;
-  readonly toNode: NodeId;
-  readonly to: HandleId;
-  readonly toOffset: number;
-  readonly length: number;
-}
-
-/** @param mostBytes more is not copied at once: what the answer's field can say */
-export function decodeCopy(request: Request, mostBytes: number): CopyCall {
+/** `struct fuse_copy_file_range_in`. @param mostBytes more is not copied at once: what the answer's field can say */
+export function decodeCopy(request: Request, mostBytes: number): RangeCopy {
   request.expect(56);
   const { words } = request;
   const fromOffset = fileOffset(request, BODY + 2);
@@ -162,7 +152,6 @@ export function decodeCopy(request: Request, mostBytes: number): CopyCall {
   return {
     from: readU64(words, BODY),
     fromOffset,
-    toNode: request.nodeAt(BODY + 4),
     to: readU64(words, BODY + 6),
     toOffset,
     length: Math.min(length, mostBytes, Number.MAX_SAFE_INTEGER - Math.max(fromOffset, toOffset)),

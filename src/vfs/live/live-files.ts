@@ -1,6 +1,4 @@
-import type { ContentChange } from '../../catalog/change.js';
 import { type Inode, isFolder } from '../../catalog/inode.js';
-import { storageOf } from '../../content/storage.js';
 import type { ReadPiece, WriteBody } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
 import type { Awaitable, HandleId, NodeId, OpenResult } from '../api.js';
@@ -11,39 +9,17 @@ import type { OpenFile } from './open-files.js';
 
 const O_ACCMODE = 3;
 const O_WRONLY = 1;
-const O_TRUNC = 0o1000;
-const FALLOC_FL_KEEP_SIZE = 1;
-const FALLOC_FL_PUNCH_HOLE = 2;
-const FALLOC_FL_ZERO_RANGE = 16;
-const SEEK_DATA = 3;
-const SEEK_HOLE = 4;
 /** Largest file, bytes: what the pxar payload stream and JavaScript's exact integers carry. */
-const MAX_FILE_BYTES = 2 ** 53 - 1;
+export const MAX_FILE_BYTES = 2 ** 53 - 1;
 const CAPABILITY = Buffer.from('security.capability');
 const RELATIME_SECONDS = 24 * 60 * 60;
 
-export function open(parts: LiveParts, node: NodeId, flags: number): Awaitable<OpenResult> {
+/** Opens a file. A truncating open is one more step for the caller: it sets the size. */
+export function open(parts: LiveParts, node: NodeId, flags: number): OpenResult {
   const inode = inodeOf(parts, node);
   if (isFolder(inode.mode)) throw new CairnError('is-a-directory', 'A folder is not opened as a file');
   if (!isRegular(inode.mode)) throw new CairnError('unsupported', 'Only regular files are opened by the daemon');
-  const result = openInode(parts, inode, flags);
-  if ((flags & O_TRUNC) === 0 || (flags & O_ACCMODE) === 0) return result;
-  return truncateOpened(parts, inode.ino, result);
-}
-
-/** Where it cannot be truncated it is not open either: nobody would release it. */
-function truncateOpened(parts: LiveParts, ino: number, opened: OpenResult): Awaitable<OpenResult> {
-  const giveBack = async (error: unknown): Promise<never> => {
-    await Promise.resolve(release(parts, opened.handle)).catch(() => undefined);
-    throw error;
-  };
-  try {
-    removeCapability(parts, ino);
-    const truncated = parts.contents.get(ino)?.truncate(0, parts.clock.now());
-    return truncated === undefined ? opened : truncated.then(() => opened, giveBack);
-  } catch (error) {
-    return giveBack(error);
-  }
+  return openInode(parts, inode, flags);
 }
 
 /**
@@ -70,7 +46,7 @@ export function openInode(parts: LiveParts, inode: Readonly<Inode>, flags: numbe
 }
 
 /** The relatime rule, at a handle's first read: atime moves when it is not younger than the last change, or a day old. */
-function touchAtime(parts: LiveParts, file: OpenFile): void {
+export function touchAtime(parts: LiveParts, file: OpenFile): void {
   file.atimeDue = false;
   const inode = parts.tree.inodes.find(file.ino);
   if (inode === undefined || parts.log.failure !== undefined) return;
@@ -118,7 +94,7 @@ export function write(
 }
 
 /** A write takes away set-id bits where the kernel says so, and file capabilities always. */
-function dropPrivileges(parts: LiveParts, file: OpenFile, kill: boolean): void {
+export function dropPrivileges(parts: LiveParts, file: OpenFile, kill: boolean): void {
   if (!kill && file.privilegesChecked) return;
   const inode = parts.tree.inodes.find(file.ino);
   if (inode === undefined) return;
@@ -165,83 +141,15 @@ export function release(parts: LiveParts, handle: HandleId): Awaitable<void> {
   else return closed.finally(ended);
 }
 
-export async function allocate(
-  parts: LiveParts,
-  handle: HandleId,
-  offset: number,
-  length: number,
-  mode: number,
-): Promise<void> {
-  const file = writableFile(parts, handle);
-  const keepSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
-  const punch = (mode & FALLOC_FL_PUNCH_HOLE) !== 0;
-  const zero = (mode & FALLOC_FL_ZERO_RANGE) !== 0;
-  if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) || (punch && zero)) {
-    throw new CairnError('unsupported', `fallocate mode ${mode}`);
-  }
-  if (offset + length > MAX_FILE_BYTES) throw new CairnError('too-large', 'File would be larger than 8 PiB');
-  const content = contentOf(parts, file);
-  await content.flush();
-  const inode = parts.tree.inodes.find(file.ino);
-  if (inode === undefined) throw new CairnError('stale', `Inode ${file.ino} is gone`);
-  if (punch || zero) parts.log.make(holeChange(parts, inode, offset, Math.min(offset + length, inode.size)));
-  if (!keepSize && offset + length > content.size) await content.truncate(offset + length, parts.clock.now());
-  removeCapability(parts, file.ino);
-}
-
-function holeChange(parts: LiveParts, inode: Readonly<Inode>, start: number, end: number): ContentChange {
-  const { seconds, nanoseconds } = parts.clock.now();
-  return {
-    kind: 'content',
-    ino: inode.ino,
-    start: Math.min(start, end),
-    end,
-    extents: [],
-    size: inode.size,
-    storage: storageOf(inode.size),
-    chunker: inode.chunker,
-    mtimeSec: seconds,
-    mtimeNsec: nanoseconds,
-    ctimeSec: seconds,
-    ctimeNsec: nanoseconds,
-  };
-}
-
-export async function seek(parts: LiveParts, handle: HandleId, offset: number, whence: number): Promise<number> {
-  const file = parts.openFiles.get(handle);
-  if (whence !== SEEK_DATA && whence !== SEEK_HOLE)
-    throw new CairnError('invalid', `Cannot seek with whence ${whence}`);
-  try {
-    await parts.contents.get(file.ino)?.flush('keep');
-  } catch {
-    // What cannot be stored is given up and its writer hears of it; the search is about what there is.
-  }
-  const size = parts.tree.inodes.find(file.ino)?.size ?? 0;
-  if (offset >= size) throw new CairnError('no-data-here', 'Offset is behind the end of the file');
-  return whence === SEEK_DATA ? seekData(parts, file.ino, offset) : seekHole(parts, file.ino, offset, size);
-}
-
-function seekData(parts: LiveParts, ino: number, offset: number): number {
-  const found = parts.tree.extents.nextData(ino, offset);
-  if (found === undefined) throw new CairnError('no-data-here', 'No data behind this offset');
-  return found;
-}
-
-function seekHole(parts: LiveParts, ino: number, offset: number, size: number): number {
-  for (let at = offset; ; ) {
-    const search = parts.tree.extents.nextHole(ino, at);
-    if (search.found) return Math.min(search.offset, size);
-    at = search.offset;
-  }
-}
-
-function writableFile(parts: LiveParts, handle: HandleId): OpenFile {
+/** @throws {CairnError} `invalid` where the handle only reads */
+export function writableFile(parts: LiveParts, handle: HandleId): OpenFile {
   const file = parts.openFiles.get(handle);
   if (!file.writable) throw new CairnError('invalid', `Handle ${handle} is not open for writing`);
   return file;
 }
 
-function contentOf(parts: LiveParts, file: OpenFile) {
+/** What a handle that writes has open. */
+export function contentOf(parts: LiveParts, file: OpenFile) {
   const content = parts.contents.get(file.ino);
   if (content === undefined) throw new CairnError('stale', `Inode ${file.ino} is not open for writing`);
   return content;

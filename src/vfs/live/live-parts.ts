@@ -1,5 +1,6 @@
 import type { Catalog } from '../../catalog/open.js';
 import type { ChangeLog } from '../../content/change-log.js';
+import type { Cloner } from '../../content/cloner.js';
 import type { ContentReader } from '../../content/content-reader.js';
 import type { ContentTable } from '../../content/content-table.js';
 import type { Clock } from '../../core/time.js';
@@ -20,6 +21,7 @@ export interface LiveParts {
   readonly log: ChangeLog;
   readonly contents: ContentTable;
   readonly reader: ContentReader;
+  readonly cloner: Cloner;
   readonly openFiles: OpenFiles;
   readonly orphans: Orphans;
   readonly durability: Barrier;

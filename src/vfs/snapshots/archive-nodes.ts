@@ -4,14 +4,17 @@ import type { ArchiveEntry } from '../../archive/entry-decoder.js';
 import { PAYLOAD_HEADER_BYTES } from '../../archive/payload-items.js';
 import type { ListedEntry } from '../../archive/reader.js';
 import { isFolder } from '../../catalog/inode.js';
+import { PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
 import { zeroChunkLength } from '../../chunk/zero-chunks.js';
 import type { ChunkStore } from '../../chunkstore/chunk-store.js';
+import type { NamedPiece } from '../../content/cloner.js';
 import type { ReadPiece } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
+import type { ByteRange } from '../../core/ranges.js';
 import { cachedChunk } from '../../native/chunk-cache.js';
 import type { Attributes, Awaitable, FolderEntry, NodeId } from '../api.js';
 import type { MetadataCache } from './chunk-stream.js';
-import type { SnapshotNodes } from './snapshot-nodes.js';
+import type { SnapshotNodes, SnapshotPieces } from './snapshot-nodes.js';
 import { openSnapshotTree, type SnapshotTree, type TreeIndexes, then, xattrsOf } from './snapshot-tree.js';
 
 /** Plain bytes of metadata kept for all snapshots together. */
@@ -113,6 +116,13 @@ export class ArchiveNodes implements SnapshotNodes {
     });
   }
 
+  pieces(node: NodeId, offset: number, length: number, most: number): Awaitable<SnapshotPieces> {
+    return this.#withEntry(node, (tree, { payload }) => {
+      if (payload === undefined) throw new CairnError('invalid', 'Not a regular file');
+      return piecesOf(tree, payload, { start: offset, end: Math.min(offset + length, payload.size) }, most);
+    });
+  }
+
   seek(node: NodeId, offset: number, whence: number): Awaitable<number> {
     return this.#withEntry(node, (tree, entry) =>
       then(tree.record(entry.position), (record) => {
@@ -207,10 +217,10 @@ interface PayloadPart {
   readonly isZeros: boolean;
 }
 
-function partsOf({ payload }: SnapshotTree, start: number, end: number): PayloadPart[] {
+function partsOf({ payload }: SnapshotTree, start: number, end: number, most = Infinity): PayloadPart[] {
   const parts: PayloadPart[] = [];
   if (start >= end) return parts;
-  for (let i = payload.chunkAt(start); i < payload.count && payload.start(i) < end; i += 1) {
+  for (let i = payload.chunkAt(start); i < payload.count && payload.start(i) < end && parts.length < most; i += 1) {
     const from = Math.max(start, payload.start(i));
     const length = Math.min(end, payload.end(i)) - from;
     const digest = payload.digest(i);
@@ -219,6 +229,26 @@ function partsOf({ payload }: SnapshotTree, start: number, end: number): Payload
     parts.push({ digest, chunkLength, at: from - payload.start(i), length, isZeros });
   }
   return parts;
+}
+
+function piecesOf(
+  tree: SnapshotTree,
+  payload: { readonly offset: number; readonly size: number },
+  { start, end }: ByteRange,
+  most: number,
+): SnapshotPieces {
+  const content = payload.offset + PAYLOAD_HEADER_BYTES;
+  const pieces: NamedPiece[] = [];
+  let length = 0;
+  for (const part of partsOf(tree, content + start, content + Math.max(start, end), most)) {
+    const { digest, chunkLength, at } = part;
+    if (!part.isZeros) pieces.push({ offset: length, length: part.length, digest, at, chunkLength });
+    length += part.length;
+  }
+  const [only] = pieces;
+  const isWhole = start === 0 && length === payload.size && only?.length === length;
+  const isPacked = isWhole && length < PACKED_LIMIT_BYTES && only.at >= PAYLOAD_HEADER_BYTES;
+  return { length, pieces, isPacked };
 }
 
 function isPowerOfTwo(value: number): boolean {
