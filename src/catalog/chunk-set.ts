@@ -39,6 +39,11 @@ export class ChunkSet {
     return new ChunkSet(RoaringBitmap32.and(this.#ids, other.#ids));
   }
 
+  /** Whether both hold the same chunks. */
+  equals(other: ChunkSet): boolean {
+    return this.#ids.isEqual(other.#ids);
+  }
+
   clone(): ChunkSet {
     return new ChunkSet(this.#ids.clone());
   }

@@ -3,6 +3,7 @@ import { ChunkSet, decodeSet, idsOf } from './chunk-set.js';
 import type { Connection, Row } from './connection.js';
 import type { ChunkTotals } from './counters.js';
 import { IN_CHUNK } from './extents.js';
+import type { PackUse } from './pack-use.js';
 
 /** A set, or the index files whose recorded sets are damaged: these must be recorded anew first, never left out. */
 export type SetResult<T> =
@@ -43,7 +44,7 @@ export class ChunkSets {
     this.#sizes = connection.rows('SELECT length, stored FROM chunks WHERE id = ?', 'background');
     this.#digest = connection.rows('SELECT digest FROM chunks WHERE id = ?', 'background');
     this.#live = connection.rows(
-      `SELECT list, offset, ref FROM extents WHERE kind = ${IN_CHUNK} AND (list, offset) > (?, ?)
+      `SELECT list, offset, ref, at, length FROM extents WHERE kind = ${IN_CHUNK} AND (list, offset) > (?, ?)
        ORDER BY list, offset LIMIT ?`,
       'background',
     );
@@ -68,10 +69,12 @@ export class ChunkSets {
    * One step of adding every chunk that an extent names (live files, orphans, freed lists): call it with what it
    * returned until that is done. Only the steps of one picture belong together.
    * @param maxExtents to look at in this step, about 0.5 µs each
+   * @param use is told of each extent
    */
-  addLive(set: ChunkSet, from: ExtentPosition | undefined, maxExtents: number): ExtentPosition {
+  addLive(set: ChunkSet, from: ExtentPosition | undefined, maxExtents: number, use?: PackUse): ExtentPosition {
     const rows = this.#live.all(from?.list ?? 0, from?.offset ?? -1, maxExtents) as (readonly number[])[];
     idsOf(set).addMany(rows.map((row) => row[2]!));
+    if (use !== undefined) for (const [, , ref, at, length] of rows) use.note(ref!, at!, length!);
     const last = rows.at(-1);
     return { list: last?.[0] ?? 0, offset: last?.[1] ?? -1, done: rows.length < maxExtents };
   }

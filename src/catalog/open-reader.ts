@@ -3,6 +3,7 @@ import { CairnError } from '../core/errors.js';
 import { ChunkSets } from './chunk-sets.js';
 import { ChunkUsers } from './chunk-users.js';
 import { ChunkRows } from './chunks.js';
+import { CollectionRows } from './collection.js';
 import { Connection, fromSqliteError } from './connection.js';
 import { Consistency } from './consistency.js';
 import { MetaRows } from './counters.js';
@@ -15,6 +16,7 @@ import { InodeRows } from './inodes.js';
 import { JournalRefs } from './journal-refs.js';
 import { Names } from './names.js';
 import { Orphans } from './orphans.js';
+import { PackRows } from './pack-use.js';
 import { Children, Picture } from './picture.js';
 import { PieceRows } from './pieces.js';
 import { checkedVersion } from './schema.js';
@@ -44,6 +46,8 @@ export interface CatalogReader {
   readonly indexFiles: IndexFileRows;
   readonly sets: ChunkSets;
   readonly space: SpaceUse;
+  readonly collection: CollectionRows;
+  readonly packs: PackRows;
   readonly snapshots: SnapshotRows;
   figures(): CatalogFigures;
   /**
@@ -96,6 +100,8 @@ function assembleReader(connection: Connection): CatalogReader {
     indexFiles: new IndexFileRows(connection),
     sets,
     space: new SpaceUse(connection, sets, meta),
+    collection: new CollectionRows(connection),
+    packs: new PackRows(connection),
     snapshots: new SnapshotRows(connection),
     figures: () => figuresOf(meta.meta(), meta.totals()),
     damage: (how = 'whole') => {

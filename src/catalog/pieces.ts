@@ -43,18 +43,15 @@ export class PieceRows {
 export class Pieces {
   readonly #rows: PieceRows;
   readonly #frame: WriteFrame;
-  readonly #slice;
-  readonly #delete;
+  readonly #deleteLost;
 
   constructor(connection: Connection, frame: WriteFrame) {
     this.#rows = new PieceRows(connection);
     this.#frame = frame;
-    this.#slice = connection.rows(
-      `SELECT p.content, c.state FROM pieces p CROSS JOIN chunks c ON c.id = p.chunk
-       WHERE p.content > ? ORDER BY p.content LIMIT ?`,
+    this.#deleteLost = connection.write(
+      `DELETE FROM pieces WHERE content = ? AND (SELECT state FROM chunks WHERE id = pieces.chunk) > 0`,
       'background',
     );
-    this.#delete = connection.write('DELETE FROM pieces WHERE content = ?', 'background');
   }
 
   /** The piece, or undefined where none is known whose chunk is present. */
@@ -63,17 +60,13 @@ export class Pieces {
   }
 
   /**
-   * One step of clearing away pieces whose chunk is not present; `find` passes over them anyway, so this only
-   * saves space. Walks once around when called with what it returned, until that is undefined.
-   * @param after content digest to go on behind; empty: from the start
-   * @param limit rows to look at
+   * Clears pieces away whose chunk is not present; `find` passes over them anyway, so this only saves space.
+   * @param contents which may be lost (`CollectionRows.lostPieces`), at most about 1,000; those that are not stay
    */
-  removeLost(after: Digest, limit: number): Digest | undefined {
-    const rows = this.#slice.all(after, limit);
+  removeLost(contents: Iterable<Digest>): void {
     this.#frame.write('clear lost pieces away', () => {
-      for (const [content, state] of rows) if (state !== 0) this.#delete.run(content);
+      for (const content of contents) this.#deleteLost.run(content);
     });
-    return rows.length < limit ? undefined : (rows.at(-1)?.[0] as Buffer | undefined);
   }
 }
 
