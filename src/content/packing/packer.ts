@@ -1,11 +1,12 @@
 import type { Inode } from '../../catalog/inode.js';
 import type { Catalog } from '../../catalog/open.js';
 import { PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
+import type { Digest } from '../../core/digest.js';
 import { kindOf } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import type { ContentParts } from '../content-parts.js';
 import type { ContentTable } from '../content-table.js';
-import { packFiles } from './pack-files.js';
+import { type FindPiece, packFiles } from './pack-files.js';
 import { recutFile } from './recut.js';
 
 /** Journal bytes above which packing starts whatever else goes on. */
@@ -63,6 +64,24 @@ export class Packer {
     return this.#running;
   }
 
+  /**
+   * Packs files anew that are in packs already, into fuller ones; those that are being written are left out.
+   * @param inos at most about 1,000 small files
+   * @param avoid says which packs their content is not to be taken from
+   * @returns how many were packed
+   * @throws what the first file that could not be packed failed with, after trying all
+   */
+  async repack(inos: readonly number[], avoid: (pack: Digest) => boolean): Promise<number> {
+    const errors: unknown[] = [];
+    const inodes = this.#idle(inos).filter((inode) => isSmall(inode) && inode.size > 0);
+    await this.#packSmall(inodes, errors, (content) => {
+      const piece = this.#work.pieces.find(content);
+      return piece === undefined || avoid(piece.digest) ? undefined : piece;
+    });
+    if (errors.length > 0) throw errors[0];
+    return inodes.length;
+  }
+
   /** Packs no more; resolves when the batch under way has ended. For the end of the store. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -76,9 +95,8 @@ export class Packer {
       const last = listed.at(-1);
       if (last === undefined) break;
       after = last.ino;
-      const idle = listed.filter(({ ino }) => this.#table.get(ino)?.dirty !== true);
-      const inodes = idle.map(({ ino }) => this.#parts.tree.inodes.find(ino)).filter((inode) => inode !== undefined);
-      await this.#packSmall(inodes.filter(isSmall), errors);
+      const inodes = this.#idle(listed.map(({ ino }) => ino));
+      await this.#packSmall(inodes.filter(isSmall), errors, (content) => this.#work.pieces.find(content));
       for (const inode of inodes) {
         if (!isSmall(inode)) await this.#attempt([inode], errors, () => this.#recut(inode));
       }
@@ -99,9 +117,15 @@ export class Packer {
     }
   }
 
-  async #packSmall(inodes: readonly Readonly<Inode>[], errors: unknown[]): Promise<void> {
+  /** The files that are not being written, as they are now. */
+  #idle(inos: readonly number[]): Readonly<Inode>[] {
+    const idle = inos.filter((ino) => this.#table.get(ino)?.dirty !== true);
+    return idle.map((ino) => this.#parts.tree.inodes.find(ino)).filter((inode) => inode !== undefined);
+  }
+
+  async #packSmall(inodes: readonly Readonly<Inode>[], errors: unknown[], findPiece: FindPiece): Promise<void> {
     const pack = (batch: readonly Readonly<Inode>[]) =>
-      this.#attempt(batch, errors, () => packFiles(this.#parts, batch, (digest) => this.#work.pieces.find(digest)));
+      this.#attempt(batch, errors, () => packFiles(this.#parts, batch, findPiece));
     const sorted = inodes
       .map((inode) => ({ inode, path: Buffer.from(this.#work.names.pathOf(inode.ino) ?? '') }))
       .sort((a, b) => Buffer.compare(a.path, b.path));
