@@ -1,6 +1,9 @@
 import { Command } from 'commander';
 import { programVersion } from '../daemon/version.js';
 import { addCheck } from './check.js';
+import { addGc } from './gc.js';
+import { addGcStatus } from './gc-status.js';
+import { addGcUndelete } from './gc-undelete.js';
 import { addInit } from './init.js';
 import { addMount } from './mount.js';
 import { addRepair } from './repair.js';
@@ -45,6 +48,9 @@ Examples:
   addVerify(program);
   addCheck(program);
   addRepair(program);
+  const gc = addGc(program);
+  addGcStatus(gc);
+  addGcUndelete(gc);
   const snapshot = program.command('snapshot').description('make, list, show, mark and forget snapshots');
   addSnapshotCreate(snapshot);
   addSnapshotList(snapshot);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { careCommands } from './care-commands.js';
+import { gcCommands } from './gc-commands.js';
 import { snapshotCommands } from './snapshot-commands.js';
 
 const count = z.number().int().nonnegative();
@@ -45,6 +46,7 @@ export const commands = {
     result: nothing,
   },
   ...snapshotCommands,
+  ...gcCommands,
 } as const;
 
 export type CommandName = keyof typeof commands;

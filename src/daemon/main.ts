@@ -7,6 +7,7 @@ import { readConfig } from '../datastore/config.js';
 import { datastorePaths } from '../datastore/paths.js';
 import { passCareCommands } from './care-handlers.js';
 import { ownSocketPath, prepareSocket, restrictSocket } from './control-socket.js';
+import { passGcCommands } from './gc-handlers.js';
 import { MountWorker, type WorkerCallOptions } from './mount-worker-client.js';
 import { cairnMounts, checkMountpoint, realFolderPath, removeMount, removeStaleMounts } from './mounts.js';
 import { passSnapshotCommands } from './snapshot-handlers.js';
@@ -130,6 +131,7 @@ function handlersOf(mounted: Mounted): CommandHandlers {
     },
     ...passCareCommands((command, args, context) => worker.request(command, args, through(context))),
     ...passSnapshotCommands((command, args, context) => worker.request(command, args, through(context))),
+    ...passGcCommands((command, args, context) => worker.request(command, args, through(context))),
   };
 }
 

@@ -11,6 +11,8 @@ import { mountFuse, unmountFuse } from '../native/fuse-mount.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
 import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
+import { gcHandlers } from './gc-handlers.js';
+import { GcService } from './gc-service.js';
 import { openTree } from './open-tree.js';
 import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
@@ -29,6 +31,7 @@ interface Mounted {
   readonly parts: LiveParts;
   readonly snapshots: SnapshotService;
   readonly verify: VerifyService;
+  readonly gc: GcService;
   readonly transport: Transport;
 }
 
@@ -74,6 +77,8 @@ async function serve(
   const snapshots = new SnapshotService(datastore, live, log);
   if (options.readOnly) live.parts.log.fail('it is mounted read-only', undefined);
   else await snapshots.completeInterrupted();
+  const gc = new GcService(datastore, live, log);
+  await gc.load();
   const group = options.group === null ? undefined : parseGroupPath(options.group);
   const { vfs, parts, tellKernel } = await openTree(datastore, live, snapshots, group);
   if (!options.readOnly) parts.orphans.dropAll();
@@ -88,7 +93,7 @@ async function serve(
   const upkeep = new Upkeep(live, datastore.catalog, log);
   const requests = (): number => transport.counters().requests;
   const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
-  const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, transport };
+  const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, transport };
   transport.start();
   if (!options.readOnly) {
     upkeep.start();
@@ -101,6 +106,7 @@ async function serve(
       return {};
     },
     unmount: async ({ lazy }, context) => {
+      await gc.end();
       if (!lazy) await snapshots.idle();
       await makeSafe(mounted, context);
       await unmountFuse(options.mountpoint, { lazy });
@@ -108,10 +114,12 @@ async function serve(
     },
     ...careHandlers((job, args, call) => verify.run(job, args, call)),
     ...snapshotHandlers(snapshots),
+    ...gcHandlers(gc),
   });
   await transport.ended;
   upkeep.stop();
   await verify.end();
+  await gc.end();
   await snapshots.end();
   await live.packer.stop();
   if (!options.readOnly) await finish(mounted);
@@ -135,7 +143,7 @@ async function finish({ live, parts }: Mounted): Promise<void> {
   await live.durability.commitDurably();
 }
 
-function stateOf({ live, datastore, options, verify }: Mounted): MountState {
+function stateOf({ live, datastore, options, verify, gc }: Mounted): MountState {
   const failure = options.readOnly ? undefined : live.parts.log.failure;
   return {
     dirtyBytes: live.contents.dirtyBytes + live.durability.unsyncedBytes,
@@ -143,6 +151,7 @@ function stateOf({ live, datastore, options, verify }: Mounted): MountState {
     problems: [
       ...(failure === undefined ? [] : [{ kind: 'read-only', message: failure.reason }]),
       ...verify.problems(),
+      ...gc.problems(),
     ],
     chunks: { ...datastore.chunks.counters },
   };

@@ -2,6 +2,7 @@ import type { ChunkStoreCounters } from '../chunkstore/chunk-store.js';
 import type { Problem } from '../control/commands.js';
 import type { ErrorMessage, Progress } from '../control/messages.js';
 import type { CareWorkerCommands } from './care-handlers.js';
+import type { GcWorkerCommands } from './gc-handlers.js';
 import type { SnapshotWorkerCommands } from './snapshot-handlers.js';
 
 /** How a transport attaches to the kernel. */
@@ -28,7 +29,7 @@ export interface MountState {
 }
 
 /** What the main thread asks the mount worker for. */
-export interface WorkerCommands extends SnapshotWorkerCommands, CareWorkerCommands {
+export interface WorkerCommands extends SnapshotWorkerCommands, CareWorkerCommands, GcWorkerCommands {
   status: { arguments: Record<never, never>; result: MountState };
   /** A barrier: resolves when everything answered before is durable. */
   sync: { arguments: Record<never, never>; result: Record<never, never> };

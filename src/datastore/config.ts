@@ -19,6 +19,8 @@ const config = z.object({
   prefixDigits: z.union([z.literal(2), z.literal(4)]),
   /** Whether every new chunk is read back and verified before anything names it. */
   verifyNew: z.boolean().default(false),
+  /** How long removed chunks stay in quarantine, seconds; absent: a day. May be changed by hand. */
+  gcGraceSeconds: z.number().nonnegative().optional(),
 });
 
 /** `.cairn/config.json`: what is fixed when a datastore is created. */

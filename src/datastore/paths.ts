@@ -19,6 +19,8 @@ export interface DatastorePaths {
   readonly forgotten: string;
   /** Allocated space that is given up on a full disk. */
   readonly reserve: string;
+  /** How the last collection of garbage ended. */
+  readonly gcRecord: string;
   /** Log of a daemon in the background. */
   readonly log: string;
 }
@@ -39,6 +41,7 @@ export function datastorePaths(root: string): DatastorePaths {
     quarantine: join(own, 'quarantine'),
     forgotten: join(own, 'forgotten'),
     reserve: join(own, 'reserve'),
+    gcRecord: join(own, 'gc.json'),
     log: join(own, 'daemon.log'),
   };
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CairnError } from '../../src/core/errors.js';
 import { passCareCommands } from '../../src/daemon/care-handlers.js';
+import { passGcCommands } from '../../src/daemon/gc-handlers.js';
 import { passSnapshotCommands } from '../../src/daemon/snapshot-handlers.js';
 import { WorkerEndpoint, type WorkerHandlers } from '../../src/daemon/worker-endpoint.js';
 import type { MountWorkerOptions } from '../../src/daemon/worker-protocol.js';
@@ -46,6 +47,7 @@ const handlers: WorkerHandlers = {
   },
   ...passSnapshotCommands(refuse),
   ...passCareCommands(refuse),
+  ...passGcCommands(refuse),
   'snapshot-create': ({ group }) => ({ group, time: '2026-11-20T10:00:00Z', entries: 3, sizeBytes: 2, addedBytes: 1 }),
   'snapshot-list': () => ({ snapshots: [] }),
 };

@@ -9,6 +9,7 @@ import { MAX_REQUEST_BYTES, PROTOCOL_VERSION, type Progress } from '../../src/co
 import { type CommandHandlers, ControlServer } from '../../src/control/server.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
 import { passCareCommands } from '../../src/daemon/care-handlers.js';
+import { passGcCommands } from '../../src/daemon/gc-handlers.js';
 import { passSnapshotCommands } from '../../src/daemon/snapshot-handlers.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -25,6 +26,7 @@ const noHandlers: CommandHandlers = {
   unmount: refuse,
   ...passSnapshotCommands(refuse),
   ...passCareCommands(refuse),
+  ...passGcCommands(refuse),
 };
 
 async function serve(t: TestContext, handlers: Partial<CommandHandlers>) {

@@ -1,0 +1,186 @@
+import type { HalfDeadPacks } from '../../catalog/pack-use.js';
+import type { QuarantinedChunk } from '../../chunkstore/quarantine.js';
+import type { Digest } from '../../core/digest.js';
+import { CairnError } from '../../core/errors.js';
+import { removeFile } from '../../native/files.js';
+import type { GcParts } from './gc-parts.js';
+import { packDigests } from './packed-digests.js';
+import { add, type GcReport, nothing } from './plan.js';
+import { type Marked, type Planned, Planner, type Preparation, preparationOf } from './planner.js';
+import { stoppedMessage } from './problems.js';
+import { recordIndexes } from './record-indexes.js';
+import { filesToRepack } from './repacking.js';
+import type { Roots } from './roots.js';
+import { batchesOf, Pace, sortedBatches, type WeighedChunk } from './sweeper.js';
+
+/** Contents of pieces looked at in one step, and dropped in one. */
+const PIECES_PER_STEP = 5000;
+
+type Sweep = ReturnType<GcParts['beginSweep']>;
+
+/** A collection that acts. */
+export class Collection {
+  readonly #parts: GcParts;
+  readonly #removed = nothing();
+  readonly #freed = nothing();
+  readonly #pace = new Pace();
+  #inUse = 0;
+
+  constructor(parts: GcParts) {
+    this.#parts = parts;
+  }
+
+  async run(): Promise<Omit<GcReport, 'dryRun' | 'startedAt' | 'seconds'>> {
+    const { beginSweep, ask } = this.#parts;
+    await ask('empty-freed', null);
+    const planner = new Planner(this.#parts);
+    // Before the mark: what is named and let go of from its moment on counts as held until the end.
+    let sweep = beginSweep();
+    try {
+      let marked = await this.#mark(planner, sweep);
+      const prepared = await this.#prepare(marked.roots, sweep);
+      if (prepared !== undefined) {
+        sweep = beginSweep();
+        marked = await this.#mark(planner, sweep);
+      }
+      const planned = await planner.plan(marked, prepared ?? preparationOf(marked.roots, 0));
+      requireNone(planner);
+      await this.#takeAll(planned, sweep);
+      await this.#expire(planned.expired);
+      await this.#deleteLeftovers(planned);
+      await this.#dropPieces();
+      await ask('drop-indexes', planned.roots.indexes.gone);
+      planned.roots.dispose();
+      return { plan: planned.plan, removed: this.#removed, freed: this.#freed, inUse: this.#inUse };
+    } finally {
+      await sweep.end();
+    }
+  }
+
+  async #mark(planner: Planner, sweep: Sweep): Promise<Marked> {
+    const marked = await planner.mark(() => sweep.mark(() => this.#openPicture()));
+    requireNone(planner);
+    return marked;
+  }
+
+  /**
+   * Does what changes the mark: records index files and packs anew what is in packs that are mostly dead. The sweep ends
+   * before that, since all that is read while it runs counts as held.
+   * @returns what was done; undefined where there was nothing to do, and the sweep goes on
+   */
+  async #prepare(roots: Roots, sweep: Sweep): Promise<Preparation | undefined> {
+    const { packs, indexes } = roots;
+    if (packs.free.size === 0 && indexes.readAnew.length === 0) return undefined;
+    await sweep.end();
+    await recordIndexes(this.#parts, indexes.readAnew);
+    const prepared = preparationOf(roots, await this.#repack(packs));
+    roots.dispose();
+    return prepared;
+  }
+
+  /** All that was answered before is in this picture. */
+  async #openPicture(): Promise<void> {
+    const { ask, reader } = this.#parts;
+    await ask('begin-moment', null);
+    try {
+      reader.picture.begin();
+    } finally {
+      await ask('end-moment', null);
+    }
+  }
+
+  async #repack(packs: HalfDeadPacks): Promise<number> {
+    const { reader, ask, progress, goOn } = this.#parts;
+    await ask('begin-repack', packDigests([...reader.sets.digests(packs.free)]));
+    let files = 0;
+    for (const inos of filesToRepack(reader, packs)) {
+      goOn();
+      files += await ask('repack', inos);
+      progress({ step: 'packing small files anew', done: files, unit: 'items' });
+    }
+    return files;
+  }
+
+  async #takeAll({ survey, plan, returned }: Planned, sweep: Sweep): Promise<void> {
+    const total = plan.unreferenced.chunks + plan.stray.chunks;
+    for (const chunk of returned) {
+      this.#parts.goOn();
+      await this.#parts.quarantine.undelete(chunk);
+    }
+    for (const batch of batchesOf(this.#parts.reader.collection, survey.candidates)) {
+      await this.#take(batch, sweep, total);
+    }
+    for (const batch of sortedBatches(survey.strays)) await this.#take(batch, sweep, total);
+  }
+
+  async #take(batch: readonly WeighedChunk[], sweep: Sweep, total: number): Promise<void> {
+    const { goOn, options, progress, clock } = this.#parts;
+    goOn();
+    const jumped = clock.problem(0);
+    if (jumped !== undefined) throw new CairnError('not-ready', jumped);
+    const atOnce = options.graceSeconds === 0;
+    const digests = batch.map(({ digest }) => digest);
+    const { removed, held } = await sweep.remove(digests, atOnce ? 'delete' : 'quarantine');
+    this.#inUse += held.length;
+    const bytes = bytesOf(batch, removed);
+    this.#removed.chunks += removed.length;
+    this.#removed.bytes += bytes;
+    if (atOnce) {
+      this.#freed.chunks += removed.length;
+      this.#freed.bytes += bytes;
+    }
+    progress({ step: 'removing chunks', done: this.#removed.chunks, total, unit: 'items' });
+    await this.#rest();
+  }
+
+  async #expire(expired: QuarantinedChunk[]): Promise<void> {
+    const { goOn, progress, quarantine } = this.#parts;
+    let done = 0;
+    for (const batch of sortedBatches(expired)) {
+      goOn();
+      const { chunks, bytes } = await quarantine.expire(batch);
+      this.#freed.chunks += chunks;
+      this.#freed.bytes += bytes;
+      done += batch.length;
+      progress({ step: 'emptying the quarantine', done, total: expired.length, unit: 'items' });
+      await this.#rest();
+    }
+  }
+
+  async #deleteLeftovers({ survey }: Planned): Promise<void> {
+    for (const { path, bytes } of survey.leftovers) {
+      this.#parts.goOn();
+      await removeFile(`${this.#parts.options.store}/${path}`);
+      add(this.#freed, bytes);
+    }
+  }
+
+  /** Pieces of chunks that are gone for good can never be used again. */
+  async #dropPieces(): Promise<void> {
+    const { ask, reader, goOn } = this.#parts;
+    if (this.#freed.chunks === 0) return;
+    for (let after: Digest | undefined = Buffer.alloc(0); after !== undefined; ) {
+      goOn();
+      const { contents, next } = reader.collection.lostPieces(after, PIECES_PER_STEP);
+      if (contents.length > 0) await ask('drop-pieces', packDigests(contents));
+      after = next;
+    }
+  }
+
+  async #rest(): Promise<void> {
+    await this.#pace.afterStep(await this.#parts.ask('load', null));
+  }
+}
+
+function bytesOf(batch: readonly WeighedChunk[], removed: readonly Digest[]): number {
+  if (batch.length === removed.length) return batch.reduce((sum, { bytes }) => sum + bytes, 0);
+  const kept = new Set(removed.map((digest) => Buffer.from(digest).toString('latin1')));
+  return batch
+    .filter(({ digest }) => kept.has(Buffer.from(digest).toString('latin1')))
+    .reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** @throws {CairnError} `not-ready` where the mark may not be whole */
+function requireNone({ problems }: Planner): void {
+  if (problems.count > 0) throw new CairnError('not-ready', stoppedMessage(problems.lines, problems.count));
+}

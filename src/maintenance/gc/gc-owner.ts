@@ -1,0 +1,133 @@
+import { performance } from 'node:perf_hooks';
+import type { Catalog } from '../../catalog/open.js';
+import type { ChunkStates } from '../../chunkstore/chunk-states.js';
+import type { ChangeLog } from '../../content/change-log.js';
+import type { Durability } from '../../content/durability.js';
+import type { Packer } from '../../content/packing/packer.js';
+import { digestHex } from '../../core/digest.js';
+import type { AskHandlers } from '../job/job-owner.js';
+import type { GcAsks, Load, PackedDigests, ReadIndex } from './gc-protocol.js';
+import { unpackDigests } from './packed-digests.js';
+
+/** Rows written between two turns of the mount's requests. */
+const ROWS_PER_TURN = 250;
+
+/** What a collection's owner writes with. */
+export interface GcOwnerParts {
+  readonly catalog: Pick<Catalog, 'pieces' | 'indexFiles' | 'freedLists'>;
+  readonly states: ChunkStates;
+  readonly log: Pick<ChangeLog, 'requireWorking' | 'backgroundTurn'>;
+  readonly durability: Pick<Durability, 'commitWith'>;
+  readonly packer: Pick<Packer, 'repack'>;
+}
+
+/** Does for a collection's job what only the catalog's writer may, in turns with the mount's requests. */
+export class GcOwner {
+  readonly handlers: AskHandlers<GcAsks>;
+  readonly #parts: GcOwnerParts;
+  #endMoment: () => void = () => undefined;
+  #avoided = new Set<string>();
+  #busySince = performance.eventLoopUtilization();
+
+  constructor(parts: GcOwnerParts) {
+    this.#parts = parts;
+    this.handlers = {
+      'empty-freed': () => this.#emptyFreed(),
+      'begin-moment': () => this.#beginMoment(),
+      'end-moment': () => {
+        this.close();
+        return null;
+      },
+      load: () => this.#load(),
+      forget: ({ digests, as }) => done(this.#parts.states.forget(unpackDigests(digests), as)),
+      expire: (digests) => done(this.#parts.states.expire(unpackDigests(digests))),
+      restore: (digests) => done(this.#parts.states.restore(unpackDigests(digests))),
+      'begin-repack': (packs) => {
+        this.#avoided = new Set(unpackDigests(packs).map(digestHex));
+        return null;
+      },
+      repack: (inos) => this.#parts.packer.repack(inos, (pack) => this.#avoided.has(digestHex(pack))),
+      'record-index': (index) => this.#recordIndex(index),
+      'drop-indexes': (paths) => this.#dropIndexes(paths),
+      'drop-pieces': (contents) => this.#dropPieces(contents),
+    };
+  }
+
+  /** The job has ended, wherever it was. */
+  close(): void {
+    this.#endMoment();
+    this.#endMoment = () => undefined;
+  }
+
+  async #emptyFreed(): Promise<null> {
+    const { freedLists } = this.#parts.catalog;
+    while (freedLists.hasAny()) {
+      await this.#turn();
+      freedLists.empty(ROWS_PER_TURN);
+    }
+    return null;
+  }
+
+  /** Resolves when the commit has returned; the next one waits for `end-moment`. */
+  #beginMoment(): Promise<null> {
+    return new Promise((resolve, reject) => {
+      const after = (): Promise<void> =>
+        new Promise((end) => {
+          this.#endMoment = end;
+          resolve(null);
+        });
+      this.#parts.durability.commitWith({ before: () => undefined, after }).catch(reject);
+    });
+  }
+
+  #load(): Load {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, this.#busySince);
+    this.#busySince = now;
+    return { busy: utilization };
+  }
+
+  async #recordIndex({ file, digests, lengths }: ReadIndex): Promise<null> {
+    const { indexFiles } = this.#parts.catalog;
+    const gathered = indexFiles.gather();
+    const chunks = unpackDigests(digests).map((digest, position) => ({ digest, length: lengths[position] as number }));
+    for (let from = 0; from < chunks.length; from += ROWS_PER_TURN) {
+      await this.#turn();
+      indexFiles.addChunks(gathered, chunks.slice(from, from + ROWS_PER_TURN), 'present');
+    }
+    await this.#turn();
+    indexFiles.put(file, gathered);
+    return null;
+  }
+
+  async #dropIndexes(paths: readonly string[]): Promise<null> {
+    await this.#inTurns(paths, (path) => this.#parts.catalog.indexFiles.remove(path));
+    return null;
+  }
+
+  async #dropPieces(contents: PackedDigests): Promise<null> {
+    await this.#inTurns(unpackDigests(contents), (content) => this.#parts.catalog.pieces.removeLost([content]));
+    return null;
+  }
+
+  async #inTurns<T>(items: readonly T[], write: (item: T) => void): Promise<void> {
+    for (const [index, item] of items.entries()) {
+      if (index % ROWS_PER_TURN === 0) await this.#turn();
+      write(item);
+    }
+  }
+
+  /** Lets the mount answer what has come in, and commits come to their end. */
+  async #turn(): Promise<void> {
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    await this.#parts.log.backgroundTurn();
+    this.#parts.log.requireWorking();
+  }
+}
+
+async function done(work: Promise<void>): Promise<null> {
+  await work;
+  return null;
+}

@@ -1,0 +1,35 @@
+import type { CatalogReader } from '../../catalog/open-reader.js';
+import type { Quarantine } from '../../chunkstore/quarantine.js';
+import type { Sweep } from '../../chunkstore/removal.js';
+import type { Digest } from '../../core/digest.js';
+import type { JobProgress } from '../job/job-messages.js';
+import type { ClockWatch } from './clock-watch.js';
+import type { GcAsks, GcJobOptions } from './gc-protocol.js';
+
+/** A file's length and when it was last written. */
+export interface LookedAt {
+  readonly bytes: number;
+  /** Seconds since 1970. */
+  readonly modifiedSeconds: number;
+}
+
+/** Looks at a file; undefined where there is none. */
+export type FileLook = (path: string) => Promise<LookedAt | undefined>;
+
+/** What a collection works with. */
+export interface GcParts {
+  readonly options: GcJobOptions;
+  readonly reader: CatalogReader;
+  readonly quarantine: Pick<Quarantine, 'list' | 'undelete' | 'expire'>;
+  /** @throws {CairnError} `busy` where another sweep runs in this process */
+  beginSweep(): Pick<Sweep, 'mark' | 'remove' | 'end'>;
+  readonly clock: ClockWatch;
+  /** Length in bytes of a chunk's file, or undefined where there is none. */
+  chunkBytes(digest: Digest): Promise<number | undefined>;
+  /** Looks at a file by its path in the datastore. */
+  readonly lookAt: FileLook;
+  ask<N extends keyof GcAsks>(name: N, payload: GcAsks[N]['payload']): Promise<GcAsks[N]['result']>;
+  progress(progress: JobProgress): void;
+  /** Throws where the collection was given up; called where that does no harm. */
+  goOn(): void;
+}

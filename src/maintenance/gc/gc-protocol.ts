@@ -1,0 +1,62 @@
+import type { IndexFile } from '../../catalog/index-files.js';
+import type { GoneState } from '../../chunkstore/chunk-states.js';
+
+/** What a collection is asked for. */
+export interface GcOptions {
+  /** Plans only. */
+  readonly dryRun: boolean;
+  /** Reads all index files and lists all chunk files. */
+  readonly full: boolean;
+  /** How long a chunk stays in quarantine. */
+  readonly graceSeconds: number;
+}
+
+/** What a collection's job is started with (its `workerData`). */
+export interface GcJobOptions extends GcOptions {
+  /** The datastore's folder. */
+  readonly store: string;
+  /** Folders of chunks to list in this run, e.g. `.chunks/a9`. */
+  readonly folders: readonly string[];
+  /** When the last collection ended, seconds since 1970; 0: never. */
+  readonly lastEndedAt: number;
+  /** What this process had not begun before this moment is not under way any more, seconds since 1970. */
+  readonly processStartedAt: number;
+}
+
+/** An index file to be recorded, and the chunks it lists: 32 bytes of digest each, and their plain lengths. */
+export interface ReadIndex {
+  readonly file: IndexFile;
+  readonly digests: Uint8Array;
+  readonly lengths: Float64Array;
+}
+
+/** How busy the owner's thread was since it was last asked: 0 … 1. */
+export interface Load {
+  readonly busy: number;
+}
+
+/** Digests, one after the other. */
+export type PackedDigests = Uint8Array;
+
+/** What the job asks of whoever may write to the catalog. */
+export type GcAsks = {
+  /** Deletes what is left of freed extents. */
+  readonly 'empty-freed': { payload: null; result: null };
+  /** Commits all that was answered, and makes no other commit until `end-moment`: time to open a picture. */
+  readonly 'begin-moment': { payload: null; result: null };
+  readonly 'end-moment': { payload: null; result: null };
+  readonly load: { payload: null; result: Load };
+  /** What `ChunkStates` does. */
+  readonly forget: { payload: { readonly digests: PackedDigests; readonly as: GoneState }; result: null };
+  readonly expire: { payload: PackedDigests; result: null };
+  readonly restore: { payload: PackedDigests; result: null };
+  /** Names the packs that what is packed anew is not to be found in. */
+  readonly 'begin-repack': { payload: PackedDigests; result: null };
+  /** Packs these files anew. @returns how many */
+  readonly repack: { payload: readonly number[]; result: number };
+  readonly 'record-index': { payload: ReadIndex; result: null };
+  /** Forgets what is recorded of index files that are gone. */
+  readonly 'drop-indexes': { payload: readonly string[]; result: null };
+  /** Clears pieces away by the digest of their content, if they are lost. */
+  readonly 'drop-pieces': { payload: PackedDigests; result: null };
+};

@@ -1,0 +1,47 @@
+import { setTimeout as rest } from 'node:timers/promises';
+import type { ChunkSet } from '../../catalog/chunk-set.js';
+import type { CollectionRows } from '../../catalog/collection.js';
+import type { Digest } from '../../core/digest.js';
+import type { Load } from './gc-protocol.js';
+import { restSeconds } from './throttle.js';
+
+/** Chunks taken in one step. */
+const BATCH = 1000;
+/** Chunks sorted at a time: a step then touches a few folders only, which is what it has to sync. */
+const SORTED_AT_ONCE = 65_536;
+
+/** A chunk's file and its length. */
+export interface WeighedChunk {
+  readonly digest: Digest;
+  readonly bytes: number;
+}
+
+/** Batches of a set's chunks, each from few folders. */
+export function* batchesOf(rows: CollectionRows, set: ChunkSet): Generator<readonly WeighedChunk[]> {
+  let sorted: WeighedChunk[] = [];
+  for (const { digest, stored } of rows.members(set)) {
+    sorted.push({ digest, bytes: stored });
+    if (sorted.length < SORTED_AT_ONCE) continue;
+    yield* sortedBatches(sorted);
+    sorted = [];
+  }
+  yield* sortedBatches(sorted);
+}
+
+/** Batches of chunks at hand, which are sorted in place. */
+export function* sortedBatches<T extends WeighedChunk>(chunks: T[]): Generator<readonly T[]> {
+  chunks.sort((a, b) => Buffer.compare(a.digest, b.digest));
+  for (let from = 0; from < chunks.length; from += BATCH) yield chunks.slice(from, from + BATCH);
+}
+
+/** Does steps of work with rests between them while the mount has other things to do. */
+export class Pace {
+  #workingSince = performance.now();
+
+  /** After a step. @param load as the owner told at its end */
+  async afterStep(load: Load): Promise<void> {
+    const seconds = restSeconds(load, (performance.now() - this.#workingSince) / 1000);
+    if (seconds > 0) await rest(seconds * 1000);
+    this.#workingSince = performance.now();
+  }
+}
