@@ -1,17 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import type { AttributeRecord } from '../../archive/attributes-record.js';
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
-import { PAYLOAD_HEADER_BYTES } from '../../archive/payload-items.js';
 import type { ListedEntry } from '../../archive/reader.js';
 import { isFolder } from '../../catalog/inode.js';
-import { PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
-import { zeroChunkLength } from '../../chunk/zero-chunks.js';
 import type { ChunkStore } from '../../chunkstore/chunk-store.js';
-import type { NamedPiece } from '../../content/cloner.js';
 import type { ReadPiece } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
-import type { ByteRange } from '../../core/ranges.js';
-import { cachedChunk } from '../../native/chunk-cache.js';
 import type { Attributes, Awaitable, FolderEntry, NodeId } from '../api.js';
 import type { MetadataCache } from './chunk-stream.js';
 import type { SnapshotNodes, SnapshotPieces } from './snapshot-nodes.js';
@@ -22,8 +16,6 @@ const METADATA_CACHE_BYTES = 40 * 1024 * 1024;
 /** Snapshots kept open: each holds its indexes in memory. */
 const OPEN_TREES = 8;
 const BLOCK_BYTES = 512;
-const READ_AHEAD_BYTES = 4 * 1024 * 1024;
-const ATTEMPTS = 3;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const COOKIE_OF_DOT = 1;
@@ -108,18 +100,14 @@ export class ArchiveNodes implements SnapshotNodes {
   read(node: NodeId, offset: number, length: number): Awaitable<readonly ReadPiece[]> {
     return this.#withEntry(node, (tree, { payload }) => {
       if (payload === undefined) throw new CairnError('invalid', 'Not a regular file');
-      const start = payload.offset + PAYLOAD_HEADER_BYTES + Math.min(offset, payload.size);
-      const end = payload.offset + PAYLOAD_HEADER_BYTES + Math.min(offset + length, payload.size);
-      const fileEnd = payload.offset + PAYLOAD_HEADER_BYTES + payload.size;
-      this.#loadAhead(tree, end, Math.min(end + READ_AHEAD_BYTES, fileEnd));
-      return this.#pieces(tree, start, end);
+      return tree.payload.read(payload, offset, length);
     });
   }
 
   pieces(node: NodeId, offset: number, length: number, most: number): Awaitable<SnapshotPieces> {
     return this.#withEntry(node, (tree, { payload }) => {
       if (payload === undefined) throw new CairnError('invalid', 'Not a regular file');
-      return piecesOf(tree, payload, { start: offset, end: Math.min(offset + length, payload.size) }, most);
+      return tree.payload.pieces(payload, offset, length, most);
     });
   }
 
@@ -184,83 +172,6 @@ export class ArchiveNodes implements SnapshotNodes {
       return attributesOf({ archive, position }, entry, record);
     });
   }
-
-  #pieces(tree: SnapshotTree, start: number, end: number): Awaitable<readonly ReadPiece[]> {
-    const parts = partsOf(tree, start, end);
-    return parts.some(isMissing) ? this.#loadPieces(parts) : parts.map(pieceOf);
-  }
-
-  async #loadPieces(parts: readonly PayloadPart[]): Promise<readonly ReadPiece[]> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const missing = parts.filter(isMissing);
-      await Promise.all(missing.map(({ digest, chunkLength }) => this.#chunks.load(digest, chunkLength)));
-      if (!parts.some(isMissing)) return parts.map(pieceOf);
-    }
-    throw new CairnError('io', 'Chunks leave the cache before they are read: it is too small');
-  }
-
-  #loadAhead(tree: SnapshotTree, start: number, end: number): void {
-    for (const part of partsOf(tree, start, end)) {
-      // What goes wrong is told to whoever reads it.
-      if (isMissing(part)) this.#chunks.load(part.digest, part.chunkLength).catch(() => undefined);
-    }
-  }
-}
-
-/** A piece of a chunk of the payload stream. */
-interface PayloadPart {
-  readonly digest: Uint8Array;
-  readonly chunkLength: number;
-  readonly at: number;
-  readonly length: number;
-  /** A hole: nothing has to be loaded. */
-  readonly isZeros: boolean;
-}
-
-function partsOf({ payload }: SnapshotTree, start: number, end: number, most = Infinity): PayloadPart[] {
-  const parts: PayloadPart[] = [];
-  if (start >= end) return parts;
-  for (let i = payload.chunkAt(start); i < payload.count && payload.start(i) < end && parts.length < most; i += 1) {
-    const from = Math.max(start, payload.start(i));
-    const length = Math.min(end, payload.end(i)) - from;
-    const digest = payload.digest(i);
-    const chunkLength = payload.end(i) - payload.start(i);
-    const isZeros = isPowerOfTwo(chunkLength) && zeroChunkLength(digest) === chunkLength;
-    parts.push({ digest, chunkLength, at: from - payload.start(i), length, isZeros });
-  }
-  return parts;
-}
-
-function piecesOf(
-  tree: SnapshotTree,
-  payload: { readonly offset: number; readonly size: number },
-  { start, end }: ByteRange,
-  most: number,
-): SnapshotPieces {
-  const content = payload.offset + PAYLOAD_HEADER_BYTES;
-  const pieces: NamedPiece[] = [];
-  let length = 0;
-  for (const part of partsOf(tree, content + start, content + Math.max(start, end), most)) {
-    const { digest, chunkLength, at } = part;
-    if (!part.isZeros) pieces.push({ offset: length, length: part.length, digest, at, chunkLength });
-    length += part.length;
-  }
-  const [only] = pieces;
-  const isWhole = start === 0 && length === payload.size && only?.length === length;
-  const isPacked = isWhole && length < PACKED_LIMIT_BYTES && only.at >= PAYLOAD_HEADER_BYTES;
-  return { length, pieces, isPacked };
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return Number.isInteger(Math.log2(value));
-}
-
-function isMissing({ digest, isZeros }: PayloadPart): boolean {
-  return !isZeros && !cachedChunk(digest);
-}
-
-function pieceOf({ digest, at, length, isZeros }: PayloadPart): ReadPiece {
-  return isZeros ? { kind: 'zeros', length } : { kind: 'chunk', length, digest, at };
 }
 
 function folderEntry({ cookie, name }: ListedEntry, attributes: Attributes): FolderEntry {

@@ -7,6 +7,7 @@ import type { ChunkStore } from '../../chunkstore/chunk-store.js';
 import type { ChunkIndex } from '../../index/chunk-index.js';
 import type { Awaitable } from '../api.js';
 import { ChunkStream, type MetadataCache } from './chunk-stream.js';
+import { PayloadReader } from './payload-reader.js';
 
 /** What one open tree keeps decoded; the kernel caches most of what it asks for. */
 const CACHED_ENTRIES = 4096;
@@ -21,10 +22,10 @@ export interface TreeIndexes {
   readonly attributes: ChunkIndex | undefined;
 }
 
-/** One snapshot's tree, open for reading: its archive, its attributes stream and the index of its payload. */
+/** One snapshot's tree, open for reading: its archive, its attributes stream and its files' content. */
 export interface SnapshotTree {
   readonly archive: ArchiveReader;
-  readonly payload: ChunkIndex;
+  readonly payload: PayloadReader;
   /** What the archive cannot say of an entry, where it is known. */
   record(entryPosition: number): Awaitable<AttributeRecord | undefined>;
 }
@@ -32,21 +33,22 @@ export interface SnapshotTree {
 /** Opens the tree of a snapshot. @throws {CairnError} `corrupt` */
 export async function openSnapshotTree(
   indexes: TreeIndexes,
-  chunks: Pick<ChunkStore, 'read'>,
+  chunks: Pick<ChunkStore, 'read' | 'load'>,
   cache: MetadataCache,
 ): Promise<SnapshotTree> {
   const stream = new ChunkStream(indexes.metadata, chunks, cache);
   const attributes = indexes.attributes && (await openAttributes(indexes.attributes, chunks, cache));
+  const payload = new PayloadReader(indexes.payload, chunks);
   const record = (position: number) => attributes?.record(position);
   const archive = await ArchiveReader.open({
     read: (offset, length) => stream.read(offset, length),
     size: stream.size,
-    payloadSize: indexes.payload.contentLength,
+    payloadSize: payload.size,
     cachedEntries: CACHED_ENTRIES,
     cachedListBytes: CACHED_LIST_BYTES,
     folderLink: (position) => then(record(position), (found) => found?.folder),
   });
-  return { archive, payload: indexes.payload, record };
+  return { archive, payload, record };
 }
 
 async function openAttributes(
