@@ -67,6 +67,8 @@ function showMounted(status: Status): void {
   const age = status.oldestUnsyncedSeconds;
   const oldest = age === null ? '' : `, the oldest written ${shownSeconds(age)} ago`;
   print(`Not durable ${shownBytes(status.dirtyBytes)}${oldest}`);
+  const requests = Object.values(status.requests).reduce((sum, count) => sum + count, 0);
+  print(`Requests    ${requests} of the kernel`);
   const { inserts, reuses, loads, plainBytes, encodedBytes } = status.chunks;
   print(
     `Chunks      ${inserts} written (${shownBytes(plainBytes)} as ${shownBytes(encodedBytes)}), ${reuses} reused, ${loads} read`,

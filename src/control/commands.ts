@@ -26,6 +26,8 @@ const status = z.object({
   oldestUnsyncedSeconds: z.number().nonnegative().nullable(),
   problems: z.array(problem),
   memoryBytes: count,
+  /** How often the kernel asked for each operation, by its name in the FUSE protocol. */
+  requests: z.record(z.string(), count),
   chunks: z.object({ loads: count, inserts: count, reuses: count, plainBytes: count, encodedBytes: count }),
 });
 

@@ -150,6 +150,7 @@ async function statusOf({ options, worker, startedAt }: Mounted): Promise<Status
     oldestUnsyncedSeconds: state.oldestUnsyncedSeconds,
     problems: [...state.problems],
     memoryBytes: process.memoryUsage.rss(),
+    requests: { ...state.requests },
     chunks: state.chunks,
   };
 }

@@ -143,7 +143,7 @@ async function finish({ live, parts }: Mounted): Promise<void> {
   await live.durability.commitDurably();
 }
 
-function stateOf({ live, datastore, options, verify, gc }: Mounted): MountState {
+function stateOf({ live, datastore, options, verify, gc, transport }: Mounted): MountState {
   const failure = options.readOnly ? undefined : live.parts.log.failure;
   return {
     dirtyBytes: live.contents.dirtyBytes + live.durability.unsyncedBytes,
@@ -153,6 +153,7 @@ function stateOf({ live, datastore, options, verify, gc }: Mounted): MountState 
       ...verify.problems(),
       ...gc.problems(),
     ],
+    requests: { ...transport.counters().byOperation },
     chunks: { ...datastore.chunks.counters },
   };
 }

@@ -25,6 +25,8 @@ export interface MountState {
   readonly dirtyBytes: number;
   readonly oldestUnsyncedSeconds: number | null;
   readonly problems: readonly Problem[];
+  /** How often the kernel asked for each operation. */
+  readonly requests: Readonly<Record<string, number>>;
   readonly chunks: Readonly<ChunkStoreCounters>;
 }
 

@@ -75,6 +75,7 @@ for (const opcode of [
  */
 export function dispatch(exchange: Exchange, opcode: number, length: number): void {
   exchange.request.load(exchange.channel.request, opcode, length);
+  exchange.counts.add(opcode);
   const handler = HANDLERS[opcode];
   try {
     if (handler === undefined) refuseUnknown(exchange, opcode);

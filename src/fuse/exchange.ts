@@ -3,6 +3,7 @@ import { REPLY_HEADER_BYTES } from '../native/fuse-session.js';
 import type { Awaitable, NodeId, Vfs } from '../vfs/api.js';
 import type { Channel } from './channel.js';
 import { errnoOf, isWorthLogging } from './errno.js';
+import { RequestCounts } from './request-counts.js';
 import type { WordView } from './wire/integers.js';
 import { sameNode } from './wire/nodes.js';
 import { OPCODE, opcodeName } from './wire/opcodes.js';
@@ -39,6 +40,7 @@ const EMPTY: Encoding<unknown, undefined> = { encode: () => 0 };
  */
 export class Exchange {
   readonly request: Request;
+  readonly counts = new RequestCounts();
   /** SETXATTR requests carry their extended structure (negotiated by INIT). */
   extendedSetXattr = false;
   readonly #pending = new Map<number, Pending>();

@@ -103,7 +103,7 @@ class NativeTransport implements Transport {
 
   counters(): TransportCounters {
     const { requests, replies, unanswered } = this.#session.counters();
-    return { requests, replies, unanswered };
+    return { requests, replies, unanswered, byOperation: this.#exchange.counts.byOperation() };
   }
 
   #runAfterBatch(afterBatch: () => void): void {

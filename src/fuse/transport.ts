@@ -8,6 +8,8 @@ export interface TransportCounters {
   readonly replies: number;
   /** Requests that are being worked on. */
   readonly unanswered: number;
+  /** How often each operation was asked for, by its name in the protocol (`LOOKUP`). */
+  readonly byOperation: Readonly<Record<string, number>>;
 }
 
 /** Why a transport ended. */

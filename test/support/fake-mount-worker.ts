@@ -28,6 +28,7 @@ const handlers: WorkerHandlers = {
     dirtyBytes: 5,
     oldestUnsyncedSeconds: 0.5,
     problems: [{ kind: 'test', message: 'A problem' }],
+    requests: { LOOKUP: 6 },
     chunks: { loads: 1, inserts: 2, reuses: 3, plainBytes: 4, encodedBytes: 5 },
   }),
   sync: async (_, context) => {

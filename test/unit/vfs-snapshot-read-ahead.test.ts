@@ -27,6 +27,7 @@ class Payload {
   readonly files: File[] = [];
   readonly loads = new Map<string, number>();
   readonly #chunks = new Map<string, Buffer>();
+  readonly #loading = new Map<string, Promise<void>>();
   readonly #builder = new DynamicIndexBuilder();
   #reader: PayloadReader | undefined;
 
@@ -99,8 +100,17 @@ class Payload {
     }
   }
 
-  async #load(hex: string): Promise<void> {
+  /** As the chunk store does it: one load per chunk in flight. */
+  #load(hex: string): Promise<void> {
+    const running = this.#loading.get(hex);
+    if (running !== undefined) return running;
     this.loads.set(hex, (this.loads.get(hex) ?? 0) + 1);
+    const loading = this.#bring(hex).finally(() => this.#loading.delete(hex));
+    this.#loading.set(hex, loading);
+    return loading;
+  }
+
+  async #bring(hex: string): Promise<void> {
     await undefined;
     const plain = this.#chunks.get(hex);
     assert.ok(plain !== undefined, `chunk ${hex} was never stored`);
