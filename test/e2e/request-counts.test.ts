@@ -15,7 +15,7 @@ const SLACK = 60;
 
 type Counts = Readonly<Record<string, number>>;
 
-const countsOf = (store: TestStore): Counts => store.status()['requests'] as Counts;
+const countsOf = (store: TestStore): Counts => store.status().requests as Counts;
 
 /** What the kernel asked for while `work` ran, without what has no answer. */
 function requestsDuring(store: TestStore, work: () => void): Counts & { readonly total: number } {
@@ -63,7 +63,7 @@ test('what small files cost in requests does not grow', async () => {
         assertAtMost('reading a snapshot, cold', read(), 4);
         const again = read();
         assertAtMost('reading it again', again, 2);
-        assert.ok((again['READ'] ?? 0) <= SLACK, 'content that does not change stays in the kernel');
+        assert.ok((again.READ ?? 0) <= SLACK, 'content that does not change stays in the kernel');
       },
       { groups: ['host/x'] },
     );
