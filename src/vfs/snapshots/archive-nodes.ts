@@ -100,7 +100,7 @@ export class ArchiveNodes implements SnapshotNodes {
   read(node: NodeId, offset: number, length: number): Awaitable<readonly ReadPiece[]> {
     return this.#withEntry(node, (tree, { payload }) => {
       if (payload === undefined) throw new CairnError('invalid', 'Not a regular file');
-      return tree.payload.read(payload, offset, length);
+      return tree.content.read(payload, offset, length);
     });
   }
 

@@ -35,11 +35,6 @@ export class PayloadReader {
     this.#chunks = chunks;
   }
 
-  /** Length of the stream in bytes. */
-  get size(): number {
-    return this.#index.contentLength;
-  }
-
   /** Pieces of the bytes [offset, offset + length) of a file, cut off at its end; chunks among them are cached. */
   read(file: PayloadPlace, offset: number, length: number): Awaitable<readonly ReadPiece[]> {
     const content = file.offset + PAYLOAD_HEADER_BYTES;
@@ -81,7 +76,7 @@ export class PayloadReader {
   }
 
   #loadAhead({ start, end }: ByteRange): void {
-    for (const part of this.#parts(start, Math.min(end, this.size))) {
+    for (const part of this.#parts(start, Math.min(end, this.#index.contentLength))) {
       // Large files' headers have chunks of their own, which nobody reads.
       if (part.chunkLength === PAYLOAD_HEADER_BYTES || !isMissing(part)) continue;
       // What goes wrong is told to whoever reads it.

@@ -25,7 +25,8 @@ export interface TreeIndexes {
 /** One snapshot's tree, open for reading: its archive, its attributes stream and its files' content. */
 export interface SnapshotTree {
   readonly archive: ArchiveReader;
-  readonly payload: PayloadReader;
+  readonly payload: ChunkIndex;
+  readonly content: PayloadReader;
   /** What the archive cannot say of an entry, where it is known. */
   record(entryPosition: number): Awaitable<AttributeRecord | undefined>;
 }
@@ -38,17 +39,16 @@ export async function openSnapshotTree(
 ): Promise<SnapshotTree> {
   const stream = new ChunkStream(indexes.metadata, chunks, cache);
   const attributes = indexes.attributes && (await openAttributes(indexes.attributes, chunks, cache));
-  const payload = new PayloadReader(indexes.payload, chunks);
   const record = (position: number) => attributes?.record(position);
   const archive = await ArchiveReader.open({
     read: (offset, length) => stream.read(offset, length),
     size: stream.size,
-    payloadSize: payload.size,
+    payloadSize: indexes.payload.contentLength,
     cachedEntries: CACHED_ENTRIES,
     cachedListBytes: CACHED_LIST_BYTES,
     folderLink: (position) => then(record(position), (found) => found?.folder),
   });
-  return { archive, payload, record };
+  return { archive, payload: indexes.payload, content: new PayloadReader(indexes.payload, chunks), record };
 }
 
 async function openAttributes(
