@@ -107,7 +107,7 @@ export class ArchiveNodes implements SnapshotNodes {
   pieces(node: NodeId, offset: number, length: number, most: number): Awaitable<SnapshotPieces> {
     return this.#withEntry(node, (tree, { payload }) => {
       if (payload === undefined) throw new CairnError('invalid', 'Not a regular file');
-      return tree.payload.pieces(payload, offset, length, most);
+      return tree.content.pieces(payload, offset, length, most);
     });
   }
 
