@@ -143,7 +143,7 @@ export class VerifyService {
   }
 
   #inBackground<J extends CareJobName>(job: J, options: CareOptions<J> | undefined): void {
-    const ready = this.#last.then(() => {
+    const ready = this.#last.then((): Promise<unknown> => {
       if (options !== undefined) return this.#run(job, options, {});
       const digests = [...this.#suspects.values()];
       this.#suspects.clear();
