@@ -148,6 +148,7 @@ async function judge(path: string, cut: Cut): Promise<number> {
       assert.deepEqual(await readTree(join(store.mountpoint, name)), files, `${name} is what it was`);
     }
     assert.deepEqual(store.status().problems, []);
+    store.cairn('check', '--deep');
     await store.umount();
     return lacking;
   } catch (error) {
