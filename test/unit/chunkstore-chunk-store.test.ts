@@ -203,3 +203,35 @@ test('holds are counted', () => {
   store.release(digest);
   assert.ok(!isHeld(digest));
 });
+
+test('where it is asked for, a chunk that was written is read back before it counts', async () => {
+  const backend = new MemoryBackend();
+  const store = new ChunkStore(backend, 2, 2, undefined, true);
+  const bytes = randomBytes(50_000);
+  await store.insertBytes(digestOf(bytes), bytes);
+  const put = backend.put.bind(backend);
+  backend.put = (name, blob) => {
+    const damaged = Buffer.from(blob);
+    damaged[1000] = (damaged[1000] as number) ^ 1;
+    return put(name, damaged);
+  };
+  await assert.rejects(store.insertBytes(digestOf(bytes), bytes), isKind('corrupt'));
+  await new ChunkStore(backend, 2, 2).insertBytes(digestOf(bytes), bytes);
+});
+
+test('whoever listens is told of chunks that cannot be had', async () => {
+  const { backend, store, bytes, digest } = setUp();
+  const told: unknown[] = [];
+  store.onDamage((error) => told.push([error.state, error.digest]));
+  await store.insertBytes(digest, bytes);
+  await store.read(digest);
+  assert.deepEqual(told, []);
+  await backend.put(chunkName(digest, 2), Buffer.alloc(30));
+  await assert.rejects(store.load(digest), isKind('corrupt'));
+  await backend.removeAll([chunkName(digest, 2)]);
+  await assert.rejects(store.read(digest), isKind('corrupt'));
+  assert.deepEqual(told, [
+    ['corrupt', digest],
+    ['absent', digest],
+  ]);
+});

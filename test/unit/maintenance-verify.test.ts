@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { payloadHeader } from '../../src/chunk/payload-header.js';
+import { zeroChunkDigest } from '../../src/chunk/zero-chunks.js';
+import { type Digest, digestHex } from '../../src/core/digest.js';
+import { parseSnapshotTime } from '../../src/core/snapshot-time.js';
+import { loadIndex } from '../../src/index/index-file.js';
+import { loadManifest } from '../../src/index/publish.js';
+import { verifyOutcomeOf } from '../../src/index/verify-state.js';
+import { sha256Sync } from '../../src/native/hash.js';
+import { runCare } from '../support/care.js';
+import { noise } from '../support/noise.js';
+import { GROUP, OpenStore } from '../support/open-store.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const ALL = { maxAgeDays: 0, spread: false };
+
+/** A store with small files, a large one and a snapshot. */
+async function filledStore(t: TestContext): Promise<{ store: OpenStore; snapshot: string }> {
+  const store = await OpenStore.make(t);
+  await store.mkdir(`${GROUP}/current/sub`);
+  for (let n = 0; n < 5; n++) await store.write(`${GROUP}/current/sub/small-${n}`, noise(`${n}`, 5000));
+  await store.write(`${GROUP}/current/large`, noise('large', 3_000_000));
+  return { store, snapshot: await store.snapshot() };
+}
+
+function chunkPath(store: OpenStore, digest: Digest): string {
+  const hex = digestHex(digest);
+  return join(store.folder, '.chunks', hex.slice(0, 2), hex);
+}
+
+/** The chunks an index file of the snapshot lists. */
+async function chunksOf(store: OpenStore, snapshot: string, name: string): Promise<Digest[]> {
+  const { index } = await loadIndex(join(store.folder, GROUP, snapshot, name));
+  return Array.from({ length: index.count }, (_, i) => Uint8Array.from(index.digest(i)));
+}
+
+function flip(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1;
+  writeFileSync(path, bytes);
+}
+
+test('a scrub that is broken off is continued by the next one, and each chunk is verified once', async (t) => {
+  const { store } = await filledStore(t);
+  const total = store.datastore.catalog.chunks.totals('present').chunks;
+  const cancelled = new AbortController();
+  const options = { maxAgeDays: 30, spread: false };
+  const progress = ({ done }: { done: number }): void => {
+    if (done >= 10) cancelled.abort();
+  };
+  const first = await runCare(t, store, 'scrub', options, { signal: cancelled.signal, progress });
+  assert.equal(first.interrupted, true);
+  assert.ok(first.chunks >= 10 && first.chunks < total, `${first.chunks} of ${total}`);
+  assert.equal(first.never, total - first.chunks);
+  const second = await runCare(t, store, 'scrub', options);
+  assert.deepEqual([second.interrupted, second.chunks, second.never], [false, total - first.chunks, 0]);
+  assert.equal((await runCare(t, store, 'scrub', options)).chunks, 0);
+  assert.equal((await runCare(t, store, 'scrub', ALL)).chunks, total);
+});
+
+test('a daily run verifies its share ahead, those verified longest ago first', async (t) => {
+  const { store } = await filledStore(t);
+  const { catalog } = store.datastore;
+  await runCare(t, store, 'scrub', ALL);
+  const total = catalog.chunks.totals('present').chunks;
+  const now = Math.floor(Date.now() / 1000);
+  const digests = (await chunksOf(store, (await store.snapshots.list(GROUP))[0]?.time ?? '', 'root.ppxar.didx')).slice(
+    1,
+    4,
+  );
+  const days = 86_400;
+  for (const [n, digest] of digests.entries()) catalog.chunks.setVerified(digest, now - (5 - n) * days);
+  const share = Math.ceil(total / 30);
+  assert.ok(share < digests.length);
+  const report = await runCare(t, store, 'scrub', { maxAgeDays: 30, spread: true });
+  assert.equal(report.chunks, share);
+  const verified = digests.filter((digest) => (catalog.chunks.find(digest)?.verifiedAt ?? 0) >= now);
+  assert.deepEqual(verified, digests.slice(0, share));
+});
+
+test('damaged metadata is named with the folders it hides; the outcome is in manifest and catalog', async (t) => {
+  const { store, snapshot } = await filledStore(t);
+  const time = parseSnapshotTime(snapshot);
+  const target = { targets: [{ group: GROUP, time }] };
+  const outcome = async () => verifyOutcomeOf(await loadManifest(join(store.folder, GROUP, snapshot)))?.state;
+  const row = () => {
+    const group = store.datastore.catalog.groups.list()[0]?.id ?? 0;
+    return store.datastore.catalog.snapshots.findByTime(group, time)?.verifyState;
+  };
+  const good = await runCare(t, store, 'snapshots', target);
+  assert.deepEqual(good.snapshots, [{ group: GROUP, time: snapshot, problems: [] }]);
+  assert.deepEqual([await outcome(), row()], ['ok', 'ok']);
+  const [metadata] = await chunksOf(store, snapshot, 'root.mpxar.didx');
+  flip(chunkPath(store, metadata as Digest));
+  const bad = await runCare(t, store, 'snapshots', target);
+  assert.deepEqual(bad.snapshots[0]?.problems, ['1 of its chunks is damaged']);
+  assert.ok(bad.damaged[0]?.files.includes(`${GROUP}/${snapshot} (metadata)`), bad.damaged[0]?.files.join(' '));
+  assert.deepEqual([await outcome(), row()], ['failed', 'failed']);
+  const names = readdirSync(join(chunkPath(store, metadata as Digest), '..'));
+  assert.ok(names.includes(`${digestHex(metadata as Digest)}.0.bad`), names.join(' '));
+});
+
+test('a damaged index file or manifest is a problem of its snapshot, told in words', async (t) => {
+  const { store, snapshot } = await filledStore(t);
+  const folder = join(store.folder, GROUP, snapshot);
+  const target = { targets: [{ group: GROUP, time: null }] };
+  const problems = async () => (await runCare(t, store, 'snapshots', target)).snapshots[0]?.problems.join() ?? '';
+  copyFileSync(join(folder, 'root.ppxar.didx'), join(folder, 'kept'));
+  flip(join(folder, 'root.ppxar.didx'));
+  assert.match(await problems(), /root\.ppxar\.didx: .*does not fit its checksum/);
+  copyFileSync(join(folder, 'cairn.attrs.didx'), join(folder, 'root.ppxar.didx'));
+  assert.match(await problems(), /root\.ppxar\.didx: its checksum is not that of the manifest/);
+  rmSync(join(folder, 'root.ppxar.didx'));
+  assert.match(await problems(), /root\.ppxar\.didx: .*ENOENT|not there|No such/i);
+  copyFileSync(join(folder, 'kept'), join(folder, 'root.ppxar.didx'));
+  assert.equal(await problems(), '');
+  flip(join(folder, 'index.json.blob'));
+  assert.match(await problems(), /index\.json\.blob/);
+});
+
+test('what follows from the format is stored anew by itself: headers, markers and zeros', async (t) => {
+  const { store } = await filledStore(t);
+  const header = sha256Sync(payloadHeader(3_000_000));
+  const lost = [header, zeroChunkDigest(4096), sha256Sync(payloadHeader(0))];
+  for (const digest of lost) rmSync(chunkPath(store, digest));
+  const report = await runCare(t, store, 'scrub', ALL);
+  assert.deepEqual([report.healed, report.damaged], [3, []]);
+  for (const digest of lost) {
+    assert.ok(existsSync(chunkPath(store, digest)));
+    assert.equal(store.datastore.catalog.chunks.find(digest)?.state, 'present');
+  }
+});
+
+test('a bad chunk that was put back is good again; one that was collected is missed by nobody', async (t) => {
+  const { store, snapshot } = await filledStore(t);
+  const chunks = await chunksOf(store, snapshot, 'root.ppxar.didx');
+  const data = chunks.filter((digest) => readFileSync(chunkPath(store, digest)).length > 10_000);
+  const [a, b] = data as [Digest, Digest];
+  const kept = readFileSync(chunkPath(store, a));
+  truncateSync(chunkPath(store, a), 100);
+  const found = await runCare(t, store, 'scrub', ALL);
+  assert.deepEqual(
+    found.damaged.map(({ digest, condition }) => [digest, condition]),
+    [[digestHex(a), 'corrupt']],
+  );
+  writeFileSync(chunkPath(store, a), kept);
+  rmSync(chunkPath(store, b));
+  store.datastore.catalog.chunks.setState(b, 'absent');
+  const again = await runCare(t, store, 'suspects', { digests: [b] });
+  assert.deepEqual([again.damaged, store.datastore.catalog.chunks.find(b)?.state], [[], 'absent']);
+  const { healed, damaged } = await runCare(t, store, 'scrub', { maxAgeDays: 30, spread: false });
+  assert.deepEqual([healed, damaged], [1, []]);
+});
+
+test('repair takes only bytes with the right digest, and says what it lacks', async (t) => {
+  const { store, snapshot } = await filledStore(t);
+  const source = temporaryFolder(t);
+  const chunks = await chunksOf(store, snapshot, 'root.ppxar.didx');
+  const data = chunks.filter((digest) => readFileSync(chunkPath(store, digest)).length > 100_000);
+  for (const digest of data) rmSync(chunkPath(store, digest));
+  const { damaged } = await runCare(t, store, 'scrub', ALL);
+  assert.equal(damaged.length, data.length);
+  const none = await runCare(t, store, 'repair', { from: source, apply: true });
+  assert.match(none.chunks[0]?.reason ?? '', /large.* not to be had/);
+  const changed = noise('large', 3_000_000);
+  changed[100] = (changed[100] as number) ^ 1;
+  writeFileSync(join(source, 'large'), changed);
+  const planned = await runCare(t, store, 'repair', { from: source, apply: false });
+  const outcomes = planned.chunks.map(({ outcome }) => outcome).sort();
+  assert.deepEqual(outcomes, ['not-healed', ...data.slice(1).map(() => 'would-heal')]);
+  assert.match(planned.chunks.find(({ reason }) => reason !== null)?.reason ?? '', /has changed/);
+  assert.ok(data.every((digest) => !existsSync(chunkPath(store, digest))));
+  writeFileSync(join(source, 'large'), noise('large', 3_000_000));
+  const done = await runCare(t, store, 'repair', { from: source, apply: true });
+  assert.ok(done.chunks.every(({ outcome }) => outcome === 'healed'));
+  assert.equal(store.datastore.catalog.chunks.totals('bad').chunks, 0);
+  assert.deepEqual((await runCare(t, store, 'scrub', ALL)).damaged, []);
+});
+
+test('a restore drill restores the same files for a seed, and fails where one cannot be restored', async (t) => {
+  const { store, snapshot } = await filledStore(t);
+  const drill = { files: 8, seed: 42 };
+  const good = await runCare(t, store, 'drill', drill);
+  assert.deepEqual([good.files, good.failures], [8, []]);
+  assert.deepEqual(await runCare(t, store, 'drill', drill), good);
+  const chunks = await chunksOf(store, snapshot, 'root.ppxar.didx');
+  const data = chunks.filter((digest) => readFileSync(chunkPath(store, digest)).length > 10_000);
+  for (const digest of data) flip(chunkPath(store, digest));
+  const bad = await runCare(t, store, 'drill', drill);
+  assert.equal(bad.failures.length, 8);
+  assert.match(bad.failures[0]?.path ?? '', new RegExp(`^${GROUP}/${snapshot}/(large|sub/small-\\d)$`));
+});
