@@ -138,6 +138,8 @@ export interface Chunks {
   setState(digest: Digest, state: ChunkState): boolean;
   /** Notes that the chunk's digest was checked at a time in seconds; false where nothing ever named it. */
   setVerified(digest: Digest, atSeconds: number): boolean;
+  /** When the present chunk verified longest ago was, seconds; 0 where some never were. */
+  oldestVerifiedAt(): number;
   /** How many chunks and bytes are in a state: at hand, not counted. */
   totals(state: ChunkState): Readonly<ChunkTotals>;
 }
@@ -164,6 +166,7 @@ export class ChunkTable implements Chunks {
   readonly #insert;
   readonly #update;
   readonly #verify;
+  readonly #oldest;
 
   constructor(connection: Connection, counters: Counters, frame: WriteFrame) {
     this.#rows = new ChunkRows(connection);
@@ -175,6 +178,7 @@ export class ChunkTable implements Chunks {
     );
     this.#update = connection.write('UPDATE chunks SET length = ?, stored = ?, state = ? WHERE id = ?');
     this.#verify = connection.write('UPDATE chunks SET verified_at = ? WHERE digest = ?');
+    this.#oldest = connection.number('SELECT min(verified_at) FROM chunks WHERE state = 0');
   }
 
   find(digest: Digest): KnownChunk | undefined {
@@ -200,6 +204,10 @@ export class ChunkTable implements Chunks {
 
   setVerified(digest: Digest, atSeconds: number): boolean {
     return this.#frame.write('note that a chunk was verified', () => this.#verify.run(atSeconds, digest).changes === 1);
+  }
+
+  oldestVerifiedAt(): number {
+    return this.#oldest.get() ?? 0;
   }
 
   totals(state: ChunkState): Readonly<ChunkTotals> {

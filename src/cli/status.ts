@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Problem, Status } from '../control/commands.js';
+import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { cairnMounts } from '../daemon/mounts.js';
 import { askIfMounted, existingStore, optionsOf } from './context.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
@@ -69,6 +70,8 @@ function showMounted(status: Status): void {
   print(`Not durable ${shownBytes(status.dirtyBytes)}${oldest}`);
   const requests = Object.values(status.requests).reduce((sum, count) => sum + count, 0);
   print(`Requests    ${requests} of the kernel`);
+  const verified = status.oldestVerifiedAt;
+  print(`Verified    ${verified === 0 ? 'not all chunks yet' : `every chunk since ${formatSnapshotTime(verified)}`}`);
   const { inserts, reuses, loads, plainBytes, encodedBytes } = status.chunks;
   print(
     `Chunks      ${inserts} written (${shownBytes(plainBytes)} as ${shownBytes(encodedBytes)}), ${reuses} reused, ${loads} read`,

@@ -28,6 +28,8 @@ const status = z.object({
   memoryBytes: count,
   /** How often the kernel asked for each operation, by its name in the FUSE protocol. */
   requests: z.record(z.string(), count),
+  /** When the chunk verified longest ago was, epoch seconds; 0: some never were. */
+  oldestVerifiedAt: count,
   chunks: z.object({ loads: count, inserts: count, reuses: count, plainBytes: count, encodedBytes: count }),
 });
 

@@ -148,6 +148,7 @@ async function statusOf({ options, worker, startedAt }: Mounted): Promise<Status
     startedAt,
     dirtyBytes: state.dirtyBytes,
     oldestUnsyncedSeconds: state.oldestUnsyncedSeconds,
+    oldestVerifiedAt: state.oldestVerifiedAt,
     problems: [...state.problems],
     memoryBytes: process.memoryUsage.rss(),
     requests: { ...state.requests },

@@ -154,6 +154,7 @@ function stateOf({ live, datastore, options, verify, gc, transport }: Mounted): 
       ...gc.problems(),
     ],
     requests: { ...transport.counters().byOperation },
+    oldestVerifiedAt: datastore.catalog.chunks.oldestVerifiedAt(),
     chunks: { ...datastore.chunks.counters },
   };
 }

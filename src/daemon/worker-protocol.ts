@@ -27,6 +27,8 @@ export interface MountState {
   readonly problems: readonly Problem[];
   /** How often the kernel asked for each operation. */
   readonly requests: Readonly<Record<string, number>>;
+  /** When the chunk verified longest ago was, epoch seconds; 0: some never were. */
+  readonly oldestVerifiedAt: number;
   readonly chunks: Readonly<ChunkStoreCounters>;
 }
 

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, wri
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { chunkFiles } from '../support/check-chunks.js';
-import { outputOf } from '../support/commands.js';
+import { outputOf, until } from '../support/commands.js';
 import { hasErrno } from '../support/errno.js';
 import { type TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
@@ -70,6 +70,13 @@ function sameAsSource(store: TestStore, source: string, tree: string): void {
   assert.equal(outputOf('rsync', ['-anci', '--delete', `${source}/`, join(store.mountpoint, GROUP, tree, '/')]), '');
 }
 
+/** Damages the large file's chunks and says how many. */
+function damageLarge(store: TestStore): number {
+  const paths = dataChunks(store).filter((path) => readFileSync(path).length > 500_000);
+  for (const path of paths) flipByte(path);
+  return paths.length;
+}
+
 async function withDamage(
   heal: (store: TestStore, source: string, digests: readonly string[]) => Promise<void> | void,
 ): Promise<void> {
@@ -121,4 +128,61 @@ test('damaged chunks are healed from a folder that still has the files, once ask
     const repaired = asked<{ chunks: { outcome: string }[] }>(store, 'repair', '--from', source);
     assert.deepEqual([repaired.exit, repaired.chunks.length], [0, digests.length]);
   });
+});
+
+test('a reader who meets a damaged chunk gets EIO, and status then names the path', async () => {
+  await withStore(
+    async (store) => {
+      const source = makeSource(store.folder);
+      copyIn(store, source);
+      await store.remount();
+      assert.deepEqual(asked<{ exit: number }>(store, 'verify', '--all').exit, 0);
+      assert.ok(Number(store.status().oldestVerifiedAt) > 0);
+      assert.ok(damageLarge(store) > 0);
+      store.log.expect(/Chunk [0-9a-f]{16}|A READ request failed/);
+      hasErrno('EIO', () => readFileSync(join(store.mountpoint, GROUP, 'current/large')));
+      await until('a problem that names the file', () => {
+        const { problems } = asked<{ problems: { message: string }[] }>(store, 'status');
+        return problems.some(({ message }) => message.includes(`${GROUP}/current/large`));
+      });
+      // A chunk of the right length that nobody has read since is still taken for good.
+      assert.equal(asked<{ exit: number }>(store, 'verify', '--all').exit, EXIT_PROBLEMS);
+      copyIn(store, source, '-I');
+      sameAsSource(store, source, 'current');
+      assert.equal(asked<{ exit: number }>(store, 'verify', '--all').exit, 0);
+    },
+    { groups: [GROUP] },
+  );
+});
+
+test('a store that is not mounted is verified, checked, repaired and tried by restoring', async () => {
+  await withStore(
+    async (store) => {
+      const source = makeSource(store.folder);
+      copyIn(store, source);
+      store.cairn('snapshot', 'create', GROUP);
+      const latest = store.latest(GROUP).slice(store.mountpoint.length + 1);
+      await store.umount();
+      assert.match(store.cairn('verify'), /none damaged/);
+      assert.match(
+        store.cairn('verify', '--restore', '5', '--seed', '7'),
+        /Restored 5 files.*--seed 7.*as they should/,
+      );
+      assert.match(store.cairn('check', '--deep'), /No damage found/);
+      assert.match(store.cairn('verify', latest), /: ok/);
+      const count = damageLarge(store);
+      const found = store.run(['verify', '--all', '--rate', '1000']);
+      assert.deepEqual([found.status, found.stderr], [EXIT_PROBLEMS, '']);
+      assert.match(found.stdout, new RegExp(`${latest}/large`));
+      assert.equal(store.run(['check']).status, EXIT_PROBLEMS);
+      assert.equal(store.run(['repair']).status, EXIT_PROBLEMS);
+      assert.match(store.cairn('repair', '--from', source), new RegExp(`${count} of ${count} damaged chunks healed`));
+      assert.match(store.cairn('verify', GROUP), /: ok/);
+      const bad = store.run(['verify', '--rate', 'fast']);
+      assert.deepEqual([bad.status, bad.stderr.split('\n').length], [2, 2]);
+      await store.mount();
+      sameAsSource(store, source, 'latest');
+    },
+    { groups: [GROUP], init: ['--verify-new'] },
+  );
 });

@@ -27,6 +27,7 @@ const handlers: WorkerHandlers = {
   status: () => ({
     dirtyBytes: 5,
     oldestUnsyncedSeconds: 0.5,
+    oldestVerifiedAt: 7,
     problems: [{ kind: 'test', message: 'A problem' }],
     requests: { LOOKUP: 6 },
     chunks: { loads: 1, inserts: 2, reuses: 3, plainBytes: 4, encodedBytes: 5 },

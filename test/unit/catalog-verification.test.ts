@@ -14,6 +14,7 @@ test('chunks come in the order of their last verification, present ones only', (
     catalog.chunks.setVerified(digestOf(`${n}`), at);
   });
   catalog.chunks.setState(digestOf('3'), 'bad');
+  assert.equal(catalog.chunks.oldestVerifiedAt(), 0);
   catalog.transactions.commit(1);
   const reader = openCatalogReader(path);
   t.after(() => reader.close());

@@ -104,7 +104,7 @@ test('tables that contradict each other, and journal segments that are gone, are
   await store.close();
   const database = new Database(join(store.folder, '.cairn/catalog.db'));
   database.exec(
-    "INSERT INTO extents VALUES (9999, 0, 10, 0, 123456, 0); INSERT INTO dentries VALUES (1, 99999, 'x', 424242)",
+    "INSERT INTO extents VALUES (9999, 0, 10, 0, 123456, 0); INSERT INTO dentries VALUES (1, 99999, x'78', 424242)",
   );
   database.exec(
     'INSERT INTO extents VALUES (9999, 20, 10, 1, 77, 0); UPDATE chunk_totals SET plain = plain + 1 WHERE state = 0',
