@@ -151,6 +151,24 @@ test('holes stay holes, and cutting ends at them', async (t) => {
   assert.equal(store.datastore.catalog.extents.nextData(ino, 4 * MIB), 9 * MIB);
 });
 
+test('the length of a hole makes no difference to the work', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const { extents } = store.datastore.catalog;
+  const overlapping = t.mock.method(extents, 'overlapping', extents.overlapping.bind(extents));
+  const looksFor = async (name: string, size: number): Promise<number> => {
+    const ino = store.makeFile(name);
+    const content = store.openFile(ino);
+    await content.write(0, bodyOf(random.bytes(1000)));
+    await content.truncate(size, { seconds: 1, nanoseconds: 0 });
+    await store.live.contents.close(ino);
+    const before = overlapping.mock.callCount();
+    await store.live.packer.run();
+    chunksOf(store, ino);
+    return overlapping.mock.callCount() - before;
+  };
+  assert.equal(await looksFor('long', 2 ** 44), await looksFor('short', 2 ** 22));
+});
+
 test('images are cut at multiples of 4 MiB from the start, whatever was written in what order', async (t) => {
   const store = await TestLiveStore.make(t);
   const bytes = random.bytes(13 * MIB);

@@ -101,12 +101,9 @@ function cellAround(
   return { start, end };
 }
 
+/** Holes cost nothing here, however long they are. */
 function firstUnfitExtent(parts: PackingParts, inode: Readonly<Inode>): Extent | undefined {
-  for (let at = 0; at < inode.size; at += WINDOW_BYTES) {
-    const extents = parts.tree.extents.overlapping(inode.ino, at, Math.min(at + WINDOW_BYTES, inode.size));
-    const found = extents.find((extent) => isUnfit(extent, inode.size));
-    if (found !== undefined) return found;
-  }
+  for (const extent of parts.tree.extents.all(inode.ino)) if (isUnfit(extent, inode.size)) return extent;
   return undefined;
 }
 
