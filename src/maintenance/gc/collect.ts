@@ -20,6 +20,7 @@ export async function collect(parts: GcParts): Promise<GcReport> {
 
 async function planOnly(parts: GcParts): Promise<Omit<GcReport, 'dryRun' | 'startedAt' | 'seconds'>> {
   const { ask, reader } = parts;
+  await ask('settle', null);
   const planner = new Planner(parts);
   const marked = await planner.mark(async () => {
     await ask('begin-moment', null);

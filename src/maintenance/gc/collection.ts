@@ -32,7 +32,7 @@ export class Collection {
 
   async run(): Promise<Omit<GcReport, 'dryRun' | 'startedAt' | 'seconds'>> {
     const { beginSweep, ask } = this.#parts;
-    await ask('empty-freed', null);
+    await ask('settle', null);
     const planner = new Planner(this.#parts);
     // Before the mark: what is named and let go of from its moment on counts as held until the end.
     let sweep = beginSweep();

@@ -17,7 +17,7 @@ export interface GcOwnerParts {
   readonly catalog: Pick<Catalog, 'pieces' | 'indexFiles' | 'freedLists'>;
   readonly states: ChunkStates;
   readonly log: Pick<ChangeLog, 'requireWorking' | 'backgroundTurn'>;
-  readonly durability: Pick<Durability, 'commitWith'>;
+  readonly durability: Pick<Durability, 'commit' | 'commitWith'>;
   readonly packer: Pick<Packer, 'repack'>;
 }
 
@@ -32,7 +32,7 @@ export class GcOwner {
   constructor(parts: GcOwnerParts) {
     this.#parts = parts;
     this.handlers = {
-      'empty-freed': () => this.#emptyFreed(),
+      settle: () => this.#settle(),
       'begin-moment': () => this.#beginMoment(),
       'end-moment': () => {
         this.close();
@@ -59,12 +59,13 @@ export class GcOwner {
     this.#endMoment = () => undefined;
   }
 
-  async #emptyFreed(): Promise<null> {
+  async #settle(): Promise<null> {
     const { freedLists } = this.#parts.catalog;
     while (freedLists.hasAny()) {
       await this.#turn();
       freedLists.empty(ROWS_PER_TURN);
     }
+    await this.#parts.durability.commit();
     return null;
   }
 

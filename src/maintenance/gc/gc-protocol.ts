@@ -40,8 +40,8 @@ export type PackedDigests = Uint8Array;
 
 /** What the job asks of whoever may write to the catalog. */
 export type GcAsks = {
-  /** Deletes what is left of freed extents. */
-  readonly 'empty-freed': { payload: null; result: null };
+  /** Deletes what is left of freed extents, and commits, so that nothing is held any longer that was written and deleted. */
+  readonly settle: { payload: null; result: null };
   /** Commits all that was answered, and makes no other commit until `end-moment`: time to open a picture. */
   readonly 'begin-moment': { payload: null; result: null };
   readonly 'end-moment': { payload: null; result: null };
