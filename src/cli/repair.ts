@@ -1,11 +1,12 @@
-import { realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { CareCommandResult } from '../control/care-commands.js';
-import { CairnError, fromSystemError } from '../core/errors.js';
+import { CairnError } from '../core/errors.js';
+import { realFolderPath } from '../daemon/mounts.js';
 import { askCare, printDamaged } from './care-asking.js';
-import { existingStore, optionsOf } from './context.js';
+import { existingStore, optionsOf, surroundings } from './context.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
 import { print, printJson } from './output.js';
+import { mountOf } from './store-choice.js';
 
 interface RepairCliOptions {
   readonly from?: string;
@@ -38,7 +39,7 @@ Examples:
 async function run(_: unknown, command: Command): Promise<void> {
   const options = optionsOf<RepairCliOptions>(command);
   const store = await existingStore(options.store);
-  const from = options.from === undefined ? null : await sourceFolder(options.from);
+  const from = options.from === undefined ? null : await sourceFolder(options.from, store);
   const apply = from !== null && options.dryRun !== true;
   const report = await askCare(store, 'repair', { from, apply });
   if (options.json) printJson(report);
@@ -60,11 +61,12 @@ function show({ chunks }: CareCommandResult<'repair'>, from: string | null, appl
   }
 }
 
-async function sourceFolder(given: string): Promise<string> {
+/** @throws {CairnError} `not-found`; `invalid` for a folder of the datastore's own mount, which has the same damage */
+async function sourceFolder(given: string, store: string): Promise<string> {
   if (given === '') throw new CairnError('invalid', 'The folder given to --from is empty');
-  try {
-    return await realpath(given);
-  } catch (error) {
-    throw fromSystemError(error, `read from ${given}`);
+  const folder = await realFolderPath(given);
+  if (mountOf(folder, await surroundings.mounts())?.store === store) {
+    throw new CairnError('invalid', `${folder} is in a mount of the datastore that is to be repaired`);
   }
+  return folder;
 }

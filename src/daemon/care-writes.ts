@@ -45,11 +45,14 @@ export class CatalogCareWrites implements CareWrites {
     return this.#marks.verified({ group, which: time }, { state, startedAt });
   }
 
+  async commit(): Promise<void> {
+    if (this.#live.parts.log.failure === undefined) await this.#live.durability.commitDurably();
+  }
+
   async settle(): Promise<void> {
-    const { durability, packer, parts } = this.#live;
-    if (parts.log.failure !== undefined) return;
-    await packer.run();
-    await durability.commitDurably();
+    // What cannot be packed, since it is damaged itself, stays in the journal.
+    if (this.#live.parts.log.failure === undefined) await this.#live.packer.run().catch(() => undefined);
+    await this.commit();
   }
 }
 

@@ -41,6 +41,7 @@ const NO_WRITES: CareWrites = {
   verified: refuse,
   markBad: refuse,
   snapshotVerified: refuse,
+  commit: async () => undefined,
   settle: async () => undefined,
 };
 

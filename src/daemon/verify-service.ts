@@ -115,7 +115,7 @@ export class VerifyService {
   async #run<J extends CareJobName>(job: J, options: CareOptions<J>, call: CareCallOptions): Promise<CareReport<J>> {
     if (this.#ended || call.signal?.aborted) throw new CairnError('interrupted', 'Given up');
     if (job !== 'check') this.#parts.live.parts.log.requireWorking();
-    if (job !== 'check') await this.#writes.settle();
+    if (job !== 'check') await this.#writes.commit();
     const store = this.#parts.datastore.paths.root;
     const task = { store, bytesPerSecond: call.bytesPerSecond ?? null, job, options };
     const thread = new CareThread(SCRIPT, task, this.#writes, (progress) => call.onProgress?.(progress));

@@ -125,6 +125,8 @@ test('damaged chunks are healed from a folder that still has the files, once ask
     const planned = asked<{ chunks: { outcome: string }[] }>(store, 'repair', '--from', source, '--dry-run');
     assert.deepEqual([...new Set(planned.chunks.map(({ outcome }) => outcome))], ['would-heal']);
     hasErrno('EIO', () => readFileSync(join(store.mountpoint, GROUP, 'latest/large')));
+    const own = store.run(['repair', '--from', join(store.mountpoint, GROUP, 'current')]);
+    assert.match(own.stderr, /in a mount of the datastore/);
     const repaired = asked<{ chunks: { outcome: string }[] }>(store, 'repair', '--from', source);
     assert.deepEqual([repaired.exit, repaired.chunks.length], [0, digests.length]);
   });

@@ -94,7 +94,7 @@ function tellOther(findings: Findings, path: string, name: string): void {
 
 /** A chunk that is being written is known once the change that names it is committed. */
 async function tellStrays(context: CareContext, findings: Findings, strays: readonly Digest[]): Promise<void> {
-  await context.writes.settle();
+  await context.writes.commit();
   for (const digest of strays) {
     if (context.catalog.chunks.find(digest) !== undefined) continue;
     const path = chunkName(digest, context.prefixDigits);

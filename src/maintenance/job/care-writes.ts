@@ -27,7 +27,7 @@ export interface VerifiedSnapshot {
   readonly startedAt: number;
 }
 
-/** What jobs write; only the catalog's one writer does any of it. What is not said to be durable is after `settle`. */
+/** What jobs write; only the catalog's one writer does any of it. What is not said to be durable is after `commit`. */
 export interface CareWrites {
   /** Notes when chunks were verified, at most 1,000 at once; one that was bad is present again. */
   verified(chunks: readonly VerifiedChunk[], atSeconds: number): Promise<void>;
@@ -39,6 +39,8 @@ export interface CareWrites {
   markBad(digest: Digest, length: number): Promise<boolean>;
   /** Notes the outcome in manifest and catalog; false where the snapshot has gone. */
   snapshotVerified(snapshot: VerifiedSnapshot): Promise<boolean>;
-  /** Makes everything written so far durable, file data that only the journal has brought into chunks before. */
+  /** Makes everything written so far durable, so that readers of the catalog see it. */
+  commit(): Promise<void>;
+  /** The same, with file data that is in the journal only brought into chunks before, as far as that is possible. */
   settle(): Promise<void>;
 }

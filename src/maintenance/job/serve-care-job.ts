@@ -64,6 +64,7 @@ class JobOwner {
     // A copy: a clone of a view takes the whole buffer behind it along.
     markBad: (digest, length) => this.#call('markBad', [Uint8Array.from(digest), length]) as Promise<boolean>,
     snapshotVerified: (...args) => this.#call('snapshotVerified', args) as Promise<boolean>,
+    commit: () => this.#call('commit', []) as Promise<void>,
     settle: () => this.#call('settle', []) as Promise<void>,
   };
 

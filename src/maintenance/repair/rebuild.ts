@@ -92,7 +92,7 @@ async function firstOf(
   return undefined;
 }
 
-/** Stores a chunk anew and notes that it is whole. It is durable with the next `settle`. */
+/** Stores a chunk anew and notes that it is whole. It is durable with the next `commit`. */
 export async function storeAnew(context: CareContext, { digest }: BadChunk, bytes: Uint8Array): Promise<void> {
   const { chunks, writes, clock } = context;
   chunks.hold(digest);

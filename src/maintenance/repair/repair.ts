@@ -44,7 +44,7 @@ export async function repair(context: CareContext, { from, apply }: RepairOption
     const outcome = rebuilt.kind === 'bytes' ? healed : ('not-healed' as const);
     chunks.push({ ...map.describe(chunk), outcome, reason: reasonOf(rebuilt) });
   }
-  if (apply) await context.writes.settle();
+  if (apply) await context.writes.commit();
   return { chunks };
 }
 

@@ -57,7 +57,7 @@ export async function scrub(context: CareContext, options: ScrubOptions): Promis
     interrupted = true;
     await verifier.flush();
   }
-  await context.writes.settle();
+  await context.writes.commit();
   const { never, oldestAt } = context.catalog.chunks.verification();
   return {
     chunks: verifier.chunks,

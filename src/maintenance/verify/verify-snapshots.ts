@@ -85,7 +85,7 @@ export async function verifySnapshots(
     await context.writes.snapshotVerified({ group, time, state, startedAt });
     snapshots.push({ group: groupPath(group), time: formatSnapshotTime(time), problems });
   }
-  await context.writes.settle();
+  await context.writes.commit();
   return { snapshots, chunks: verifier.chunks, bytes: verifier.bytes, healed, damaged };
 }
 

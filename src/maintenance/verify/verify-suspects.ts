@@ -24,6 +24,6 @@ export async function verifySuspects(context: CareContext, { digests }: Suspects
   });
   await verifier.flush();
   const report = await nameAndHeal(context, verifier.bad);
-  await context.writes.settle();
+  await context.writes.commit();
   return report;
 }
