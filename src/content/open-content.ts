@@ -8,6 +8,7 @@ import type { Timestamp } from '../core/time.js';
 import type { Cutter } from '../native/chunker.js';
 import { Draft } from '../native/draft.js';
 import type { ContentParts } from './content-parts.js';
+import { type Interruptible, unlessInterrupted } from './interruption.js';
 import { storageOf } from './storage.js';
 import { StreamCutter } from './stream-cutter.js';
 import type { WriteBody } from './transfer.js';
@@ -79,9 +80,10 @@ export class OpenContent {
 
   /**
    * Takes the body's bytes: at once where there is room and nothing they overlap is being stored, else when that is so.
-   * @throws what storing earlier bytes failed with, until `flush` has told it; `read-only`: nothing is taken
+   * @param writer while it waits, an interruption ends the wait
+   * @throws what storing earlier bytes failed with, until `flush` has told it; `read-only`, `interrupted`: nothing is taken
    */
-  write(offset: number, body: WriteBody): void | Promise<void> {
+  write(offset: number, body: WriteBody, writer: Interruptible = {}): void | Promise<void> {
     this.#parts.log.requireWorking();
     this.#throwError();
     const end = offset + body.length;
@@ -90,16 +92,17 @@ export class OpenContent {
       return;
     }
     body.keep();
-    return this.#takeLater(offset, body);
+    return this.#takeLater(offset, body, writer.interrupted);
   }
 
-  async #takeLater(offset: number, body: WriteBody): Promise<void> {
+  async #takeLater(offset: number, body: WriteBody, interrupted?: AbortSignal): Promise<void> {
     try {
       for (;;) {
         this.#throwError();
-        if (this.#parts.budget.full) await this.#parts.budget.room();
-        else if (this.#stream?.frozen(offset, offset + body.length)) await this.#stream.idle();
-        else break;
+        if (this.#parts.budget.full) await unlessInterrupted(this.#parts.budget.room(interrupted), interrupted);
+        else if (this.#stream?.frozen(offset, offset + body.length)) {
+          await unlessInterrupted(this.#stream.idle(), interrupted);
+        } else break;
       }
     } catch (error) {
       body.discard();

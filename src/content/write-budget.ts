@@ -29,13 +29,20 @@ export class WriteBudget {
     return this.#waiting.length > 0 || this.#memory() >= this.#limitBytes;
   }
 
-  /** Resolves when there is room, first come first served. */
-  room(): Promise<void> {
+  /** Resolves when there is room, first come first served. Who is interrupted gives up the place in the line. */
+  room(interrupted?: AbortSignal): Promise<void> {
     if (!this.full) return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
+      interrupted?.addEventListener('abort', () => this.#leave(resolve), { once: true });
       this.#pressOn();
     });
+  }
+
+  #leave(resolve: () => void): void {
+    const place = this.#waiting.indexOf(resolve);
+    if (place >= 0) this.#waiting.splice(place, 1);
+    resolve();
   }
 
   /**

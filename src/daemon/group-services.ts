@@ -7,7 +7,7 @@ import { OWNER, StoreFolders } from './store-folders.js';
 
 /** What snapshots are made and forgotten with. */
 export interface SnapshotServices {
-  create(group: GroupName, time: number): Promise<unknown>;
+  create(group: GroupName, time: number, interrupted?: AbortSignal): Promise<unknown>;
   forget(group: GroupName, time: number): Promise<void>;
 }
 
@@ -72,8 +72,8 @@ export class DatastoreGroups implements GroupServices {
     return this.#catalog.groups.allocateId();
   }
 
-  async createSnapshot(group: GroupName, time: number): Promise<void> {
-    await this.#snapshots.create(group, time);
+  async createSnapshot(group: GroupName, time: number, interrupted?: AbortSignal): Promise<void> {
+    await this.#snapshots.create(group, time, interrupted);
   }
 
   forgetSnapshot(group: GroupName, time: number): Promise<void> {

@@ -82,9 +82,9 @@ export class SnapshotService {
     return this.#maker.end();
   }
 
-  async create(group: GroupName, time?: number): Promise<SnapshotCreated> {
+  async create(group: GroupName, time?: number, interrupted?: AbortSignal): Promise<SnapshotCreated> {
     const before = this.#datastore.chunks.counters.encodedBytes;
-    const made = await this.#maker.create(group, time);
+    const made = await this.#maker.create(group, time, interrupted);
     this.#lastWork = made.work;
     this.#changed(made.groupId, { made });
     return {

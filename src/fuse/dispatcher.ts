@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { Exchange } from './exchange.js';
-import { getAttributes, readLink, setAttributes } from './handlers/attributes.js';
+import { getAttributes, getExtended, readLink, setAttributes } from './handlers/attributes.js';
 import { allocate, copyRange, copyRange64, flush, open, release, seek, sync } from './handlers/files.js';
 import { openFolder, readFolder, readFolderPlus, releaseFolder, syncFolder } from './handlers/folders.js';
 import * as names from './handlers/names.js';
@@ -26,6 +26,7 @@ HANDLERS[OPCODE.RMDIR] = names.removeFolder;
 HANDLERS[OPCODE.RENAME] = names.rename;
 HANDLERS[OPCODE.RENAME2] = names.rename2;
 HANDLERS[OPCODE.GETATTR] = getAttributes;
+HANDLERS[OPCODE.STATX] = getExtended;
 HANDLERS[OPCODE.SETATTR] = setAttributes;
 HANDLERS[OPCODE.READLINK] = readLink;
 HANDLERS[OPCODE.OPEN] = open;
@@ -63,7 +64,6 @@ for (const opcode of [
   OPCODE.SETUPMAPPING,
   OPCODE.REMOVEMAPPING,
   OPCODE.SYNCFS,
-  OPCODE.STATX,
 ]) {
   HANDLERS[opcode] = notImplemented;
 }

@@ -1,7 +1,9 @@
+import { constants } from 'node:os';
 import type { Log } from '../core/log.js';
 import { REPLY_HEADER_BYTES } from '../native/fuse-session.js';
 import type { Awaitable, NodeId, Vfs } from '../vfs/api.js';
 import type { Channel } from './channel.js';
+import { isDying as isDyingThread } from './dying-caller.js';
 import { errnoOf, isWorthLogging } from './errno.js';
 import { RequestCounts } from './request-counts.js';
 import type { WordView } from './wire/integers.js';
@@ -28,8 +30,20 @@ interface Pending {
   readonly unique: number;
   readonly opcode: number;
   readonly node: NodeId;
+  readonly tid: number;
   readonly caller: RequestCaller | undefined;
+  /** Answered because nobody waits any more, though its outcome is still to come. */
+  abandoned: boolean;
 }
+
+/** How often it is looked whether an interrupted caller is to die after all: the kernel tells of the first signal only. */
+const LOOK_MILLISECONDS = 200;
+
+/** Requests that leave nothing behind: one whose caller dies is answered at once, whatever it waits for. */
+const READING: ReadonlySet<number> = new Set([
+  ...[OPCODE.LOOKUP, OPCODE.GETATTR, OPCODE.STATX, OPCODE.READLINK, OPCODE.READ, OPCODE.LSEEK, OPCODE.STATFS],
+  ...[OPCODE.READDIR, OPCODE.READDIRPLUS, OPCODE.GETXATTR, OPCODE.LISTXATTR, OPCODE.FSYNC, OPCODE.FSYNCDIR],
+]);
 
 /** An answer without a payload. */
 const EMPTY: Encoding<unknown, undefined> = { encode: () => 0 };
@@ -50,6 +64,7 @@ export class Exchange {
     readonly vfs: Vfs,
     readonly channel: Channel,
     readonly log: Log,
+    private readonly isDying: (tid: number) => boolean = isDyingThread,
   ) {
     this.request = new Request(vfs.root);
   }
@@ -70,6 +85,7 @@ export class Exchange {
    */
   mayBeLocked(node: NodeId): boolean {
     for (const pending of this.#pending.values()) {
+      if (pending.abandoned) continue;
       if (sameNode(pending.node, node)) return true;
       if (pending.opcode === OPCODE.RENAME || pending.opcode === OPCODE.RENAME2) return true;
     }
@@ -97,11 +113,12 @@ export class Exchange {
   /** `work` answers the request at hand when it resolves; a rejection is answered with its errno here. */
   later(work: Promise<void>, caller?: RequestCaller): void {
     const { unique, opcode } = this.request;
-    this.#pending.set(unique, { unique, opcode, node: this.request.node(), caller });
+    const tid = this.request.tid();
+    this.#pending.set(unique, { unique, opcode, node: this.request.node(), tid, caller, abandoned: false });
     work.then(
       () => this.#settled(unique),
       (error) => {
-        this.#fail(unique, opcode, error);
+        if (this.isAwaited(unique)) this.#fail(unique, opcode, error);
         this.#settled(unique);
       },
     );
@@ -117,12 +134,34 @@ export class Exchange {
     this.#fail(this.request.unique, this.request.opcode, error);
   }
 
-  /** The kernel sent FUSE_INTERRUPT for a request. It is answered all the same, by whoever is at it. */
+  /** Whether a request waits for the answer that its handler has. */
+  isAwaited(unique: number): boolean {
+    return this.#pending.get(unique)?.abandoned !== true;
+  }
+
+  /**
+   * The kernel sent FUSE_INTERRUPT for a request: a signal reached its caller. Where the caller is to die of it, a request
+   * that only reads is answered with EINTR, and whoever is at another one is told to give up what can be given up.
+   */
   interrupt(unique: number): void {
-    this.#pending.get(unique)?.caller?.interrupt();
+    const pending = this.#pending.get(unique);
+    if (pending === undefined || pending.abandoned) return;
+    if (!this.isDying(pending.tid)) {
+      setTimeout(() => this.interrupt(unique), LOOK_MILLISECONDS).unref();
+      return;
+    }
+    if (READING.has(pending.opcode)) {
+      pending.abandoned = true;
+      this.channel.reply(unique, constants.errno.EINTR, 0);
+    }
+    pending.caller?.interrupt();
   }
 
   #send<T, C>(unique: number, value: T, encoding: Encoding<T, C>, context: C): void {
+    if (!this.isAwaited(unique)) {
+      encoding.undo?.(this.vfs, value, context);
+      return;
+    }
     const length = encoding.encode(this.channel.answer, value, context);
     const taken = length < 0 ? this.channel.reply(unique, -length, 0) : this.channel.reply(unique, 0, length);
     if (!taken || length < 0) encoding.undo?.(this.vfs, value, context);

@@ -17,6 +17,8 @@ export interface Caller {
   readonly uid: number;
   readonly gid: number;
   readonly pid: number;
+  /** Fires when the caller is about to die: what waits for its sake is given up. */
+  readonly interrupted?: AbortSignal;
 }
 
 /** What stat(2) shows. `blocks` counts 512 bytes each; `mode` is the full st_mode. */
@@ -35,6 +37,9 @@ export interface Attributes {
   readonly mtimeNsec: number;
   readonly ctimeSec: number;
   readonly ctimeNsec: number;
+  /** Time of birth; absent where it is not known. */
+  readonly btimeSec?: number;
+  readonly btimeNsec?: number;
 }
 
 /** What SETATTR asks to change; what is absent stays. `'now'` is the daemon's time. */
@@ -138,10 +143,11 @@ export interface FileOperations {
   /** Pieces that together are the bytes at [offset, offset + length), cut off at the end of the file. */
   read(handle: HandleId, offset: number, length: number): Awaitable<readonly ReadPiece[]>;
   /**
-   * Takes the body's bytes; resolves when they have a place (memory budget).
+   * Takes the body's bytes; resolves when they have a place (memory budget). While it waits for one, an interruption of the
+   * caller ends it, with nothing written.
    * @param killPrivileges the kernel asks to clear setuid and setgid (FUSE_WRITE_KILL_SUIDGID)
    */
-  write(handle: HandleId, offset: number, body: WriteBody, killPrivileges: boolean): Awaitable<void>;
+  write(caller: Caller, handle: HandleId, offset: number, body: WriteBody, killPrivileges: boolean): Awaitable<void>;
   /** close(2): appends and reports; after it the data survives the daemon's death. */
   flush(handle: HandleId): Awaitable<void>;
   /** A barrier: after it the file survives a power cut. */

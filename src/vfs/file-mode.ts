@@ -1,6 +1,7 @@
 /** Bits of st_mode (stat.h). */
 export const S_IFMT = 0o170000;
 export const S_IFREG = 0o100000;
+export const S_IFCHR = 0o020000;
 export const S_IFDIR = 0o040000;
 export const S_IFLNK = 0o120000;
 export const S_ISUID = 0o4000;

@@ -105,10 +105,10 @@ function nameOperations({ live, snapshots }: VfsParts, above: GroupFolders): Nam
       if (names.isAboveTrees(folderOf(live, parent))) return above.remove(parent, name);
       return names.removeFolder(live, parent, name);
     },
-    rename(_caller, parent, name, newParent, newName, flags) {
+    rename(caller, parent, name, newParent, newName, flags) {
       requireLive(parent);
       requireLive(newParent);
-      return names.rename(live, parent, name, newParent, newName, flags);
+      return names.rename(live, caller, parent, name, newParent, newName, flags);
     },
     forget(node) {
       if (isLive(node)) live.orphans.forgotten(node.position);
@@ -166,9 +166,9 @@ function fileOperations({ live, snapshots }: VfsParts, above: GroupFolders): Fil
       const bytes = above.virtualContent(node).subarray(offset, offset + length);
       return bytes.length === 0 ? [] : [{ kind: 'bytes', length: bytes.length, bytes }];
     },
-    write(handle, offset, body, killPrivileges) {
+    write(caller, handle, offset, body, killPrivileges) {
       requireLiveHandle(handle);
-      return files.write(live, handle, offset, body, killPrivileges);
+      return files.write(live, caller, handle, offset, body, killPrivileges);
     },
     flush(handle) {
       return others.has(handle) ? undefined : files.flush(live, handle);

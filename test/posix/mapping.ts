@@ -74,6 +74,19 @@ print(ctypes.string_at(p + 100, 100) == bytes(100)); ctypes.memset(p + 50, 121, 
       assert.ok(readFileSync(path).subarray(100).equals(Buffer.alloc(100)));
     },
 
+    'a mapping and a writer that goes past the cache see each other': (folder) => {
+      const path = join(folder, 'file');
+      const program = `
+w = os.open(args[0], os.O_WRONLY | os.O_CREAT); os.write(w, b'x' * 100000)
+r = os.open(args[0], os.O_RDWR); m = mmap.mmap(r, 100000); p = mmap.mmap(r, 100000, mmap.MAP_PRIVATE)
+p[5:8] = b'own'; a = m[50000:50003]; os.pwrite(w, b'new', 50000); b = m[50000:50003]
+m[60000:60003] = b'map'; m.flush(); os.pwrite(w, b'end', 99997)
+print(a, b, m[99997:], os.pread(r, 3, 60000), p[5:8], os.pread(r, 3, 5)); m.close(); p.close(); os.close(w)`;
+      assert.equal(python(program, path), "b'xxx' b'new' b'end' b'map' b'own' b'xxx'");
+      const found = readFileSync(path).toString('latin1');
+      assert.deepEqual([found.slice(59_999, 60_004), found.slice(49_999, 50_004)], ['xmapx', 'xnewx']);
+    },
+
     'a large file written through a mapping reads back': (folder) => {
       const path = fileOf(folder, 0);
       const program = `
@@ -117,6 +130,38 @@ try: fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 10, 5); print('no')
 except (BlockingIOError, PermissionError): pass
 os.write(w2, b'x'); os.waitpid(pid, 0)
 fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 10, 5); print('ok')`;
+      assert.equal(python(program, path), 'ok');
+    },
+
+    'a lock that has to be waited for is given when it is released': (folder) => {
+      const path = fileOf(folder, 10);
+      const program = `
+for lock in (fcntl.flock, fcntl.lockf):
+    r, w = os.pipe(); fd = os.open(args[0], os.O_RDWR); lock(fd, fcntl.LOCK_EX)
+    pid = os.fork()
+    if pid == 0:
+        os.close(fd); os.close(r); mine = os.open(args[0], os.O_RDWR)
+        os.write(w, b'1'); lock(mine, fcntl.LOCK_EX); os.write(w, b'2'); os._exit(0)
+    os.close(w); os.read(r, 1)
+    import select
+    print(len(select.select([r], [], [], 0.2)[0]), end=' ')
+    os.close(fd); print(os.read(r, 1).decode(), end=' '); os.waitpid(pid, 0)`;
+      assert.equal(python(program, path).trim(), '0 2 0 2');
+    },
+
+    'locks go when their holder is killed': (folder) => {
+      const path = fileOf(folder, 10);
+      const program = `
+import signal
+r, w = os.pipe(); pid = os.fork()
+if pid == 0:
+    fd = os.open(args[0], os.O_RDWR); fcntl.flock(fd, fcntl.LOCK_EX); fcntl.lockf(fd, fcntl.LOCK_EX)
+    os.write(w, b'1'); signal.pause()
+os.read(r, 1); fd = os.open(args[0], os.O_RDWR)
+try: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB); print('no')
+except BlockingIOError: pass
+os.kill(pid, 9); os.waitpid(pid, 0)
+fcntl.flock(fd, fcntl.LOCK_EX); fcntl.lockf(fd, fcntl.LOCK_EX); print('ok')`;
       assert.equal(python(program, path), 'ok');
     },
 

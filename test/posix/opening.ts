@@ -109,6 +109,16 @@ print(os.fstat(fd).st_nlink)`;
       assert.deepEqual(readdirSync(folder), ['named']);
     },
 
+    'O_TMPFILE with O_EXCL never gets a name, and leaves nothing': (folder) => {
+      const program = `
+fd = os.open(args[0], os.O_TMPFILE | os.O_RDWR | os.O_EXCL, 0o600); os.write(fd, b'x' * 300000)
+print(os.pread(fd, 5, 299995), os.fstat(fd).st_nlink)
+call('linkat', -100, b'/proc/self/fd/%d' % fd, -100, os.fsencode(args[0] + '/named'), 0x400)`;
+      hasErrno('ENOENT', () => python(program, folder));
+      hasErrno('EINVAL', () => python('os.open(args[0], os.O_TMPFILE | os.O_RDONLY)', folder));
+      assert.deepEqual(readdirSync(folder), []);
+    },
+
     'O_DIRECT reads and writes': (folder) => {
       const path = join(folder, 'file');
       const program = `

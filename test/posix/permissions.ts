@@ -184,6 +184,16 @@ finally: p.stdin.close(); p.wait(); p.stdout.close()`;
       assert.equal(modeOf(path), 0o6777, 'root may');
     },
 
+    'room made by an ordinary user takes setuid and setgid, too': (folder) => {
+      chmodSync(folder, 0o755);
+      const path = fileOfMode(folder, 0o6777);
+      const allocate = "call('fallocate', os.open(args[0], os.O_RDWR), 0, ctypes.c_long(0), ctypes.c_long(5000))";
+      python(allocate, path);
+      assert.equal(modeOf(path), 0o6777, 'root may');
+      asUser(NOBODY, NOBODY, () => python(allocate, path));
+      assert.equal(modeOf(path), 0o777);
+    },
+
     'chmod by a stranger is refused, by the owner outside the group loses setgid': (folder) => {
       chmodSync(folder, 0o755);
       const path = fileOfMode(folder, 0o644);

@@ -12,6 +12,7 @@ import {
   renameSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -22,6 +23,7 @@ import { asUser, type Family, letClockAdvance, NOBODY } from './family.js';
 
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
+const RENAME_WHITEOUT = 4;
 
 const renameat2 = (from: string, to: string, flags: number): string =>
   python("call('renameat2', -100, os.fsencode(args[0]), -100, os.fsencode(args[1]), int(args[2]))", from, to, flags);
@@ -174,6 +176,29 @@ export const rename: Family = {
       assert.deepEqual(readdirSync(folder).sort(), ['b', 'c']);
     },
 
+    'RENAME_NOREPLACE refuses folders and links that exist, too': (folder) => {
+      const [a] = twoFiles(folder);
+      mkdirSync(join(folder, 'sub'));
+      symlinkSync('nowhere', join(folder, 'link'));
+      for (const name of ['sub', 'link', 'a'])
+        hasErrno('EEXIST', () => renameat2(a, join(folder, name), RENAME_NOREPLACE));
+      hasErrno('EINVAL', () => renameat2(a, join(folder, 'b'), RENAME_NOREPLACE | RENAME_EXCHANGE));
+      hasErrno('EINVAL', () => renameat2(a, join(folder, 'b'), 8));
+    },
+
+    'RENAME_EXCHANGE keeps folders out of themselves, and touches both ctimes': (folder) => {
+      const [a, b] = twoFolders(folder);
+      mkdirSync(join(a, 'inner'));
+      hasErrno('EINVAL', () => renameat2(a, join(a, 'inner'), RENAME_EXCHANGE));
+      hasErrno('EINVAL', () => renameat2(join(a, 'inner'), a, RENAME_EXCHANGE));
+      const ctimes = (): bigint[] => [a, b].map((path) => statSync(path, { bigint: true }).ctimeNs);
+      const before = ctimes();
+      letClockAdvance();
+      renameat2(a, b, RENAME_EXCHANGE);
+      assert.deepEqual(readdirSync(b), ['inner']);
+      for (const [index, ctime] of ctimes().entries()) assert.ok(ctime > before[1 - index]!);
+    },
+
     'RENAME_EXCHANGE swaps a file and a folder of files': (folder) => {
       const [a, b] = [join(folder, 'one/a'), join(folder, 'two/b')];
       mkdirSync(join(folder, 'one'));
@@ -188,6 +213,30 @@ export const rename: Family = {
     },
   },
   rootCases: {
+    'RENAME_WHITEOUT leaves a character device 0, 0 where the file was': (folder) => {
+      const [a, b] = twoFiles(folder);
+      renameat2(a, b, RENAME_WHITEOUT);
+      assert.equal(readFileSync(b, 'utf8'), 'content of a');
+      const left = lstatSync(a);
+      assert.ok(left.isCharacterDevice());
+      assert.deepEqual([left.mode & 0o7777, left.rdev, left.nlink, left.size], [0, 0, 1, 0]);
+      hasErrno('EEXIST', () => renameat2(b, a, RENAME_WHITEOUT | RENAME_NOREPLACE));
+      renameat2(b, join(folder, 'c'), RENAME_WHITEOUT | RENAME_NOREPLACE);
+      assert.deepEqual(readdirSync(folder).sort(), ['a', 'b', 'c']);
+      hasErrno('EINVAL', () => renameat2(a, b, RENAME_WHITEOUT | RENAME_EXCHANGE));
+      unlinkSync(a);
+      assert.deepEqual(readdirSync(folder).sort(), ['b', 'c']);
+    },
+
+    'RENAME_WHITEOUT of a folder into another folder': (folder) => {
+      const [one, two] = twoFolders(folder);
+      mkdirSync(join(one, 'sub'));
+      renameat2(join(one, 'sub'), join(two, 'sub'), RENAME_WHITEOUT);
+      assert.ok(lstatSync(join(one, 'sub')).isCharacterDevice());
+      assert.ok(statSync(join(two, 'sub')).isDirectory());
+      assert.deepEqual([statSync(one).nlink, statSync(two).nlink], [2, 3]);
+    },
+
     'in a sticky folder only the owner may rename': (folder) => {
       python('os.chmod(args[0], 0o1777)', folder);
       const [a] = twoFiles(folder);

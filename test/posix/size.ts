@@ -211,6 +211,53 @@ export const sparse: Family = {
       assert.equal(found[1000 + 200 * KIB], 0x78);
     },
 
+    'fallocate changes mtime and ctime, whatever its mode': (folder) => {
+      const path = fileOf(folder, 200 * KIB);
+      for (const mode of [[], ['--keep-size'], ['--punch-hole'], ['--zero-range']]) {
+        python('os.utime(args[0], (1000000000, 1000000000))', path);
+        const before = statSync(path, { bigint: true });
+        letClockAdvance();
+        outputOf('fallocate', [...mode, '--offset', '4096', '--length', '4096', path]);
+        const after = statSync(path, { bigint: true });
+        assert.ok(after.mtimeNs > before.mtimeNs && after.ctimeNs > before.ctimeNs, `mode ${mode}`);
+        assert.equal(after.size, before.size);
+      }
+    },
+
+    'fallocate refuses what makes no sense': (folder) => {
+      const path = fileOf(folder, 10);
+      const fallocate = (mode: number, offset: number, length: number, flags = 'os.O_RDWR'): string =>
+        python(
+          `call('fallocate', os.open(args[0], ${flags}), int(args[1]), ctypes.c_long(int(args[2])), ctypes.c_long(int(args[3])))`,
+          ...[path, mode, offset, length],
+        );
+      hasErrno('EINVAL', () => fallocate(0, 0, 0));
+      hasErrno('EINVAL', () => fallocate(0, -1, 10));
+      hasErrno('EBADF', () => fallocate(0, 0, 10, 'os.O_RDONLY'));
+      hasErrno('EOPNOTSUPP', () => fallocate(2, 0, 10));
+      hasErrno('EOPNOTSUPP', () => fallocate(2 | 1 | 16, 0, 10));
+      assertKept(path, 10, 10);
+    },
+
+    'zeroing a range beyond the end grows the file, or not where that is asked': (folder) => {
+      const path = fileOf(folder, 10);
+      outputOf('fallocate', ['--zero-range', '--offset', '5', '--length', String(MIB), path]);
+      assertKept(path, 5, MIB + 5);
+      outputOf('fallocate', ['--zero-range', '--keep-size', '--offset', String(MIB), '--length', String(MIB), path]);
+      assertKept(path, 5, MIB + 5);
+    },
+
+    'a hole is punched through many pieces, and beyond the end': (folder) => {
+      const path = join(folder, 'file');
+      const program = `
+fd = os.open(args[0], os.O_RDWR | os.O_CREAT)
+for n in range(1200): os.pwrite(fd, b'x' * 5000, n * 20000)
+os.fsync(fd); call('fallocate', fd, 3, ctypes.c_long(2500), ctypes.c_long(1 << 40)); os.fsync(fd)
+print(os.fstat(fd).st_size, os.fstat(fd).st_blocks * 512 <= 8192, os.lseek(fd, 0, os.SEEK_DATA))`;
+      assert.equal(python(program, path), `${1199 * 20_000 + 5000} True 0`);
+      assert.equal(readFileSync(path).lastIndexOf(0x78), 2499);
+    },
+
     'cp keeps holes': (folder) => {
       const path = join(folder, 'file');
       const open = openSync(path, 'w');

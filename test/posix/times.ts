@@ -150,6 +150,42 @@ os.utime(fd, ns=(int(args[1]), int(args[1]))); os.close(fd)`;
       assert.ok(timesOf(path)[1] > PAST);
     },
 
+    'the time of birth is that of the making, and stays': (folder) => {
+      const path = join(folder, 'file');
+      const start = BigInt(Date.now() - 2000) * 1_000_000n;
+      writeFileSync(path, 'content');
+      const born = statSync(path, { bigint: true }).birthtimeNs;
+      assert.ok(born > start && born <= BigInt(Date.now() + 1000) * 1_000_000n);
+      setTimes(path, PAST, PAST);
+      letClockAdvance();
+      writeFileSync(path, 'changed');
+      renameSync(path, join(folder, 'moved'));
+      const { birthtimeNs, ctimeNs } = statSync(join(folder, 'moved'), { bigint: true });
+      assert.equal(birthtimeNs, born);
+      assert.ok(ctimeNs > born);
+      mkdirSync(join(folder, 'sub'));
+      assert.ok(statSync(join(folder, 'sub'), { bigint: true }).birthtimeNs > start);
+    },
+
+    'reading moves atime by the relatime rule': (folder) => {
+      const path = join(folder, 'file');
+      writeFileSync(path, 'content');
+      const now = BigInt(Date.now()) * 1_000_000n;
+      const read = (): bigint => {
+        letClockAdvance();
+        readFileSync(path);
+        return timesOf(path)[0];
+      };
+      setTimes(path, PAST, now);
+      assert.ok(read() > PAST, 'older than the last change');
+      const moved = timesOf(path)[0];
+      assert.equal(read(), moved, 'younger than any change');
+      const program = 'fd = os.open(args[0], os.O_RDONLY | os.O_NOATIME); os.read(fd, 9)';
+      setTimes(path, PAST, now);
+      python(program, path);
+      assert.equal(timesOf(path)[0], PAST, 'O_NOATIME');
+    },
+
     'a new file has times of now': (folder) => {
       const start = BigInt(Date.now() - 2000) * 1_000_000n;
       const path = join(folder, 'file');

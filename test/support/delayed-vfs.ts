@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { WriteBody } from '../../src/content/transfer.js';
-import type { HandleId, Vfs } from '../../src/vfs/api.js';
+import type { Caller, HandleId, Vfs } from '../../src/vfs/api.js';
 
 /** What must stay as it is: these answer nothing. */
 const IMMEDIATE = new Set(['forget', 'reference']);
@@ -16,10 +16,10 @@ export function delayedVfs(vfs: Vfs): Vfs {
     xattrs: delayed(vfs.xattrs),
     files: {
       ...files,
-      async write(handle: HandleId, offset: number, body: WriteBody, killPrivileges: boolean) {
+      async write(caller: Caller, handle: HandleId, offset: number, body: WriteBody, killPrivileges: boolean) {
         body.keep();
         await setImmediate();
-        await vfs.files.write(handle, offset, body, killPrivileges);
+        await vfs.files.write(caller, handle, offset, body, killPrivileges);
       },
     },
     figures: () => setImmediate().then(() => vfs.figures()),

@@ -76,7 +76,7 @@ export class TestVfs {
   }
 
   async write(handle: number, offset: number, text: string | Buffer): Promise<void> {
-    await this.vfs.files.write(handle, offset, bodyOf(Buffer.from(text)), false);
+    await this.vfs.files.write(CALLER, handle, offset, bodyOf(Buffer.from(text)), false);
   }
 
   /** close(2), as the kernel asks for it. */

@@ -116,7 +116,7 @@ class Filing implements FileOperations {
     return pieces;
   }
 
-  write(handle: HandleId, offset: number, body: WriteBody, killPrivileges: boolean): void {
+  write(_caller: Caller, handle: HandleId, offset: number, body: WriteBody, killPrivileges: boolean): void {
     const { node } = this.#file(handle);
     body.copyInto(node.draft, offset);
     node.size = Math.max(node.size, offset + body.length);

@@ -57,7 +57,7 @@ export abstract class StoreTree {
 
   async writeOpen(handle: number, bytes: Uint8Array, offset: number): Promise<void> {
     for (let at = 0; at < bytes.length; at += WRITE_BYTES) {
-      await this.vfs.files.write(handle, offset + at, bodyOf(bytes.subarray(at, at + WRITE_BYTES)), false);
+      await this.vfs.files.write(ROOT, handle, offset + at, bodyOf(bytes.subarray(at, at + WRITE_BYTES)), false);
     }
   }
 

@@ -213,7 +213,7 @@ test('a WRITE body is copied where it lies, or kept first', async () => {
   let keep = false;
   const { kernel } = kernelOn({
     files: {
-      write: (_handle, offset, body) => {
+      write: (_caller, _handle, offset, body) => {
         if (!keep) return body.copyInto(undefined as never, offset);
         body.keep();
         return Promise.resolve().then(() => body.copyInto(undefined as never, offset));
@@ -232,7 +232,7 @@ test('a kept WRITE body is given back even if the write fails, and is of no use 
   let body: WriteBody | undefined;
   const { kernel } = kernelOn({
     files: {
-      write: async (_handle, _offset, given) => {
+      write: async (_caller, _handle, _offset, given) => {
         body = given;
         given.keep();
         throw new CairnError('no-space', 'Full');
@@ -249,7 +249,7 @@ test('a body that is not kept is of no use once the call has returned', async ()
   let body: WriteBody | undefined;
   const { kernel } = kernelOn({
     files: {
-      write: (_handle, _offset, given) => {
+      write: (_caller, _handle, _offset, given) => {
         body = given;
       },
     },

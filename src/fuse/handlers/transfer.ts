@@ -59,9 +59,15 @@ export function write(exchange: Exchange): void {
   const { handle, offset, size, killPrivileges } = decodeWrite(request);
   const body = new RequestBody(channel.bodies, request.unique, size);
   try {
-    const outcome = vfs.files.write(handle, offset, body, killPrivileges);
+    const caller = request.caller();
+    const outcome = vfs.files.write(caller, handle, offset, body, killPrivileges);
     body.returned();
-    exchange.answer(outcome instanceof Promise ? outcome.finally(() => body.discard()) : outcome, WRITTEN, size);
+    exchange.answer(
+      outcome instanceof Promise ? outcome.finally(() => body.discard()) : outcome,
+      WRITTEN,
+      size,
+      caller,
+    );
   } catch (error) {
     body.discard();
     throw error;
@@ -80,13 +86,14 @@ export function read(exchange: Exchange): void {
 
 /** As often as a chunk has gone before it could be sent, its pieces are looked up anew. */
 async function readLater(
-  { channel, vfs }: Exchange,
+  exchange: Exchange,
   unique: number,
   call: ReadCall,
   first: readonly ReadPiece[] | Promise<readonly ReadPiece[]>,
 ): Promise<void> {
+  const { channel, vfs } = exchange;
   let pieces = await first;
-  for (let attempt = 1; !sendPieces(channel.readReply, unique, pieces); attempt++) {
+  for (let attempt = 1; exchange.isAwaited(unique) && !sendPieces(channel.readReply, unique, pieces); attempt++) {
     if (attempt === READ_ATTEMPTS) {
       throw new CairnError('io', `The bytes at ${call.offset} left memory ${attempt} times before they could be sent`);
     }

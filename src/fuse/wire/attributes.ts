@@ -70,6 +70,43 @@ export function encodeAttrOut(out: WordView, at: number, attributes: Attributes)
   return ATTR_OUT_BYTES;
 }
 
+/** `struct fuse_statx_out` is 288 bytes, its `fuse_statx` 256 of them. */
+const STATX_OUT_BYTES = 288;
+const STATX_BASIC_STATS = 0x7ff;
+const STATX_BTIME = 0x800;
+
+/** `struct fuse_sx_time` at a word index. */
+function writeTime(words: Uint32Array, at: number, sec: number, nsec: number): void {
+  writeU64(words, at, sec);
+  words[at + 2] = nsec;
+}
+
+/** `struct fuse_statx_out` at the answer's payload: what GETATTR answers, and the time of birth where it is known. */
+export function encodeStatx(out: WordView, at: number, attributes: Attributes): number {
+  const { words } = out;
+  const { btimeSec, btimeNsec, rdev } = attributes;
+  words.fill(0, at, at + STATX_OUT_BYTES / 4);
+  words[at] = VALID_SECONDS;
+  const stat = at + 8;
+  words[stat] = btimeSec === undefined ? STATX_BASIC_STATS : STATX_BASIC_STATS | STATX_BTIME;
+  words[stat + 1] = BLOCK_SIZE_BYTES;
+  words[stat + 4] = attributes.nlink;
+  words[stat + 5] = attributes.uid;
+  words[stat + 6] = attributes.gid;
+  words[stat + 7] = attributes.mode;
+  writeNode(words, stat + 8, attributes.node);
+  writeU64(words, stat + 10, attributes.size);
+  writeU64(words, stat + 12, attributes.blocks);
+  writeTime(words, stat + 16, attributes.atimeSec, attributes.atimeNsec);
+  writeTime(words, stat + 20, btimeSec ?? 0, btimeNsec ?? 0);
+  writeTime(words, stat + 24, attributes.ctimeSec, attributes.ctimeNsec);
+  writeTime(words, stat + 28, attributes.mtimeSec, attributes.mtimeNsec);
+  // makedev(3) as the kernel packs it in 32 bits.
+  words[stat + 32] = (rdev >>> 8) & 0xfff;
+  words[stat + 33] = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
+  return STATX_OUT_BYTES;
+}
+
 // Bits of fuse_setattr_in.valid
 const MODE = 1 << 0;
 const UID = 1 << 1;

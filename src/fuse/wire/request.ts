@@ -13,7 +13,7 @@ export const NAME_MAX_BYTES = 255;
 
 const EMPTY: WordView = { bytes: Buffer.alloc(0), words: new Uint32Array(0) };
 
-/** Who asks. `interrupted` is made on demand and fires when the kernel sends FUSE_INTERRUPT for the request. */
+/** Who asks. `interrupted` is made on demand and fires when the kernel sends FUSE_INTERRUPT and the caller is to die. */
 export class RequestCaller implements Caller {
   #controller: AbortController | undefined;
 
@@ -28,7 +28,7 @@ export class RequestCaller implements Caller {
     return this.#controller.signal;
   }
 
-  /** The kernel no longer waits in earnest: a signal reached the caller. */
+  /** Nobody waits in earnest any more: the caller is about to die. */
   interrupt(): void {
     this.#controller?.abort(new CairnError('interrupted', 'The caller was interrupted'));
   }
@@ -71,6 +71,11 @@ export class Request {
     const low = this.words[index]!;
     const high = this.words[index + 1]!;
     return high === 0 && low === ROOT_NODE_LOW ? this.#root : nodeOfWords(low, high);
+  }
+
+  /** The thread that asks; 0 where it is in another pid namespace. */
+  tid(): number {
+    return this.words[8]!;
   }
 
   caller(): RequestCaller {

@@ -3,6 +3,7 @@ import type { Catalog } from '../../catalog/open.js';
 import type { ChangeLog } from '../../content/change-log.js';
 import type { ContentTable } from '../../content/content-table.js';
 import type { Durability } from '../../content/durability.js';
+import { unlessInterrupted } from '../../content/interruption.js';
 import type { Packer } from '../../content/packing/packer.js';
 import { CairnError, kindOf } from '../../core/errors.js';
 import { type GroupName, groupPath } from '../../core/group.js';
@@ -77,11 +78,11 @@ export class SnapshotMaker {
    * it packed, which stays in the live tree.
    * @param time its name in epoch seconds; undefined: the next free second
    * @throws {CairnError} `not-found` for a group that is none, `exists`, `invalid` for a time that is not behind the newest
-   *   snapshot or in the future, `read-only` where the store takes no changes, `interrupted` after `end`
+   *   snapshot or in the future, `read-only` where the store takes no changes, `interrupted` after `end` or by the signal
    */
-  create(group: GroupName, time?: number): Promise<MadeSnapshot> {
-    const made = this.#last.then(() => this.#create(group, time));
-    this.#last = made.catch(() => undefined);
+  create(group: GroupName, time?: number, interrupted?: AbortSignal): Promise<MadeSnapshot> {
+    const made = unlessInterrupted(this.#last, interrupted).then(() => this.#create(group, time, interrupted));
+    this.#last = Promise.allSettled([this.#last, made]);
     return made;
   }
 
@@ -100,9 +101,9 @@ export class SnapshotMaker {
     await this.idle();
   }
 
-  async #create(group: GroupName, wanted: number | undefined): Promise<MadeSnapshot> {
+  async #create(group: GroupName, wanted: number | undefined, interrupted?: AbortSignal): Promise<MadeSnapshot> {
     const { catalog, messages, packer } = this.#parts;
-    this.#requireGoingOn();
+    this.#requireGoingOn(interrupted);
     const row = catalog.groups.findByName(group);
     if (row === undefined) throw new CairnError('not-found', `There is no group ${groupPath(group)}`);
     const time = await this.#checkedTime(row.id, group, wanted);
@@ -110,20 +111,27 @@ export class SnapshotMaker {
     // Before the picture is opened, and until the commit that records the snapshot.
     const closePicture = await openPicture();
     try {
-      this.#requireGoingOn();
-      return await this.#make(group, row, time);
+      this.#requireGoingOn(interrupted);
+      return await this.#make(group, row, time, interrupted);
     } finally {
       closePicture();
     }
   }
 
-  async #make(group: GroupName, { id, currentIno }: Group, time: number): Promise<MadeSnapshot> {
+  async #make(
+    group: GroupName,
+    { id, currentIno }: Group,
+    time: number,
+    interrupted: AbortSignal | undefined,
+  ): Promise<MadeSnapshot> {
     const { catalog, durability, log, store } = this.#parts;
     const holds = HoldScope.open();
     const archive = catalog.snapshots.add(id, time, { ...NOTHING_YET, state: 'publishing' });
     const job = this.#parts.startJob({ store, group, groupId: id, currentIno, time, holds: holds.id });
     const attempt = { group, time, archive, job, holds, swaps: new LiveSwaps(log) };
     this.#running = job;
+    const giveUp = () => void job.end();
+    interrupted?.addEventListener('abort', giveUp, { once: true });
     try {
       // The folder must not outlive a power cut that takes the row which says that it is unfinished.
       await durability.commitDurably();
@@ -135,16 +143,24 @@ export class SnapshotMaker {
       return { archive, groupId: id, time, entries, contentBytes, addedBytes, work };
     } catch (error) {
       await this.#undo(attempt, error);
-      throw this.#ended ? endedError(error) : error;
+      this.#refuseGivenUp(interrupted, error);
+      throw error;
     } finally {
+      interrupted?.removeEventListener('abort', giveUp);
       this.#running = undefined;
     }
   }
 
   /** @throws {CairnError} `interrupted`, `read-only` */
-  #requireGoingOn(): void {
-    if (this.#ended) throw endedError(undefined);
+  #requireGoingOn(interrupted: AbortSignal | undefined): void {
+    this.#refuseGivenUp(interrupted, undefined);
     this.#parts.log.requireWorking();
+  }
+
+  /** @throws {CairnError} `interrupted` where the datastore is being unmounted or nobody waits for the snapshot any more */
+  #refuseGivenUp(interrupted: AbortSignal | undefined, cause: unknown): void {
+    if (this.#ended) throw endedError(cause);
+    interrupted?.throwIfAborted();
   }
 
   async #checkedTime(groupId: number, group: GroupName, wanted: number | undefined): Promise<number> {

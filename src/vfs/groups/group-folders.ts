@@ -100,7 +100,7 @@ export class GroupFolders {
     this.#parts.log.requireWorking();
     const folder = folderOf(this.#parts, parent);
     const text = Buffer.from(name).toString('latin1');
-    if (folder.role === ROLE_GROUP) return this.#makeSnapshot(folder, name, text);
+    if (folder.role === ROLE_GROUP) return this.#makeSnapshot(caller, folder, name, text);
     if (folder.role === ROLE_TYPE) return this.#makeGroup(caller, folder, text);
     if (folder.role === ROLE_NAMESPACES) return this.#makeNamespace(caller, folder, text);
     if (folder.role === ROLE_NAMESPACE || folder.role === ROLE_ROOT) {
@@ -122,13 +122,13 @@ export class GroupFolders {
     throw new CairnError('not-permitted', 'This folder is part of every datastore');
   }
 
-  async #makeSnapshot(folder: Readonly<Inode>, name: Uint8Array, text: string): Promise<Attributes> {
+  async #makeSnapshot(caller: Caller, folder: Readonly<Inode>, name: Uint8Array, text: string): Promise<Attributes> {
     const time = snapshotTimeOf(text);
     if (CURRENT_NAME.equals(name) || (await this.lookup(folder, name)) !== undefined) {
       throw new CairnError('exists', 'The name is taken');
     }
     if (time === undefined) throw notLegal('snapshot time', text);
-    await this.#services.createSnapshot(this.#groupOf(folder), time);
+    await this.#services.createSnapshot(this.#groupOf(folder), time, caller.interrupted);
     const made = await this.lookup(folder, name);
     if (made === undefined) throw new CairnError('io', `Snapshot ${text} was made but does not show`);
     return made;

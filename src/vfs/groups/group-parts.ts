@@ -37,8 +37,11 @@ export interface GroupServices {
   /** The next row number of `groups`. */
   allocateGroup(): number;
   readonly folders: GroupStoreFolders;
-  /** Makes a snapshot of the group's live tree as it is now; resolves when it is published. */
-  createSnapshot(group: GroupName, time: number): Promise<void>;
+  /**
+   * Makes a snapshot of the group's live tree as it is now; resolves when it is published. Given up where `interrupted`
+   * fires before: nothing is left then. @throws {CairnError} `interrupted`
+   */
+  createSnapshot(group: GroupName, time: number, interrupted?: AbortSignal): Promise<void>;
   /** Forgets a snapshot. @throws {CairnError} `not-permitted` where it is protected */
   forgetSnapshot(group: GroupName, time: number): Promise<void>;
 }

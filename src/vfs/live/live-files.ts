@@ -1,7 +1,7 @@
 import { type Inode, isFolder } from '../../catalog/inode.js';
 import type { ReadPiece, WriteBody } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
-import type { Awaitable, HandleId, NodeId, OpenResult } from '../api.js';
+import type { Awaitable, Caller, HandleId, NodeId, OpenResult } from '../api.js';
 import { isRegular, withoutPrivileges } from '../file-mode.js';
 import { inodeOf } from './live-nodes.js';
 import type { LiveParts } from './live-parts.js';
@@ -81,6 +81,7 @@ export function read(
 
 export function write(
   parts: LiveParts,
+  caller: Caller,
   handle: HandleId,
   offset: number,
   body: WriteBody,
@@ -88,7 +89,7 @@ export function write(
 ): Awaitable<void> {
   const file = writableFile(parts, handle);
   if (offset + body.length > MAX_FILE_BYTES) throw new CairnError('too-large', 'File would be larger than 8 PiB');
-  const written = contentOf(parts, file).write(offset, body);
+  const written = contentOf(parts, file).write(offset, body, caller);
   if (written === undefined) dropPrivileges(parts, file, killPrivileges);
   else return written.then(() => dropPrivileges(parts, file, killPrivileges));
 }

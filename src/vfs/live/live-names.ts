@@ -15,7 +15,7 @@ import { chunkerFor } from '../../chunk/chunker-choice.js';
 import { CairnError } from '../../core/errors.js';
 import { ACL_ACCESS, ACL_DEFAULT, inheritAcl } from '../acl.js';
 import type { Attributes, Awaitable, Caller, NodeId, OpenResult } from '../api.js';
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID } from '../file-mode.js';
+import { S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID } from '../file-mode.js';
 import { openInode } from './live-files.js';
 import {
   attributesOf,
@@ -36,6 +36,9 @@ const TARGET_MAX_BYTES = 4095;
 const LINK_MAX = 65_000;
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
+const RENAME_WHITEOUT = 4;
+/** What stands where a whiteout was left: a character device 0, 0 without permissions (renameat2(2)). */
+const WHITEOUT_MODE = S_IFCHR;
 
 export function lookup(parts: LiveParts, parent: NodeId, name: Uint8Array): Attributes | undefined {
   const folder = folderOf(parts, parent);
@@ -59,16 +62,29 @@ function makeInode(
   name: Uint8Array,
   wanted: NewInode,
 ): Readonly<Inode> {
-  const { seconds, nanoseconds } = parts.clock.now();
   const { mode, xattrs } = inherited(parts, parent, wanted);
-  const inode: Readonly<Inode> = {
+  const inode = newInode(parts, caller, parent, name, { ...wanted, mode });
+  parts.log.make({ kind: 'create', parent: name.length === 0 ? 0 : parent.ino, name, inode, xattrs });
+  return inode;
+}
+
+/** An inode that nothing names yet, with the mode as it is given. */
+function newInode(
+  parts: LiveParts,
+  caller: Caller,
+  parent: Readonly<Inode>,
+  name: Uint8Array,
+  { mode, rdev, target }: Omit<NewInode, 'umask'>,
+): Readonly<Inode> {
+  const { seconds, nanoseconds } = parts.clock.now();
+  return {
     ino: parts.tree.inodes.allocate(),
     mode,
     nlink: isFolder(mode) ? 2 : 1,
     uid: caller.uid,
     gid: parent.mode & S_ISGID ? parent.gid : caller.gid,
-    rdev: wanted.rdev ?? 0,
-    size: wanted.target?.length ?? 0,
+    rdev: rdev ?? 0,
+    size: target?.length ?? 0,
     allocated: 0,
     atimeSec: seconds,
     atimeNsec: nanoseconds,
@@ -83,10 +99,8 @@ function makeInode(
     version: 0,
     role: ROLE_ORDINARY,
     group: parent.group,
-    target: wanted.target ?? null,
+    target: target ?? null,
   };
-  parts.log.make({ kind: 'create', parent: name.length === 0 ? 0 : parent.ino, name, inode, xattrs });
-  return inode;
 }
 
 /** Permission bits and ACLs of a new inode: from the folder's default ACL where it has one, else by umask. */
@@ -221,14 +235,14 @@ function noteLostName(parts: LiveParts, inode: Readonly<Inode>): void {
 
 export function rename(
   parts: LiveParts,
+  caller: Caller,
   parent: NodeId,
   name: Uint8Array,
   newParent: NodeId,
   newName: Uint8Array,
   flags: number,
 ): Awaitable<void> {
-  if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags === (RENAME_NOREPLACE | RENAME_EXCHANGE))
-    throw new CairnError('invalid', `Rename flags ${flags}`);
+  requireRenameFlags(flags);
   const from = writableFolder(parts, parent);
   const to = writableFolder(parts, newParent);
   if (from.group !== to.group) throw new CairnError('cross-device', 'A rename cannot lead into another group');
@@ -250,9 +264,17 @@ export function rename(
     newParent: to.ino,
     newName,
     exchange,
+    ...(flags & RENAME_WHITEOUT ? { whiteout: newInode(parts, caller, from, name, { mode: WHITEOUT_MODE }) } : {}),
     ...timeFields(parts.clock.now()),
   });
   if (target !== undefined && !exchange) noteLostName(parts, target);
+}
+
+/** @throws {CairnError} `invalid` for flags that are not known or contradict each other */
+function requireRenameFlags(flags: number): void {
+  const known = (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) === 0;
+  const contradiction = flags & RENAME_EXCHANGE && flags & (RENAME_NOREPLACE | RENAME_WHITEOUT);
+  if (!known || contradiction) throw new CairnError('invalid', `Rename flags ${flags}`);
 }
 
 function requireReplaceable(parts: LiveParts, inode: Readonly<Inode>, target: Readonly<Inode>): void {

@@ -37,6 +37,8 @@ export function attributesOf(parts: LiveParts, inode: Readonly<Inode>): Attribut
     blocks: Math.ceil(allocated / BLOCK_BYTES),
     atimeSec: inode.atimeSec,
     atimeNsec: inode.atimeNsec,
+    btimeSec: inode.btimeSec,
+    btimeNsec: inode.btimeNsec,
     ...timesAfterWrite(inode, overlay?.mtime),
   };
 }

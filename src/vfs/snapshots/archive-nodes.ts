@@ -197,6 +197,7 @@ function attributesOf(node: NodeId, entry: ArchiveEntry, record: AttributeRecord
     mtimeNsec: entry.mtimeNsec,
     ctimeSec: ctime.seconds,
     ctimeNsec: ctime.nanoseconds,
+    ...(record?.btime && { btimeSec: record.btime.seconds, btimeNsec: record.btime.nanoseconds }),
   };
 }
 
