@@ -139,6 +139,7 @@ export interface RangeCopy {
 
 /** Operations on open files. */
 export interface FileOperations {
+  /** Opens a file. O_TRUNC means nothing here: whoever wants it sets the size to 0 afterwards. */
   open(caller: Caller, node: NodeId, flags: number): Awaitable<OpenResult>;
   /** Pieces that together are the bytes at [offset, offset + length), cut off at the end of the file. */
   read(handle: HandleId, offset: number, length: number): Awaitable<readonly ReadPiece[]>;

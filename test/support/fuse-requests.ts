@@ -92,6 +92,8 @@ export class FakeKernel implements Channel {
       return this.reply(unique, 0, 0);
     },
   };
+  /** Threads that are about to die. */
+  readonly dying = new Set<number>();
   #unique = 0;
 
   constructor(vfs: Vfs) {
@@ -101,7 +103,7 @@ export class FakeKernel implements Channel {
       warn: (_, message) => void this.errors.push(message),
       error: (_, message) => void this.errors.push(message),
     };
-    this.exchange = new Exchange(vfs, this, log);
+    this.exchange = new Exchange(vfs, this, log, (tid) => this.dying.has(tid));
   }
 
   reply(unique: number, errno: number, payloadBytes: number): boolean {

@@ -6,7 +6,6 @@ import { joinPieces } from './read-pieces.js';
 /** Who asks in tests. */
 export const ROOT: Caller = { uid: 0, gid: 0, pid: 1 };
 const O_RDWR = 2;
-const O_TRUNC = 0o1000;
 const WRITE_BYTES = 1024 * 1024;
 
 /** A vfs used by paths from its root; names are latin1, so that each character is a byte. */
@@ -47,8 +46,8 @@ export abstract class StoreTree {
     const found = await this.vfs.names.lookup(parent, name);
     const made = found ? undefined : await this.vfs.names.create(ROOT, parent, name, 0o644, 0, O_RDWR);
     const node = (found ?? made?.attributes)?.node as NodeId;
-    const handle =
-      made?.open.handle ?? (await this.vfs.files.open(ROOT, node, offset > 0 ? O_RDWR : O_RDWR | O_TRUNC)).handle;
+    const handle = made?.open.handle ?? (await this.vfs.files.open(ROOT, node, O_RDWR)).handle;
+    if (offset === 0) await this.vfs.attributes.set(ROOT, node, handle, { size: 0 });
     await this.writeOpen(handle, Buffer.from(bytes), offset);
     await this.vfs.files.flush(handle);
     await this.vfs.files.release(handle);
