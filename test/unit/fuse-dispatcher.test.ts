@@ -3,68 +3,14 @@ import { constants } from 'node:os';
 import { test } from 'node:test';
 import type { ReadPiece, WriteBody } from '../../src/content/transfer.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
-import { diesBy, isDying } from '../../src/fuse/dying-caller.js';
 import { errnoOf } from '../../src/fuse/errno.js';
 import { OPCODE } from '../../src/fuse/wire/opcodes.js';
-import type { RequestCaller } from '../../src/fuse/wire/request.js';
-import type { Attributes, Caller, OpenResult, Vfs } from '../../src/vfs/api.js';
-import { FakeKernel, fields, u32, u64 } from '../support/fuse-requests.js';
+import { fields, u32, u64 } from '../support/fuse-requests.js';
+import { ATTRIBUTES, kernelOn, OPENED, read } from '../support/noted-vfs.js';
 
 const { errno } = constants;
 
-const ATTRIBUTES: Attributes = {
-  ...{ node: { archive: 0, position: 9 }, mode: 0o100644, nlink: 1, uid: 0, gid: 0, rdev: 0, size: 0, blocks: 0 },
-  ...{ atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0, ctimeSec: 0, ctimeNsec: 0 },
-};
-const OPENED: OpenResult = { handle: 5, directIo: false, keepCache: true, noFlush: true };
-
-interface Calls {
-  readonly kernel: FakeKernel;
-  /** What was called, in order: `names.forget 9 1`. */
-  readonly calls: string[];
-}
-
-type Overrides = { readonly [Family in keyof Vfs]?: Partial<Vfs[Family]> };
-
-/** A kernel before a vfs that notes what is called and fails with `unsupported`, but for what `overrides` gives. */
-function kernelOn(overrides: Overrides): Calls {
-  const calls: string[] = [];
-  const family = (name: keyof Vfs) =>
-    new Proxy(overrides[name] ?? {}, {
-      get:
-        (target, member) =>
-        (...args: unknown[]) => {
-          calls.push(`${name}.${String(member)} ${args.map(show).join(' ')}`);
-          const given: unknown = Reflect.get(target, member);
-          if (typeof given === 'function') return Reflect.apply(given, target, args);
-          if (member === 'forget' || member === 'reference' || member === 'release') return undefined;
-          throw new CairnError('unsupported', 'Not in this test');
-        },
-    });
-  const names = ['names', 'attributes', 'files', 'folders', 'xattrs'] as const;
-  const families = Object.fromEntries(names.map((name) => [name, family(name)]));
-  const vfs = {
-    root: { archive: 0, position: 1 },
-    figures: overrides.figures ?? (() => Promise.reject(new Error('no figures'))),
-    ...families,
-  } as unknown as Vfs;
-  return { kernel: new FakeKernel(vfs), calls };
-}
-
-function show(value: unknown): string {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
-  if (typeof value !== 'object' || value === null) return String(value);
-  if ('position' in value) return String(value.position);
-  if ('pid' in value && 'uid' in value) return `pid${value.pid}`;
-  if ('keep' in value) return 'body';
-  return JSON.stringify(value);
-}
-
 const lookup = { opcode: OPCODE.LOOKUP, body: fields('a\0') };
-const read = (offset: number | bigint, size: number) => ({
-  opcode: OPCODE.READ,
-  body: fields(u64(5), u64(offset), u32(size), u32(0), u64(0), u32(0), u32(0)),
-});
 const write = (text: string) => ({
   opcode: OPCODE.WRITE,
   body: fields(u64(5), u64(100), u32(text.length), u32(0), u64(0), u32(0), u32(0), text),
@@ -307,83 +253,6 @@ test('forgets reach the vfs and are not answered', () => {
   kernel.send({ opcode: OPCODE.FORGET, node: 7 });
   assert.deepEqual(kernel.answers, []);
   assert.equal(kernel.errors.length, 2);
-});
-
-test('an interrupt reaches whoever works for a caller that dies, and is not answered itself', async () => {
-  const callers: Caller[] = [];
-  const { kernel } = kernelOn({
-    names: {
-      makeFolder: (caller) => {
-        callers.push(caller);
-        const { interrupted } = caller as RequestCaller;
-        return new Promise((_, reject) => interrupted.addEventListener('abort', () => reject(interrupted.reason)));
-      },
-    },
-  });
-  const unique = kernel.send({ opcode: OPCODE.MKDIR, pid: 42, body: fields(u32(0o755), u32(0o22), 'a\0') });
-  kernel.dying.add(42);
-  kernel.send({ opcode: OPCODE.INTERRUPT, body: fields(u64(unique)) });
-  kernel.send({ opcode: OPCODE.INTERRUPT, body: fields(u64(unique + 100)) });
-  await new Promise((resolve) => {
-    kernel.exchange.onSettled = () => resolve(undefined);
-  });
-  assert.deepEqual(
-    kernel.answers.map((answer) => [answer.unique, answer.errno]),
-    [[unique, errno.EINTR]],
-  );
-  assert.equal(callers[0]?.pid, 42);
-});
-
-test('a signal that the caller survives interrupts nothing, until it dies after all', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const { kernel } = kernelOn({ files: { read: () => new Promise(() => undefined) } });
-  const unique = kernel.send({ ...read(0, 10), pid: 42 });
-  kernel.send({ opcode: OPCODE.INTERRUPT, body: fields(u64(unique)) });
-  t.mock.timers.tick(1000);
-  assert.equal(kernel.answers.length, 0);
-  kernel.dying.add(42);
-  t.mock.timers.tick(1000);
-  assert.deepEqual([kernel.answers[0]?.unique, kernel.answers[0]?.errno], [unique, errno.EINTR]);
-});
-
-test('who dies is answered at once where nothing changes, and what comes of it later is taken back', async () => {
-  let found: (attributes: Attributes) => void = () => undefined;
-  const { kernel, calls } = kernelOn({
-    names: {
-      lookup: () =>
-        new Promise((resolve) => {
-          found = resolve;
-        }),
-    },
-  });
-  kernel.dying.add(42);
-  const unique = kernel.send({ opcode: OPCODE.LOOKUP, pid: 42, body: fields('a\0') });
-  kernel.send({ opcode: OPCODE.INTERRUPT, body: fields(u64(unique)) });
-  assert.deepEqual([kernel.answers[0]?.unique, kernel.answers[0]?.errno], [unique, errno.EINTR]);
-  assert.ok(!kernel.exchange.mayBeLocked({ archive: 0, position: 1 }));
-  assert.equal(kernel.exchange.pendingCount, 1);
-  const settled = new Promise((resolve) => {
-    kernel.exchange.onSettled = () => resolve(undefined);
-  });
-  found(ATTRIBUTES);
-  await settled;
-  assert.equal(kernel.answers.length, 1);
-  assert.deepEqual(calls, ['names.lookup 1 a', 'names.forget 9 1']);
-});
-
-test('a caller dies of a signal that nothing handles, blocks or ignores', () => {
-  const status = (fields: Record<string, string>) =>
-    Object.entries({ SigPnd: '0', ShdPnd: '0', SigBlk: '0', SigIgn: '0', SigCgt: '0', ...fields })
-      .map(([field, mask]) => `${field}:\t${mask.padStart(16, '0')}\n`)
-      .join('');
-  const [sigint, sigkill, sigurg] = ['2', '100', '400000'];
-  assert.ok(!diesBy(status({})));
-  assert.ok(diesBy(status({ SigPnd: sigkill })));
-  assert.ok(diesBy(status({ ShdPnd: sigkill, SigBlk: 'ffffffffffffffff' })));
-  assert.ok(diesBy(status({ ShdPnd: sigint })));
-  for (const field of ['SigBlk', 'SigIgn', 'SigCgt']) assert.ok(!diesBy(status({ ShdPnd: sigint, [field]: sigint })));
-  assert.ok(!diesBy(status({ SigPnd: sigurg })));
-  assert.ok(!isDying(process.pid) && !isDying(0) && isDying(2 ** 22 + 1));
 });
 
 test('a node is taken to be locked while a request on it waits', async () => {
