@@ -1,11 +1,14 @@
 import { Command } from 'commander';
 import { programVersion } from '../daemon/version.js';
 import { addCheck } from './check.js';
+import { addDf } from './df.js';
 import { addGc } from './gc.js';
 import { addGcStatus } from './gc-status.js';
 import { addGcUndelete } from './gc-undelete.js';
 import { addInit } from './init.js';
 import { addMount } from './mount.js';
+import { addPolicy } from './policy.js';
+import { addPrune } from './prune.js';
 import { addRepair } from './repair.js';
 import { addSnapshotCreate } from './snapshot-create.js';
 import { addSnapshotForget } from './snapshot-forget.js';
@@ -51,6 +54,9 @@ Examples:
   const gc = addGc(program);
   addGcStatus(gc);
   addGcUndelete(gc);
+  addDf(program);
+  addPrune(program);
+  addPolicy(program);
   const snapshot = program.command('snapshot').description('make, list, show, mark and forget snapshots');
   addSnapshotCreate(snapshot);
   addSnapshotList(snapshot);

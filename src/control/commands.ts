@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { careCommands } from './care-commands.js';
 import { gcCommands } from './gc-commands.js';
+import { pruneCommands } from './prune-commands.js';
+import { settingsCommands } from './settings-commands.js';
 import { snapshotCommands } from './snapshot-commands.js';
+import { spaceCommands } from './space-commands.js';
 
 const count = z.number().int().nonnegative();
 const nothing = z.strictObject({});
@@ -51,6 +54,9 @@ export const commands = {
   },
   ...snapshotCommands,
   ...gcCommands,
+  ...spaceCommands,
+  ...pruneCommands,
+  ...settingsCommands,
 } as const;
 
 export type CommandName = keyof typeof commands;

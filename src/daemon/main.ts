@@ -10,6 +10,7 @@ import { ownSocketPath, prepareSocket, restrictSocket } from './control-socket.j
 import { passGcCommands } from './gc-handlers.js';
 import { MountWorker, type WorkerCallOptions } from './mount-worker-client.js';
 import { cairnMounts, checkMountpoint, realFolderPath, removeMount, removeStaleMounts } from './mounts.js';
+import { settingsHandlers } from './settings-handlers.js';
 import { passSnapshotCommands } from './snapshot-handlers.js';
 import { programVersion } from './version.js';
 import type { LogEntry, MountWorkerOptions, TransportName } from './worker-protocol.js';
@@ -115,7 +116,7 @@ function announce(claim: Claim, { mountpoint, group }: MountWorkerOptions, socke
 }
 
 function handlersOf(mounted: Mounted): CommandHandlers {
-  const { worker } = mounted;
+  const { worker, options } = mounted;
   const through = (context: { progress: WorkerCallOptions['onProgress']; signal: AbortSignal }): WorkerCallOptions => ({
     ...(context.progress && { onProgress: context.progress }),
     signal: context.signal,
@@ -130,6 +131,8 @@ function handlersOf(mounted: Mounted): CommandHandlers {
       return {};
     },
     ...passCareCommands((command, args, context) => worker.request(command, args, through(context))),
+    space: (args, context) => worker.request('space', args, through(context)),
+    ...settingsHandlers(options.store, worker),
     ...passSnapshotCommands((command, args, context) => worker.request(command, args, through(context))),
     ...passGcCommands((command, args, context) => worker.request(command, args, through(context))),
   };

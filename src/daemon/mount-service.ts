@@ -13,9 +13,11 @@ import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
 import { gcHandlers } from './gc-handlers.js';
 import { GcService } from './gc-service.js';
+import { jobHandlers } from './job-handlers.js';
 import { openTree } from './open-tree.js';
 import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
+import { SpaceService } from './space-service.js';
 import { VerifyService } from './verify-service.js';
 import type { WorkerContext, WorkerEndpoint } from './worker-endpoint.js';
 import type { MountState, MountWorkerOptions } from './worker-protocol.js';
@@ -115,6 +117,7 @@ async function serve(
     ...careHandlers((job, args, call) => verify.run(job, args, call)),
     ...snapshotHandlers(snapshots),
     ...gcHandlers(gc),
+    ...jobHandlers(snapshots, new SpaceService(options.store)),
   });
   await transport.ended;
   upkeep.stop();

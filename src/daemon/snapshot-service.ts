@@ -16,6 +16,7 @@ import { requireSnapshot } from '../snapshot/find-snapshot.js';
 import { completeInterrupted, type ForgetParts, forgetSnapshot, removeSnapshotFolder } from '../snapshot/forget.js';
 import { listWithMarks } from '../snapshot/list.js';
 import { SnapshotMarks } from '../snapshot/marks.js';
+import { removeUntracked } from '../snapshot/prune/remove-untracked.js';
 import { loadTreeIndexes } from '../snapshot/tree-indexes.js';
 import type { TreeIndexes } from '../vfs/snapshots/snapshot-tree.js';
 
@@ -106,6 +107,14 @@ export class SnapshotService {
     const forgotten = await forgetSnapshot(this.#forget, group, time);
     const row = this.#datastore.catalog.groups.findByName(group);
     if (row !== undefined) this.#changed(row.id, { forgotten, time });
+  }
+
+  /** Removes a snapshot that pruning found on disk, whoever made it. @throws as `forgetSnapshot` and `removeUntracked` */
+  async removePruned(group: GroupName, time: number, finished: boolean): Promise<void> {
+    const { groups, snapshots } = this.#datastore.catalog;
+    const row = groups.findByName(group);
+    if (row !== undefined && snapshots.findByTime(row.id, time)?.state === 'finished') return this.forget(group, time);
+    await removeUntracked(this.#forget, group, time, finished);
   }
 
   /** Finished snapshots of one group, or of all, in order of groups and times. */

@@ -3,6 +3,7 @@ import type { Problem } from '../control/commands.js';
 import type { ErrorMessage, Progress } from '../control/messages.js';
 import type { CareWorkerCommands } from './care-handlers.js';
 import type { GcWorkerCommands } from './gc-handlers.js';
+import type { JobWorkerCommands } from './job-handlers.js';
 import type { SnapshotWorkerCommands } from './snapshot-handlers.js';
 
 /** How a transport attaches to the kernel. */
@@ -33,7 +34,11 @@ export interface MountState {
 }
 
 /** What the main thread asks the mount worker for. */
-export interface WorkerCommands extends SnapshotWorkerCommands, CareWorkerCommands, GcWorkerCommands {
+export interface WorkerCommands
+  extends SnapshotWorkerCommands,
+    CareWorkerCommands,
+    GcWorkerCommands,
+    JobWorkerCommands {
   status: { arguments: Record<never, never>; result: MountState };
   /** A barrier: resolves when everything answered before is durable. */
   sync: { arguments: Record<never, never>; result: Record<never, never> };

@@ -9,6 +9,11 @@ export interface DatastorePaths {
   /** The folder that is ours alone. */
   readonly own: string;
   readonly config: string;
+  /** What may be changed at any time: schedules, policies. */
+  readonly settings: string;
+  /** How the scheduled jobs last ended, and which groups changed since their last snapshot. */
+  readonly scheduleState: string;
+  readonly groupMarks: string;
   /** Held exclusively by the daemon; says who it is. */
   readonly lock: string;
   /** There while `createDatastore` is at work, or was interrupted. */
@@ -34,6 +39,9 @@ export function datastorePaths(root: string): DatastorePaths {
     chunks: join(root, '.chunks'),
     own,
     config: join(own, 'config.json'),
+    settings: join(own, 'settings.json'),
+    scheduleState: join(own, 'schedule-state.json'),
+    groupMarks: join(own, 'group-marks.json'),
     lock: join(own, 'lock'),
     unfinished: join(own, 'unfinished'),
     catalog: join(own, 'catalog.db'),

@@ -1,9 +1,6 @@
 import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CairnError } from '../../src/core/errors.js';
-import { passCareCommands } from '../../src/daemon/care-handlers.js';
-import { passGcCommands } from '../../src/daemon/gc-handlers.js';
-import { passSnapshotCommands } from '../../src/daemon/snapshot-handlers.js';
 import { WorkerEndpoint, type WorkerHandlers } from '../../src/daemon/worker-endpoint.js';
 import type { MountWorkerOptions } from '../../src/daemon/worker-protocol.js';
 
@@ -17,13 +14,9 @@ const behaviour = (workerData as MountWorkerOptions).group?.split('/').at(-1) ??
 if (parentPort === null) throw new Error('This is the program of a worker');
 const endpoint = new WorkerEndpoint(parentPort);
 
-const refuse = (command: string): never => {
-  throw new CairnError('unsupported', `The fake worker does not know ${command}`);
-};
-
 let attempts = 0;
 
-const handlers: WorkerHandlers = {
+const handlers: Partial<WorkerHandlers> = {
   status: () => ({
     dirtyBytes: 5,
     oldestUnsyncedSeconds: 0.5,
@@ -47,9 +40,6 @@ const handlers: WorkerHandlers = {
     setImmediate(() => endpoint.ended());
     return {};
   },
-  ...passSnapshotCommands(refuse),
-  ...passCareCommands(refuse),
-  ...passGcCommands(refuse),
   'snapshot-create': ({ group }) => ({ group, time: '2026-11-20T10:00:00Z', entries: 3, sizeBytes: 2, addedBytes: 1 }),
   'snapshot-list': () => ({ snapshots: [] }),
 };
@@ -57,5 +47,5 @@ const handlers: WorkerHandlers = {
 if (behaviour === 'no-start') endpoint.fatal(new CairnError('not-ready', 'There is no /dev/fuse'));
 else {
   endpoint.log('info', 'the worker runs', { behaviour });
-  endpoint.ready(handlers);
+  endpoint.ready(handlers as WorkerHandlers);
 }

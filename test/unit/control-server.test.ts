@@ -5,12 +5,10 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { callDaemon } from '../../src/control/client.js';
+import { commands } from '../../src/control/commands.js';
 import { MAX_REQUEST_BYTES, PROTOCOL_VERSION, type Progress } from '../../src/control/messages.js';
 import { type CommandHandlers, ControlServer } from '../../src/control/server.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
-import { passCareCommands } from '../../src/daemon/care-handlers.js';
-import { passGcCommands } from '../../src/daemon/gc-handlers.js';
-import { passSnapshotCommands } from '../../src/daemon/snapshot-handlers.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const isKind = (kind: ErrorKind) => (error: unknown) => error instanceof CairnError && error.kind === kind;
@@ -19,15 +17,8 @@ const refuse = () => {
   throw new CairnError('unsupported', 'Not in this test');
 };
 const ping = () => ({ pid: 7, version: '1.2.3' });
-const noHandlers: CommandHandlers = {
-  ping,
-  status: refuse,
-  sync: refuse,
-  unmount: refuse,
-  ...passSnapshotCommands(refuse),
-  ...passCareCommands(refuse),
-  ...passGcCommands(refuse),
-};
+const refusing = Object.fromEntries(Object.keys(commands).map((name) => [name, refuse]));
+const noHandlers = { ...refusing, ping } as unknown as CommandHandlers;
 
 async function serve(t: TestContext, handlers: Partial<CommandHandlers>) {
   const path = join(temporaryFolder(t), 'control.sock');

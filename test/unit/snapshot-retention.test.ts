@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { judge, KEEP_RULES, type KeepCounts, type RetentionSnapshot } from '../../src/snapshot/prune/retention.js';
+import { KEEP_RULES, type KeepCounts } from '../../src/core/keep-counts.js';
+import { judge, type RetentionSnapshot } from '../../src/snapshot/prune/retention.js';
 
 /** A snapshot of local time; `P` at the end: protected, `U`: unfinished. */
 function at(text: string): RetentionSnapshot & { readonly text: string } {

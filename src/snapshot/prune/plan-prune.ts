@@ -1,12 +1,13 @@
 import type { IndexedSnapshot } from '../../catalog/space-use.js';
 import { CairnError, kindOf } from '../../core/errors.js';
 import { type GroupName, groupPath } from '../../core/group.js';
+import type { KeepCounts } from '../../core/keep-counts.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import { openDatastoreReader, type ReadableDatastore } from '../../datastore/open.js';
 import { indexKindOfName } from '../../index/archive-names.js';
 import { listSnapshots, type SnapshotFolder } from '../../index/snapshot-folder.js';
 import { loadUntracked } from '../space/untracked-indexes.js';
-import { judge, type KeepCounts, type Verdict } from './retention.js';
+import { judge, type Verdict } from './retention.js';
 
 /** What is to be kept of a group. */
 export interface GroupPolicy {

@@ -1,9 +1,4 @@
-/** What can be asked to be kept, in the order the rules are applied (pbs-format §8.3). */
-export const KEEP_RULES = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const;
-export type KeepRule = (typeof KEEP_RULES)[number];
-
-/** How many snapshots (of `last`) or periods of time each rule keeps; absent or 0: the rule is off. */
-export type KeepCounts = Readonly<Partial<Record<KeepRule, number>>>;
+import { KEEP_RULES, type KeepCounts, type KeepRule, keepsByRule } from '../../core/keep-counts.js';
 
 /** A snapshot as far as retention goes. */
 export interface RetentionSnapshot {
@@ -24,11 +19,6 @@ export type Verdict =
   | { readonly keep: true; readonly reason: KeepReason }
   | { readonly keep: false; readonly reason: RemoveReason };
 
-/** Whether any rule is on; without one everything is kept. */
-export function keepsAnything(counts: KeepCounts): boolean {
-  return KEEP_RULES.some((rule) => (counts[rule] ?? 0) > 0);
-}
-
 /**
  * Says what becomes of the snapshots of one group, exactly as PBS does (pbs-format §8.3). Periods are those of this
  * machine's time zone.
@@ -41,11 +31,11 @@ export function judge<T extends RetentionSnapshot>(
 ): { readonly snapshot: T; readonly verdict: Verdict }[] {
   const newestFirst = [...snapshots].sort((a, b) => b.time - a.time);
   const verdicts = new Map<T, Verdict>();
-  if (keepsAnything(counts)) {
+  if (keepsByRule(counts)) {
     judgeUnfinished(newestFirst, verdicts);
     for (const rule of KEEP_RULES) applyRule(newestFirst, verdicts, rule, counts[rule] ?? 0);
   }
-  const otherwise: Verdict = keepsAnything(counts)
+  const otherwise: Verdict = keepsByRule(counts)
     ? { keep: false, reason: 'not covered' }
     : { keep: true, reason: 'no rule' };
   return newestFirst.map((snapshot) => ({

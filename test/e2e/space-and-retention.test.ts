@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type TestStore, withStore } from '../support/mounted-store.js';
+import { noise } from '../support/noise.js';
+
+const GROUP = 'host/x';
+const MIB = 1024 * 1024;
+const TIME = /^\d{4}-/;
+
+const currentOf = (store: TestStore): string => join(store.mountpoint, GROUP, 'current');
+
+function json<T>(store: TestStore, ...args: string[]): T {
+  return JSON.parse(store.cairn(...args, '--json')) as T;
+}
+
+const snapshot = (store: TestStore): string => json<{ time: string }>(store, 'snapshot', 'create', GROUP).time;
+
+/** The group's snapshots, on disk. */
+const onDisk = (store: TestStore): string[] =>
+  readdirSync(join(store.store, GROUP))
+    .filter((name) => TIME.test(name))
+    .sort();
+
+interface Entry {
+  readonly kind: string;
+  readonly time: string | null;
+  readonly uniqueBytes: number;
+  readonly exclusiveBytes: number;
+}
+
+interface Pruned {
+  readonly removed: number;
+  readonly freedBytes: number;
+  readonly groups: readonly {
+    readonly group: string;
+    readonly snapshots: readonly { keep: boolean; reason: string }[];
+  }[];
+}
+
+/** The same commands where nobody serves the store; snapshots 0, 2 and 3 are left. */
+function checkUnmounted(store: TestStore, times: readonly string[]): void {
+  const left = [times[0], times[2], times[3]];
+  const unmounted = json<{ entries: Entry[] }>(store, 'df', GROUP).entries;
+  assert.deepEqual(
+    unmounted.map(({ kind, time }) => time ?? kind),
+    ['group', 'live', ...left],
+  );
+  // What others left unfinished goes, too.
+  mkdirSync(join(store.store, GROUP, '2001-01-01T00:00:00Z'));
+  store.cairn('policy', 'set', GROUP, '--keep-last', '1');
+  assert.match(store.cairn('prune', '--dry-run'), /2001-01-01T00:00:00Z +remove +unfinished/);
+  assert.match(store.cairn('prune'), /Removed 2 snapshots; garbage collection can now free/);
+  assert.deepEqual(onDisk(store), [times[0], times[3]]);
+  store.cairn('policy', 'unset', GROUP);
+  assert.match(store.cairn('prune'), /No group has a policy/);
+}
+
+test('df and prune say and do the same on a mount and without one', async () => {
+  await withStore(
+    async (store) => {
+      writeFileSync(join(currentOf(store), 'stays'), noise('stays', MIB));
+      const times: string[] = [];
+      for (const name of ['a', 'b', 'c', 'd']) {
+        writeFileSync(join(currentOf(store), 'changes'), noise(name, MIB));
+        times.push(snapshot(store));
+      }
+      rmSync(join(currentOf(store), 'changes'));
+      store.cairn('snapshot', 'protect', `${GROUP}/${times[0]}`);
+      const entries = json<{ entries: Entry[] }>(store, 'df', GROUP).entries;
+      assert.deepEqual(
+        entries.map(({ kind, time }) => time ?? kind),
+        ['group', 'live', ...times],
+      );
+      const [only] = json<{ entries: Entry[] }>(store, 'df', `${store.mountpoint}/${GROUP}/${times[1]}`).entries;
+      assert.ok(only !== undefined);
+      assert.equal(only.time, times[1]);
+      assert.ok(only.exclusiveBytes >= MIB && only.exclusiveBytes < 1.1 * MIB);
+      assert.match(store.cairn('df'), /^everything .*\nhost\/x .*\n {2}current /m);
+      assert.equal(store.run(['df', 'host/nothing']).status, 3);
+
+      const plan = json<Pruned>(store, 'prune', '--dry-run', '--keep-last', '1', GROUP);
+      assert.deepEqual(
+        plan.groups[0]?.snapshots.map(({ reason }) => reason),
+        ['last', 'not covered', 'not covered', 'protected'],
+      );
+      assert.equal(plan.removed, 0);
+      assert.deepEqual(onDisk(store), times);
+      assert.match(store.run(['prune', GROUP]).stderr, /no policy/);
+      assert.equal(store.run(['prune', '--keep-last', '0', GROUP]).status, 2);
+      store.cairn('policy', 'set', GROUP, '--keep-last', '2');
+      assert.deepEqual(json(store, 'policy', 'show'), [{ group: GROUP, keep: { last: 2 } }]);
+      const pruned = json<Pruned>(store, 'prune');
+      assert.equal(pruned.removed, 1);
+      assert.ok(pruned.freedBytes >= MIB && pruned.freedBytes < 1.1 * MIB);
+      const left = [times[0], times[2], times[3]];
+      assert.deepEqual(onDisk(store), left);
+      assert.deepEqual(
+        readdirSync(join(store.mountpoint, GROUP))
+          .filter((name) => TIME.test(name))
+          .sort(),
+        left,
+      );
+
+      await store.umount();
+      checkUnmounted(store, times);
+      await store.mount();
+    },
+    { groups: [GROUP] },
+  );
+});
