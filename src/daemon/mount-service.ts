@@ -17,7 +17,6 @@ import { jobHandlers } from './job-handlers.js';
 import { openTree } from './open-tree.js';
 import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
-import { SpaceService } from './space-service.js';
 import { VerifyService } from './verify-service.js';
 import type { WorkerContext, WorkerEndpoint } from './worker-endpoint.js';
 import type { MountState, MountWorkerOptions } from './worker-protocol.js';
@@ -82,7 +81,7 @@ async function serve(
   const gc = new GcService(datastore, live, log);
   await gc.load();
   const group = options.group === null ? undefined : parseGroupPath(options.group);
-  const { vfs, parts, tellKernel } = await openTree(datastore, live, snapshots, group);
+  const { vfs, parts, space, tellKernel } = await openTree(datastore, live, snapshots, group);
   if (!options.readOnly) parts.orphans.dropAll();
   const descriptor = await mountFuse(options.mountpoint, {
     source: options.store,
@@ -117,7 +116,7 @@ async function serve(
     ...careHandlers((job, args, call) => verify.run(job, args, call)),
     ...snapshotHandlers(snapshots),
     ...gcHandlers(gc),
-    ...jobHandlers(snapshots, new SpaceService(options.store)),
+    ...jobHandlers(snapshots, space),
   });
   await transport.ended;
   upkeep.stop();

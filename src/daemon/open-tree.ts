@@ -14,8 +14,10 @@ import { OpenFiles } from '../vfs/live/open-files.js';
 import { Orphans } from '../vfs/live/orphans.js';
 import { openVfs } from '../vfs/open-vfs.js';
 import { ArchiveNodes } from '../vfs/snapshots/archive-nodes.js';
+import type { SpaceSource } from '../vfs/space-xattrs.js';
 import { DatastoreGroups } from './group-services.js';
 import type { SnapshotService } from './snapshot-service.js';
+import { SpaceService } from './space-service.js';
 
 /** Orphans read in one step when a mount drops those an earlier one left. */
 const ORPHANS_AT_ONCE = 1000;
@@ -24,6 +26,7 @@ const ORPHANS_AT_ONCE = 1000;
 export interface OpenTree {
   readonly vfs: Vfs;
   readonly parts: LiveParts;
+  readonly space: SpaceService;
   /** From now on the kernel hears of snapshots that come and go by themselves. */
   tellKernel(transport: Pick<Transport, 'invalidateEntry' | 'invalidateNode'>): void;
 }
@@ -43,10 +46,17 @@ export async function openTree(
   const groups = new DatastoreGroups(paths.root, catalog, snapshots);
   await groups.load();
   const nodes = new ArchiveNodes(chunks, (archive) => snapshots.indexesOf(archive));
-  const whole = openVfs({ live: parts, groups, snapshots: nodes, figures: () => figuresOf(datastore) });
+  const space = new SpaceService(paths.root);
+  const spaceSource: SpaceSource = {
+    storedBytes: (digest) => catalog.chunks.find(digest)?.stored || undefined,
+    folder: (kind, groupId, archive) => space.folder(kind, groupId, archive),
+  };
+  const figures = () => figuresOf(datastore);
+  const whole = openVfs({ live: parts, groups, snapshots: nodes, space: spaceSource, figures });
   let transport: Pick<Transport, 'invalidateEntry' | 'invalidateNode'> | undefined;
   snapshots.onChange((groupId, change) => {
     groups.snapshotsChanged(groupId);
+    space.changed();
     if ('forgotten' in change) nodes.forget(change.forgotten);
     const folder = groups.groupFolder(groupId);
     if (folder === undefined) return;
@@ -58,6 +68,7 @@ export async function openTree(
   return {
     vfs: group === undefined ? whole : groupAlone(datastore, whole, group),
     parts,
+    space,
     tellKernel(listener) {
       transport = listener;
     },

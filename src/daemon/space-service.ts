@@ -1,5 +1,5 @@
 import type { SpaceMeasured } from '../control/space-commands.js';
-import type { SpaceReport } from '../snapshot/space/measure-space.js';
+import type { SpaceEntry, SpaceReport } from '../snapshot/space/measure-space.js';
 import { querySpace } from './query-thread.js';
 
 /** For how long measured figures are good enough for whoever asks in passing. */
@@ -28,6 +28,13 @@ export class SpaceService {
     const last = this.#last;
     const fresh = last !== undefined && Date.now() / 1000 - last.measuredAt < FRESH_SECONDS;
     return fresh ? Promise.resolve(last) : this.#measured();
+  }
+
+  /** Recent figures of the store, a group, its live tree or a snapshot; undefined where there is no such thing. */
+  async folder(kind: SpaceEntry['kind'], group: number, archive: number): Promise<SpaceEntry | undefined> {
+    const { entries } = await this.recent();
+    if (kind === 'snapshot') return entries.find((entry) => entry.archive === archive);
+    return entries.find((entry) => entry.kind === kind && entry.groupId === group);
   }
 
   /** Figures measured so far are not good enough any more. */

@@ -27,12 +27,14 @@ import * as ranges from './live/live-ranges.js';
 import { getXattr, listXattrs, removeXattr, setXattr } from './live/live-xattrs.js';
 import { OpenSnapshotFiles } from './snapshots/open-snapshot-files.js';
 import type { SnapshotNodes } from './snapshots/snapshot-nodes.js';
+import { isSpaceXattr, type SpaceSource, spaceXattr } from './space-xattrs.js';
 
 /** What a whole tree is made of. */
 export interface VfsParts {
   readonly live: LiveParts;
   readonly groups: GroupServices;
   readonly snapshots: SnapshotNodes;
+  readonly space: SpaceSource;
   figures(): Awaitable<FileSystemFigures>;
 }
 
@@ -228,13 +230,18 @@ function folderOperations({ live, groups, snapshots }: VfsParts, above: GroupFol
   };
 }
 
-function xattrOperations({ live, snapshots }: VfsParts): XattrOperations {
+function xattrOperations({ live, snapshots, space }: VfsParts): XattrOperations {
+  const requireKept = (name: Uint8Array) => {
+    if (isSpaceXattr(name)) throw new CairnError('unsupported', 'Attributes user.cairn.* are told, not kept');
+  };
   const requireOrdinary = (node: NodeId) => {
     requireLive(node);
     requireChangeable(live, node);
   };
   return {
     get(node, name) {
+      if (isSpaceXattr(name) && virtualOf(node) === undefined)
+        return spaceXattr({ live, snapshots, space }, node, name);
       if (!isLive(node)) return snapshots.xattr(node, name);
       if (virtualOf(node) !== undefined) throw new CairnError('no-attribute', 'No such extended attribute');
       return getXattr(live, node, name);
@@ -245,10 +252,12 @@ function xattrOperations({ live, snapshots }: VfsParts): XattrOperations {
     },
     set(_caller, node, name, value, flags, killSetgid) {
       requireOrdinary(node);
+      requireKept(name);
       setXattr(live, node, name, value, flags, killSetgid);
     },
     remove(_caller, node, name) {
       requireOrdinary(node);
+      requireKept(name);
       removeXattr(live, node, name);
     },
   };

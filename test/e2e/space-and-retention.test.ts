@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { outputOf, runCommand } from '../support/commands.js';
 import { type TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
 
@@ -106,6 +108,49 @@ test('df and prune say and do the same on a mount and without one', async () => 
       await store.umount();
       checkUnmounted(store, times);
       await store.mount();
+    },
+    { groups: [GROUP] },
+  );
+});
+
+test('user.cairn.* tells what files and folders take, and is never listed nor set', async () => {
+  await withStore(
+    async (store) => {
+      const current = currentOf(store);
+      const content = noise('large', 3 * MIB);
+      writeFileSync(join(current, 'large'), content);
+      writeFileSync(join(current, 'twice'), Buffer.concat([content, content]));
+      writeFileSync(join(current, 'small'), 'a few bytes');
+      const latest = join(store.mountpoint, GROUP, snapshot(store));
+      const get = (path: string, name: string) =>
+        outputOf('getfattr', ['--only-values', '-n', `user.cairn.${name}`, path]);
+      for (const folder of [current, latest]) {
+        const size = (name: string, what: string) => Number(get(join(folder, name), what));
+        assert.deepEqual([size('large', 'logical-size'), size('twice', 'logical-size')], [3 * MIB, 6 * MIB]);
+        assert.equal(size('large', 'unique-size'), 3 * MIB);
+        assert.ok(size('twice', 'unique-size') < 5 * MIB);
+        assert.ok(size('large', 'stored-size') > 3 * MIB && size('large', 'stored-size') < 3.1 * MIB);
+        assert.deepEqual([size('small', 'unique-size'), size('small', 'chunk-count')], [11, 1]);
+        const lines = get(join(folder, 'large'), 'chunk-list').trimEnd().split('\n');
+        assert.equal(lines.length, size('large', 'chunk-count'));
+        let at = 0;
+        for (const line of lines) {
+          const [offset, length, digest] = line.split(' ');
+          assert.equal(Number(offset), at);
+          const plain = content.subarray(at, at + Number(length));
+          assert.equal(digest, createHash('sha256').update(plain).digest('hex'));
+          at += Number(length);
+        }
+        assert.equal(at, 3 * MIB);
+      }
+      for (const folder of [store.mountpoint, join(store.mountpoint, GROUP), current, latest]) {
+        assert.ok(Number(get(folder, 'unique-size')) >= 3 * MIB, folder);
+        assert.match(get(folder, 'exclusive-size'), /^\d+$/);
+      }
+      assert.match(runCommand('getfattr', ['-n', 'user.cairn.nothing', current]).stderr, /No such attribute/);
+      assert.match(runCommand('getfattr', ['-n', 'user.cairn.chunk-list', current]).stderr, /No such attribute/);
+      assert.match(runCommand('setfattr', ['-n', 'user.cairn.x', '-v', '1', current]).stderr, /not supported/);
+      assert.equal(outputOf('getfattr', ['-d', '-m', '-', join(current, 'large'), join(latest, 'large')]), '');
     },
     { groups: [GROUP] },
   );

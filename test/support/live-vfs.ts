@@ -51,7 +51,13 @@ export class TestVfs {
       durability: live.durability,
       clock,
     };
-    this.vfs = openVfs({ live: this.parts, groups: {} as never, snapshots: {} as never, figures: () => NO_FIGURES });
+    this.vfs = openVfs({
+      live: this.parts,
+      groups: {} as never,
+      snapshots: {} as never,
+      space: {} as never,
+      figures: () => NO_FIGURES,
+    });
   }
 
   async create(name: string, { mode = 0o644, flags = O_RDWR, parent = this.current, umask = 0 } = {}): Promise<Made> {
