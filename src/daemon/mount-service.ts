@@ -11,6 +11,7 @@ import { mountFuse, unmountFuse } from '../native/fuse-mount.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
 import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
+import { isDying } from './dying-caller.js';
 import { gcHandlers } from './gc-handlers.js';
 import { GcService } from './gc-service.js';
 import { jobHandlers } from './job-handlers.js';
@@ -88,7 +89,7 @@ async function serve(
     maxReadBytes: MAX_READ_BYTES,
     readOnly: options.readOnly,
   });
-  const transport = createNativeTransport({ descriptor, vfs, log });
+  const transport = createNativeTransport({ descriptor, vfs, log, isDying });
   gate.transport = transport;
   tellKernel(transport);
   const upkeep = new Upkeep(live, datastore.catalog, log);

@@ -3,7 +3,6 @@ import type { Log } from '../core/log.js';
 import { REPLY_HEADER_BYTES } from '../native/fuse-session.js';
 import type { Awaitable, NodeId, Vfs } from '../vfs/api.js';
 import type { Channel } from './channel.js';
-import { isDying as isDyingThread } from './dying-caller.js';
 import { errnoOf, isWorthLogging } from './errno.js';
 import { RequestCounts } from './request-counts.js';
 import type { WordView } from './wire/integers.js';
@@ -36,6 +35,9 @@ interface Pending {
   abandoned: boolean;
 }
 
+/** Whether a thread is about to die of a signal. */
+export type IsDying = (tid: number) => boolean;
+
 /** How often it is looked whether an interrupted caller is to die after all: the kernel tells of the first signal only. */
 const LOOK_MILLISECONDS = 200;
 
@@ -64,7 +66,7 @@ export class Exchange {
     readonly vfs: Vfs,
     readonly channel: Channel,
     readonly log: Log,
-    private readonly isDying: (tid: number) => boolean = isDyingThread,
+    private readonly isDying: IsDying = () => false,
   ) {
     this.request = new Request(vfs.root);
   }

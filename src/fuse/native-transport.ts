@@ -4,7 +4,7 @@ import type { ByteRange } from '../core/ranges.js';
 import { FuseSession } from '../native/fuse-session.js';
 import type { NodeId, Vfs } from '../vfs/api.js';
 import { dispatch } from './dispatcher.js';
-import { Exchange } from './exchange.js';
+import { Exchange, type IsDying } from './exchange.js';
 import type { Transport, TransportCounters, TransportEnd } from './transport.js';
 import { nodeHigh, nodeLow, ROOT_NODE_LOW, sameNode } from './wire/nodes.js';
 import { MAX_WRITE_BYTES } from './wire/session.js';
@@ -14,6 +14,8 @@ export interface NativeTransportOptions {
   readonly descriptor: number;
   readonly vfs: Vfs;
   readonly log: Log;
+  /** Looks whether an interrupted caller is about to die; without it nobody's request is given up. */
+  readonly isDying?: IsDying;
   /** Called after the requests of each wake-up: the place to apply other threads' changes, briefly. */
   readonly afterBatch?: () => void;
 }
@@ -45,7 +47,7 @@ class NativeTransport implements Transport {
 
   constructor(options: NativeTransportOptions) {
     this.#session = new FuseSession(options.descriptor, MAX_WRITE_BYTES);
-    this.#exchange = new Exchange(options.vfs, this.#session, options.log);
+    this.#exchange = new Exchange(options.vfs, this.#session, options.log, options.isDying);
     this.#log = options.log;
     this.#afterBatch = options.afterBatch;
     this.#root = options.vfs.root;

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { fromSystemError, kindOf } from '../core/errors.js';
 import { GROUP_TYPES, type GroupName, groupPath, isLegalId, isLegalNamespace } from '../core/group.js';
 import { formatSnapshotTime, snapshotTimeOf } from '../core/snapshot-time.js';
@@ -8,6 +7,7 @@ import {
   fileSize,
   linkFile,
   listFolder,
+  makeFolder,
   makeFolders,
   putFile,
   removeFile,
@@ -132,8 +132,7 @@ export async function createGroupFolder(store: string, group: GroupName, owner: 
  */
 export async function createSnapshotFolder(store: string, group: GroupName, time: number): Promise<string> {
   const path = snapshotPath(store, group, time);
-  // Not the addon's makeFolders, which takes a folder that stands already for its own.
-  await doing(`create snapshot ${path}`, () => mkdir(path, { mode: FOLDER_MODE }));
+  await doing(`create snapshot ${path}`, () => makeFolder(path, FOLDER_MODE));
   return path;
 }
 

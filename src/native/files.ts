@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { addon } from './addon.js';
 import { type FilePath, requireBytes, requireInteger, requireMode, requirePath } from './check.js';
 
@@ -177,6 +178,13 @@ export interface FileSystemFigures {
 export async function fileSystemFigures(path: FilePath): Promise<FileSystemFigures> {
   requirePath(path);
   return native.fileSystemFigures(path);
+}
+
+/** mkdir(2): rejects with `EEXIST` where something stands already. On libuv's pool: not for the mount worker. */
+export async function makeFolder(path: string, mode: number): Promise<void> {
+  requirePath(path);
+  requireMode(mode);
+  await mkdir(path, { mode });
 }
 
 /** mkdir(2) of each in turn, parents first; a folder that stands already is left as it is. The umask applies. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
-import { diesBy, isDying } from '../../src/fuse/dying-caller.js';
+import { diesBy, isDying } from '../../src/daemon/dying-caller.js';
 import { OPCODE } from '../../src/fuse/wire/opcodes.js';
 import type { RequestCaller } from '../../src/fuse/wire/request.js';
 import type { Attributes, Caller } from '../../src/vfs/api.js';
