@@ -11,5 +11,5 @@ test(`random operations do the same to two plain folders (CAIRN_SEED=${seed})`, 
 });
 
 test(`random operations do to the mount what they do to a plain folder (CAIRN_SEED=${seed})`, async () => {
-  await withStore((store) => operateOnMount(store, seed, { batches: 6, operations: 1000 }));
+  await withStore((store) => operateOnMount(store, seed, { batches: 4, operations: 1000 }));
 });

@@ -3,16 +3,17 @@ import type { ReadPiece, WriteBody } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
 import type { Awaitable, Caller, HandleId, NodeId, OpenResult } from '../api.js';
 import { isRegular, withoutPrivileges } from '../file-mode.js';
+import { isAtimeDue, touchAtime } from './live-atime.js';
 import { inodeOf } from './live-nodes.js';
 import type { LiveParts } from './live-parts.js';
 import type { OpenFile } from './open-files.js';
 
 const O_ACCMODE = 3;
 const O_WRONLY = 1;
+const O_NOATIME = 0o1000000;
 /** Largest file, bytes: what the pxar payload stream and JavaScript's exact integers carry. */
 export const MAX_FILE_BYTES = 2 ** 53 - 1;
 const CAPABILITY = Buffer.from('security.capability');
-const RELATIME_SECONDS = 24 * 60 * 60;
 
 /** Opens a file. A truncating open is one more step for the caller: it sets the size. */
 export function open(parts: LiveParts, node: NodeId, flags: number): OpenResult {
@@ -34,35 +35,18 @@ export function openInode(parts: LiveParts, inode: Readonly<Inode>, flags: numbe
   const ownWay = alone && writable && (made || access === O_WRONLY);
   const direct = ownWay || parts.openFiles.hasDirectWriter(inode.ino);
   if (writable) parts.contents.open(inode.ino);
+  const movesAtime = (flags & O_NOATIME) === 0;
   const handle = parts.openFiles.add({
     ino: inode.ino,
     writable,
     direct,
-    atimeDue: true,
+    atimeDue: movesAtime,
     privilegesChecked: made,
     nextRead: 0,
   });
-  return { handle, directIo: direct, keepCache: !writable && alone, noFlush: !writable };
-}
-
-/** The relatime rule, at a handle's first read: atime moves when it is not younger than the last change, or a day old. */
-export function touchAtime(parts: LiveParts, file: OpenFile): void {
-  file.atimeDue = false;
-  const inode = parts.tree.inodes.find(file.ino);
-  if (inode === undefined || parts.log.failure !== undefined) return;
-  const { seconds, nanoseconds } = parts.clock.now();
-  const older = (sec: number, nsec: number) =>
-    inode.atimeSec < sec || (inode.atimeSec === sec && inode.atimeNsec <= nsec);
-  const due =
-    older(inode.mtimeSec, inode.mtimeNsec) ||
-    older(inode.ctimeSec, inode.ctimeNsec) ||
-    seconds - inode.atimeSec >= RELATIME_SECONDS;
-  if (!due) return;
-  try {
-    parts.log.make({ kind: 'attributes', ino: file.ino, fields: { atimeSec: seconds, atimeNsec: nanoseconds } });
-  } catch {
-    // A full disk keeps nobody from reading; where the log has failed, changes say so.
-  }
+  // Reads from the kernel's pages are not seen here: where atime has to move, the first one has to come to us.
+  const keepCache = !writable && alone && !(movesAtime && isAtimeDue(parts, inode));
+  return { handle, directIo: direct, keepCache, noFlush: !writable };
 }
 
 export function read(

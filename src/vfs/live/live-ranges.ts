@@ -5,7 +5,8 @@ import { timesAfterWrite } from '../../content/write-times.js';
 import { CairnError } from '../../core/errors.js';
 import type { Caller, HandleId, RangeCopy } from '../api.js';
 import type { SnapshotPieces } from '../snapshots/snapshot-nodes.js';
-import { contentOf, dropPrivileges, MAX_FILE_BYTES, removeCapability, touchAtime, writableFile } from './live-files.js';
+import { touchAtime } from './live-atime.js';
+import { contentOf, dropPrivileges, MAX_FILE_BYTES, removeCapability, writableFile } from './live-files.js';
 import { inodeOf, liveNode } from './live-nodes.js';
 import type { LiveParts } from './live-parts.js';
 

@@ -19,10 +19,6 @@ import shared
 import system
 from draw import Draw
 
-# What the mount still does differently.
-for missing in ("rename_leaving_whiteout", "read_moves_atime", "grow", "reserve", "zero"):
-    del names.KINDS[missing]
-
 MOST_OPEN = 6
 SHARED = b"/shared"
 USER = 65534
