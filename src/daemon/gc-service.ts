@@ -36,6 +36,7 @@ export class GcService {
   readonly #live: LiveStore;
   readonly #log: Log;
   readonly #states: CatalogChunkStates;
+  readonly #requests: () => number;
   readonly #ending = new AbortController();
   #running: Promise<GcReport> | undefined;
   #step: string | undefined;
@@ -43,10 +44,12 @@ export class GcService {
   #listed: number | undefined;
   #last: LastGc | undefined;
 
-  constructor(datastore: WritableDatastore, live: LiveStore, log: Log) {
+  /** @param requests how many requests the mount has had so far */
+  constructor(datastore: WritableDatastore, live: LiveStore, log: Log, requests = () => 0) {
     this.#datastore = datastore;
     this.#live = live;
     this.#log = log;
+    this.#requests = requests;
     const { catalog, chunks } = datastore;
     this.#states = new CatalogChunkStates({ catalog, chunks, durability: live.durability, log: live.parts.log });
   }
@@ -140,7 +143,8 @@ export class GcService {
   async #job(request: GcRequest, graceSeconds: number, { progress, signal }: GcContext): Promise<DoneReport> {
     const { catalog } = this.#datastore;
     const { durability, packer, parts } = this.#live;
-    const owner = new GcOwner({ catalog, durability, packer, states: this.#states, log: parts.log });
+    const requests = this.#requests;
+    const owner = new GcOwner({ catalog, durability, packer, states: this.#states, log: parts.log, requests });
     const folders = this.#foldersToList(request);
     try {
       const result = await runOwnedJob<GcAsks>({

@@ -79,7 +79,7 @@ async function serve(
   const snapshots = new SnapshotService(datastore, live, log);
   if (options.readOnly) live.parts.log.fail('it is mounted read-only', undefined);
   else await snapshots.completeInterrupted();
-  const gc = new GcService(datastore, live, log);
+  const gc = new GcService(datastore, live, log, () => gate.transport?.counters().requests ?? 0);
   await gc.load();
   const group = options.group === null ? undefined : parseGroupPath(options.group);
   const { vfs, parts, space, tellKernel } = await openTree(datastore, live, snapshots, group);

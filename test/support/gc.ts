@@ -35,7 +35,8 @@ export async function collectIn(store: OpenStore, options: CollectOptions = {}):
   const { live, datastore } = store;
   const { catalog, chunks, paths } = datastore;
   const states = new CatalogChunkStates({ catalog, chunks, durability: live.durability, log: live.parts.log });
-  const owner = new GcOwner({ catalog, durability: live.durability, packer: live.packer, states, log: live.parts.log });
+  const { durability, packer } = live;
+  const owner = new GcOwner({ catalog, durability, packer, states, log: live.parts.log, requests: () => 0 });
   const reader = await openDatastoreReader(paths.root);
   const { backend, config } = reader;
   const prefixDigits = config.prefixDigits;

@@ -11,7 +11,7 @@ import { stoppedMessage } from './problems.js';
 import { recordIndexes } from './record-indexes.js';
 import { filesToRepack } from './repacking.js';
 import type { Roots } from './roots.js';
-import { batchesOf, Pace, sortedBatches, type WeighedChunk } from './sweeper.js';
+import { batchesOf, overlapping, Pace, sortedBatches, type WeighedChunk } from './sweeper.js';
 
 /** Contents of pieces looked at in one step, and dropped in one. */
 const PIECES_PER_STEP = 5000;
@@ -107,10 +107,9 @@ export class Collection {
       this.#parts.goOn();
       await this.#parts.quarantine.undelete(chunk);
     }
-    for (const batch of batchesOf(this.#parts.reader.collection, survey.candidates)) {
-      await this.#take(batch, sweep, total);
-    }
-    for (const batch of sortedBatches(survey.strays)) await this.#take(batch, sweep, total);
+    const take = (batch: readonly WeighedChunk[]): Promise<void> => this.#take(batch, sweep, total);
+    await overlapping(batchesOf(this.#parts.reader.collection, survey.candidates), take);
+    await overlapping(sortedBatches(survey.strays), take);
   }
 
   async #take(batch: readonly WeighedChunk[], sweep: Sweep, total: number): Promise<void> {

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import type { Catalog } from '../../catalog/open.js';
 import type { ChunkStates } from '../../chunkstore/chunk-states.js';
 import type { ChangeLog } from '../../content/change-log.js';
@@ -11,6 +10,8 @@ import { unpackDigests } from './packed-digests.js';
 
 /** Rows written between two turns of the mount's requests. */
 const ROWS_PER_TURN = 250;
+/** With so many requests the mount has no time to spare. */
+const BUSY_REQUESTS_PER_SECOND = 500;
 
 /** What a collection's owner writes with. */
 export interface GcOwnerParts {
@@ -19,6 +20,8 @@ export interface GcOwnerParts {
   readonly log: Pick<ChangeLog, 'requireWorking' | 'backgroundTurn'>;
   readonly durability: Pick<Durability, 'commit' | 'commitWith'>;
   readonly packer: Pick<Packer, 'repack'>;
+  /** How many requests the mount has had so far. */
+  requests(): number;
 }
 
 /** Does for a collection's job what only the catalog's writer may, in turns with the mount's requests. */
@@ -27,10 +30,11 @@ export class GcOwner {
   readonly #parts: GcOwnerParts;
   #endMoment: () => void = () => undefined;
   #avoided = new Set<string>();
-  #busySince = performance.eventLoopUtilization();
+  #asked: { readonly at: number; readonly requests: number };
 
   constructor(parts: GcOwnerParts) {
     this.#parts = parts;
+    this.#asked = { at: performance.now(), requests: parts.requests() };
     this.handlers = {
       settle: () => this.#settle(),
       'begin-moment': () => this.#beginMoment(),
@@ -82,10 +86,11 @@ export class GcOwner {
   }
 
   #load(): Load {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, this.#busySince);
-    this.#busySince = now;
-    return { busy: utilization };
+    const now = { at: performance.now(), requests: this.#parts.requests() };
+    const seconds = Math.max(0.001, (now.at - this.#asked.at) / 1000);
+    const perSecond = (now.requests - this.#asked.requests) / seconds;
+    this.#asked = now;
+    return { busy: Math.min(1, perSecond / BUSY_REQUESTS_PER_SECOND) };
   }
 
   async #recordIndex({ file, digests, lengths }: ReadIndex): Promise<null> {

@@ -30,7 +30,7 @@ export interface ReadIndex {
   readonly lengths: Float64Array;
 }
 
-/** How busy the owner's thread was since it was last asked: 0 … 1. */
+/** How busy the mount was with requests since this was last asked: 0 … 1. */
 export interface Load {
   readonly busy: number;
 }

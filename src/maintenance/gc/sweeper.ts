@@ -30,8 +30,33 @@ export function* batchesOf(rows: CollectionRows, set: ChunkSet): Generator<reado
 
 /** Batches of chunks at hand, which are sorted in place. */
 export function* sortedBatches<T extends WeighedChunk>(chunks: T[]): Generator<readonly T[]> {
-  chunks.sort((a, b) => Buffer.compare(a.digest, b.digest));
+  // Two bytes name the folder in either layout.
+  chunks.sort((a, b) => a.digest[0]! - b.digest[0]! || a.digest[1]! - b.digest[1]!);
   for (let from = 0; from < chunks.length; from += BATCH) yield chunks.slice(from, from + BATCH);
+}
+
+/**
+ * Does the work for each item, for two at a time: one is forgotten while the files of the other move. Nothing runs on when it
+ * settles. @throws what the first failed with
+ */
+export async function overlapping<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  let before: Promise<void> = Promise.resolve();
+  let failed = false;
+  for (const item of items) {
+    const now = work(item);
+    now.catch(() => {
+      failed = true;
+    });
+    try {
+      await before;
+    } catch (error) {
+      await now.catch(() => undefined);
+      throw error;
+    }
+    before = now;
+    if (failed) break;
+  }
+  await before;
 }
 
 /** Does steps of work with rests between them while the mount has other things to do. */
