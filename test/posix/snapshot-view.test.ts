@@ -39,6 +39,9 @@ function fill(current: string): void {
   writeFileSync(join(current, 'shared'), 'shared', { mode: 0o600 });
   outputOf('setfacl', ['-m', 'u:1005:r', join(current, 'shared')]);
   python("os.setxattr(args[0], 'user.mark', b'kept')", join(current, 'file'));
+  // More than ext4 keeps, as much as Linux allows.
+  python("os.setxattr(args[0], 'user.large', b'x' * 65536)", join(current, 'sub'));
+  hasErrno('E2BIG', () => python("os.setxattr(args[0], 'user.larger', b'x' * 65537)", join(current, 'sub')));
   python(
     'f = open(args[0], "wb"); f.truncate(9 << 20); f.seek(4 << 20); f.write(b"x" * (1 << 20)); f.close()',
     join(current, 'holes'),
@@ -105,6 +108,8 @@ test('a snapshot changes by nothing, shows links, marks and holes, and keeps its
       const seek =
         'fd = os.open(args[0], 0); print(os.lseek(fd, 0, os.SEEK_DATA), os.lseek(fd, 4 << 20, os.SEEK_HOLE))';
       assert.equal(python(seek, join(latest, 'holes')), `${4 << 20} ${5 << 20}`);
+      const large = "print(os.getxattr(args[0], 'user.large') == b'x' * 65536)";
+      for (const folder of [current, latest]) assert.equal(python(large, join(folder, 'sub')), 'True');
       const born = (path: string): bigint => statSync(path, { bigint: true }).birthtimeNs;
       assert.equal(born(join(latest, 'file')), born(join(current, 'file')));
 
