@@ -20,7 +20,8 @@ import { hasErrno } from '../support/errno.js';
 import type { Family } from './family.js';
 
 /** The path of a name that is bytes. */
-const at = (folder: string, name: Uint8Array): Buffer => Buffer.concat([Buffer.from(`${folder}/`), name]);
+const at = (folder: string | Uint8Array, name: Uint8Array): Buffer =>
+  Buffer.concat([typeof folder === 'string' ? Buffer.from(folder) : folder, Buffer.from('/'), name]);
 
 const sortedNames = (folder: string): Buffer[] => readdirSync(folder, { encoding: 'buffer' }).sort(Buffer.compare);
 
@@ -102,6 +103,21 @@ export const names: Family = {
       }
       writeFileSync(`${path}/f`, 'deep');
       assert.equal(readFileSync(`${path}/f`, 'utf8'), 'deep');
+    },
+
+    'names of 255 bytes that are no UTF-8 go as deep as a path may be long': (folder) => {
+      const name = Buffer.alloc(255, 0xfe);
+      let path: Buffer = Buffer.from(folder);
+      // PATH_MAX counts the NUL at the end.
+      while (path.length + 1 + name.length < 4095) {
+        path = at(path, name);
+        mkdirSync(path);
+      }
+      const last = at(path, Buffer.alloc(4095 - path.length - 1, 0xff));
+      writeFileSync(last, 'deepest');
+      assert.equal(readFileSync(last, 'utf8'), 'deepest');
+      hasErrno('ENAMETOOLONG', () => writeFileSync(Buffer.concat([last, Buffer.from('x')]), ''));
+      assert.deepEqual(sortedNames(folder), [name]);
     },
 
     'a path through a file is no folder, through nothing does not exist': (folder) => {
