@@ -11,6 +11,8 @@ import { addPolicy } from './policy.js';
 import { addPrune } from './prune.js';
 import { addRepair } from './repair.js';
 import { addSnapshotCreate } from './snapshot-create.js';
+import { addSnapshotDiff } from './snapshot-diff.js';
+import { addSnapshotFind } from './snapshot-find.js';
 import { addSnapshotForget } from './snapshot-forget.js';
 import { addSnapshotList } from './snapshot-list.js';
 import { addSnapshotMarks } from './snapshot-marks.js';
@@ -64,5 +66,7 @@ Examples:
   addSnapshotForget(snapshot);
   addSnapshotMarks(snapshot);
   addSnapshotRestore(snapshot);
+  addSnapshotDiff(snapshot);
+  addSnapshotFind(snapshot);
   return program;
 }

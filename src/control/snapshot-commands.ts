@@ -36,6 +36,8 @@ export const snapshotCommands = {
   'snapshot-protect': { arguments: z.strictObject({ snapshot: treeName, protected: z.boolean() }), result: nothing },
   /** Empty notes are none. */
   'snapshot-note': { arguments: z.strictObject({ snapshot: treeName, text: z.string() }), result: nothing },
+  /** Answers when everything written before is where readers of the catalog see it. */
+  'catalog-commit': { arguments: nothing, result: nothing },
 } as const;
 
 export type SnapshotCommandName = keyof typeof snapshotCommands;

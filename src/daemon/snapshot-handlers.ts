@@ -34,6 +34,10 @@ export function snapshotHandlers(snapshots: SnapshotService): HandlersOf<unknown
       await snapshots.marks.protect(parseTreeName(snapshot), isProtected);
       return {};
     },
+    'catalog-commit': async () => {
+      await snapshots.commitAll();
+      return {};
+    },
     'snapshot-note': async ({ snapshot, text }) => {
       await snapshots.marks.note(parseTreeName(snapshot), text);
       return {};

@@ -38,12 +38,14 @@ export class SnapshotService {
   readonly marks: SnapshotMarks;
   #changed: SnapshotsChanged = () => undefined;
   #lastWork: JobWork | undefined;
+  readonly #live: LiveStore;
 
   constructor(datastore: WritableDatastore, live: LiveStore, log: Log) {
     const { paths, catalog } = datastore;
     this.#datastore = datastore;
     const { durability, parts } = live;
     this.#forget = { catalog, durability, log: parts.log, store: paths.root, forgottenFolder: paths.forgotten };
+    this.#live = live;
     this.marks = new SnapshotMarks(this.#forget);
     this.#discover = { catalog, log: parts.log, clock: systemClock, messages: log, store: paths.root };
     this.#maker = new SnapshotMaker({
@@ -95,6 +97,14 @@ export class SnapshotService {
       sizeBytes: made.contentBytes,
       addedBytes: made.addedBytes + (this.#datastore.chunks.counters.encodedBytes - before),
     };
+  }
+
+  /** When it resolves, readers of the catalog see all that was written before. */
+  async commitAll(): Promise<void> {
+    // What a store that takes no changes has not committed it will not commit any more.
+    if (this.#live.parts.log.failure !== undefined) return;
+    await this.#live.contents.flushAll();
+    await this.#forget.durability.commitDurably();
   }
 
   /** Forgets the snapshot a command names; `latest` is the newest. @throws as `forgetSnapshot` */
