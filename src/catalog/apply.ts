@@ -13,6 +13,7 @@ import {
   applyUnlink,
 } from './name-changes.js';
 import type { Tables } from './tables.js';
+import { applyPlaceTree } from './tree-changes.js';
 
 /**
  * Applies one change to the tables, the same at run time and at replay.
@@ -52,6 +53,9 @@ export function applyChange(tables: Tables, change: Change): boolean {
       return true;
     case 'create-group':
       applyCreateGroup(tables, change);
+      return true;
+    case 'place-tree':
+      applyPlaceTree(tables, change);
       return true;
     case 'remove-group':
       applyRemoveGroup(tables, change);

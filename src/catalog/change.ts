@@ -19,9 +19,13 @@ export type Change =
   | RemoveXattrChange
   | OrphanChange
   | CreateGroupChange
+  | PlaceTreeChange
   | RemoveGroupChange;
 
-/** Makes an inode and its name; `parent` 0 makes one without a name (O_TMPFILE): nlink 0, listed as an orphan. */
+/**
+ * Makes an inode and its name; `parent` 0 makes one without a name, listed as an orphan: a file (O_TMPFILE) has nlink 0,
+ * a folder keeps its links: a tree is made below it, to be placed when it is whole.
+ */
 export interface CreateChange {
   readonly kind: 'create';
   readonly parent: number;
@@ -169,7 +173,10 @@ export interface OrphanChange {
 export interface CreateGroupChange {
   readonly kind: 'create-group';
   readonly group: GroupName;
-  /** Row of `groups`, and the inode numbers of the group's folder and of `current/`. */
+  /**
+   * Row of `groups`, and the inode numbers of the group's folder and of `current/`, which may be a folder of this group
+   * that has no name yet.
+   */
   readonly id: number;
   readonly groupIno: number;
   readonly currentIno: number;
@@ -177,6 +184,19 @@ export interface CreateGroupChange {
   readonly folderInos: readonly number[];
   readonly uid: number;
   readonly gid: number;
+  readonly timeSec: number;
+  readonly timeNsec: number;
+}
+
+/**
+ * Gives a folder without a name one, with all below it. A folder that had the name before is without one then. Where
+ * it is a live tree's root it becomes its group's.
+ */
+export interface PlaceTreeChange {
+  readonly kind: 'place-tree';
+  readonly ino: number;
+  readonly parent: number;
+  readonly name: Uint8Array;
   readonly timeSec: number;
   readonly timeNsec: number;
 }

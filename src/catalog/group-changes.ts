@@ -13,6 +13,7 @@ import {
 } from './inode.js';
 import { removeInode, touchFolder } from './name-changes.js';
 import type { Tables } from './tables.js';
+import { nameTree, requireUnnamedTree } from './tree-changes.js';
 
 /** A new folder of the mount's frame. */
 export interface FrameFolder {
@@ -50,10 +51,12 @@ export function applyCreateGroup(tables: Tables, change: CreateGroupChange): voi
   if (tables.groups.findByName(change.group) !== undefined) {
     throw new CairnError('corrupt', `A change makes group ${path}, which exists`);
   }
+  if (tables.inodes.entry(change.currentIno) !== undefined) requireUnnamedTree(tables, change.currentIno);
   const { uid, gid, timeSec, timeNsec } = change;
   const steps = missingFolders(tables, change);
   for (const { parent, name, ino, role, group } of steps) {
-    makeFrameFolder(tables, parent, name, { ino, role, group, uid, gid, timeSec, timeNsec });
+    if (tables.inodes.entry(ino) !== undefined) nameTree(tables, ino, parent, Buffer.from(name), change);
+    else makeFrameFolder(tables, parent, name, { ino, role, group, uid, gid, timeSec, timeNsec });
   }
   const { id, group: name, groupIno, currentIno } = change;
   tables.groups.insert({ id, name, groupIno, currentIno });

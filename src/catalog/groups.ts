@@ -60,12 +60,14 @@ export class GroupTable implements Groups {
   readonly #counters: Counters;
   readonly #insert;
   readonly #delete;
+  readonly #setCurrent;
 
   constructor(connection: Connection, counters: Counters) {
     this.#rows = new GroupRows(connection);
     this.#counters = counters;
     this.#insert = connection.write('INSERT INTO groups (id, path, group_ino, current_ino) VALUES (?, ?, ?, ?)');
     this.#delete = connection.write('DELETE FROM groups WHERE id = ?');
+    this.#setCurrent = connection.write('UPDATE groups SET current_ino = ? WHERE id = ?');
   }
 
   find(id: number): Group | undefined {
@@ -95,8 +97,18 @@ export class GroupTable implements Groups {
 
   insert(group: Group): void {
     this.#insert.run(group.id, groupPath(group.name), group.groupIno, group.currentIno);
+    this.noteUsed(group.id);
+  }
+
+  /** Says that the number belongs to a group that is being made. */
+  noteUsed(id: number): void {
     const { meta } = this.#counters;
-    if (group.id >= meta.nextGroup) meta.nextGroup = group.id + 1;
+    if (id >= meta.nextGroup) meta.nextGroup = id + 1;
+  }
+
+  /** The group has another live tree from now on. */
+  setCurrent(id: number, currentIno: number): void {
+    this.#setCurrent.run(currentIno, id);
   }
 
   remove(id: number): void {

@@ -28,8 +28,9 @@ export function applyCreate(tables: Tables, change: CreateChange): void {
   const { parent, name, inode, xattrs } = change;
   checkInode(inode);
   if (parent === 0) {
-    tables.inodes.insert({ ...inode, nlink: 0 });
+    tables.inodes.insert(isFolder(inode.mode) ? inode : { ...inode, nlink: 0 });
     tables.orphans.insert(inode.ino);
+    tables.groups.noteUsed(inode.group);
   } else {
     requireFolder(tables, parent);
     refuseExisting(tables, parent, name);
@@ -124,7 +125,10 @@ export function applyRemoveXattr(tables: Tables, change: RemoveXattrChange): voi
 
 export function applyDropOrphan(tables: Tables, change: OrphanChange): void {
   const entry = tables.inodes.require(change.ino, 'orphan');
-  if (entry.inode.nlink !== 0) throw new CairnError('corrupt', `A change drops inode ${change.ino}, which has names`);
+  const { mode, nlink } = entry.inode;
+  const isNamed = isFolder(mode) ? tables.listing.parentOf(change.ino) !== undefined : nlink !== 0;
+  if (isNamed) throw new CairnError('corrupt', `A change drops inode ${change.ino}, which has names`);
+  refuseNotEmpty(tables, change.ino);
   tables.orphans.remove(change.ino);
   removeInode(tables, entry);
 }
@@ -173,7 +177,7 @@ function loseName(tables: Tables, ino: number, time: ChangeTime): number {
   return folder ? -1 : 0;
 }
 
-function requireFolder(tables: Tables, ino: number): InodeEntry {
+export function requireFolder(tables: Tables, ino: number): InodeEntry {
   const entry = tables.inodes.require(ino, 'folder');
   if (!isFolder(entry.inode.mode) || entry.inode.nlink === 0) {
     throw new CairnError('corrupt', `A change puts a name into inode ${ino}, which is no folder or is removed`);
@@ -182,7 +186,7 @@ function requireFolder(tables: Tables, ino: number): InodeEntry {
 }
 
 /** A tree's inodes carry its group, so nothing moves between trees. */
-function requireSameGroup(folder: InodeEntry, group: number): void {
+export function requireSameGroup(folder: InodeEntry, group: number): void {
   if (folder.inode.group !== group) {
     throw new CairnError('cross-device', `Folder ${folder.inode.ino} belongs to another group: copy instead`);
   }

@@ -10,6 +10,7 @@ import { addMount } from './mount.js';
 import { addPolicy } from './policy.js';
 import { addPrune } from './prune.js';
 import { addRepair } from './repair.js';
+import { addSnapshotClone } from './snapshot-clone.js';
 import { addSnapshotCreate } from './snapshot-create.js';
 import { addSnapshotDiff } from './snapshot-diff.js';
 import { addSnapshotFind } from './snapshot-find.js';
@@ -59,6 +60,7 @@ Examples:
   addDf(program);
   addPrune(program);
   addPolicy(program);
+  addSnapshotClone(program);
   const snapshot = program.command('snapshot').description('make, list, show, mark and forget snapshots');
   addSnapshotCreate(snapshot);
   addSnapshotList(snapshot);
@@ -66,6 +68,7 @@ Examples:
   addSnapshotForget(snapshot);
   addSnapshotMarks(snapshot);
   addSnapshotRestore(snapshot);
+  addSnapshotClone(snapshot);
   addSnapshotDiff(snapshot);
   addSnapshotFind(snapshot);
   return program;

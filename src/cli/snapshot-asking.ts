@@ -6,6 +6,8 @@ import type {
 import { createLogger } from '../daemon/logger.js';
 import { runUnmounted } from '../daemon/unmounted-store.js';
 import { askIfMounted } from './context.js';
+import { interruptible } from './interruption.js';
+import { withProgress } from './progress-display.js';
 
 /**
  * Runs a command on snapshots: by the daemon where the datastore is mounted, else here.
@@ -18,5 +20,7 @@ export async function askSnapshots<C extends SnapshotCommandName>(
 ): Promise<SnapshotCommandResult<C>> {
   const answer = await askIfMounted(store, command, args as never);
   if (answer !== undefined) return answer as SnapshotCommandResult<C>;
-  return runUnmounted(store, command, args, createLogger('warn'));
+  return interruptible((signal) =>
+    withProgress((progress) => runUnmounted(store, command, args, createLogger('warn'), { signal, progress })),
+  );
 }

@@ -8,16 +8,19 @@ import { type FoundSnapshot, requireSnapshot } from '../snapshot/find-snapshot.j
 import { OVERWRITE_RULES, type OverwriteRule } from '../snapshot/restore/overwriting.js';
 import { restoreTree } from '../snapshot/restore/restore-tree.js';
 import type { RestoreFigures, RestoreProblem } from '../snapshot/restore/tree-restorer.js';
-import { optionsOf } from './context.js';
+import { type GlobalOptions, optionsOf } from './context.js';
 import { EXIT_FAILED } from './exit-codes.js';
 import { interruptible } from './interruption.js';
 import { print, printJson, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
-import { chooseTree } from './tree-choice.js';
+import { clone } from './snapshot-clone.js';
+import { type ChosenTree, chooseTree } from './tree-choice.js';
 
 interface RestoreOptions {
   readonly overwrite: OverwriteRule;
   readonly devices: boolean;
+  readonly intoCurrent?: boolean;
+  readonly yes?: boolean;
   readonly json?: boolean;
 }
 
@@ -36,6 +39,8 @@ export function addSnapshotRestore(snapshot: Command): void {
         .choices(OVERWRITE_RULES)
         .default(OVERWRITE_RULES[0]),
     )
+    .option('--into-current', 'the target is in a live tree: replace it by reference, no data is copied')
+    .option('--yes', 'with --into-current --overwrite always: do not ask')
     .option('--no-devices', 'make no device nodes (only root can)')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -48,6 +53,7 @@ restore that was interrupted goes on where it ended. Nothing in the target is re
 Examples:
   $ cairn snapshot restore host/web1/latest /srv/web1
   $ cairn snapshot restore host/web1/latest:etc/hosts /tmp
+  $ cairn snapshot restore --into-current host/web1/latest:etc host/web1/current:etc-before
   $ cairn snapshot restore --overwrite older /mnt/backup/host/web1/latest/home /home`,
     )
     .action(run);
@@ -57,6 +63,7 @@ async function run(what: string, target: string, _: unknown, command: Command): 
   const options = optionsOf<RestoreOptions>(command);
   const chosen = await chooseTree(what, options.store);
   if (target === '') throw new CairnError('invalid', 'The target is empty: give the path of a folder');
+  if (options.intoCurrent) return intoCurrent(chosen, target, options);
   const datastore = await openDatastoreReader(chosen.store);
   // Modes are those of the snapshot, whatever the user's mask.
   process.umask(0);
@@ -68,6 +75,18 @@ async function run(what: string, target: string, _: unknown, command: Command): 
   } finally {
     datastore.close();
   }
+}
+
+/** What is there is replaced as a whole, at one moment, or not at all. */
+async function intoCurrent(source: ChosenTree, target: string, options: RestoreOptions & GlobalOptions): Promise<void> {
+  const { store, tree, path } = await chooseTree(target, options.store);
+  if (store !== source.store) throw new CairnError('cross-device', `${target} is in another datastore`);
+  if (tree.which !== 'current') throw new CairnError('invalid', `${target} is in a snapshot, which does not change`);
+  const { overwrite: rule, yes, json } = options;
+  if (rule === 'never' || rule === 'older') {
+    throw new CairnError('invalid', `--into-current replaces as a whole: --overwrite ${rule} cannot be had`);
+  }
+  await clone(source, tree, path, { replace: rule === 'always', ...(yes && { yes }), ...(json && { json }) });
 }
 
 async function restore(

@@ -25,6 +25,8 @@ const snapshotCreated = z.object({
   addedBytes: count,
 });
 
+const treeCloned = z.object({ group: z.string(), entries: count });
+
 /** The commands on snapshots; part of `commands`. */
 export const snapshotCommands = {
   'snapshot-create': { arguments: z.strictObject({ group: groupPath }), result: snapshotCreated },
@@ -36,6 +38,17 @@ export const snapshotCommands = {
   'snapshot-protect': { arguments: z.strictObject({ snapshot: treeName, protected: z.boolean() }), result: nothing },
   /** Empty notes are none. */
   'snapshot-note': { arguments: z.strictObject({ snapshot: treeName, text: z.string() }), result: nothing },
+  /** Makes a live tree, or a path in one, of a snapshot's without copying data; paths are relative, empty for all. */
+  'tree-clone': {
+    arguments: z.strictObject({
+      source: treeName,
+      path: z.string(),
+      group: groupPath,
+      targetPath: z.string(),
+      replace: z.boolean(),
+    }),
+    result: treeCloned,
+  },
   /** Answers when everything written before is where readers of the catalog see it. */
   'catalog-commit': { arguments: nothing, result: nothing },
 } as const;
@@ -47,4 +60,5 @@ export type SnapshotCommandArguments<C extends SnapshotCommandName> = z.output<
 export type SnapshotCommandResult<C extends SnapshotCommandName> = z.output<(typeof snapshotCommands)[C]['result']>;
 
 export type SnapshotListed = z.output<typeof snapshot>;
+export type TreeCloned = z.output<typeof treeCloned>;
 export type SnapshotCreated = z.output<typeof snapshotCreated>;

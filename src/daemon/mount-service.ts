@@ -1,6 +1,6 @@
 import { type LiveStore, openLiveStore } from '../content/open-live-store.js';
 import { Upkeep } from '../content/upkeep.js';
-import { parseGroupPath } from '../core/group.js';
+import { type GroupName, parseGroupPath } from '../core/group.js';
 import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
 import { openDatastore, type WritableDatastore } from '../datastore/open.js';
@@ -8,9 +8,11 @@ import { createNativeTransport, MAX_READ_BYTES } from '../fuse/native-transport.
 import type { Transport } from '../fuse/transport.js';
 import { setCacheLimit } from '../native/chunk-cache.js';
 import { mountFuse, unmountFuse } from '../native/fuse-mount.js';
+import { liveNode } from '../vfs/live/live-nodes.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
 import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
+import { CloneService } from './clone-service.js';
 import { isDying } from './dying-caller.js';
 import { gcHandlers } from './gc-handlers.js';
 import { GcService } from './gc-service.js';
@@ -95,11 +97,13 @@ async function serve(
   const upkeep = new Upkeep(live, datastore.catalog, log);
   const requests = (): number => transport.counters().requests;
   const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
+  const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
   const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, transport };
   transport.start();
   if (!options.readOnly) {
     upkeep.start();
     verify.start();
+    clones.removeUnnamed();
   }
   endpoint.ready({
     status: () => stateOf(mounted),
@@ -115,17 +119,33 @@ async function serve(
       return {};
     },
     ...careHandlers((job, args, call) => verify.run(job, args, call)),
-    ...snapshotHandlers(snapshots),
+    ...snapshotHandlers(snapshots, clones),
     ...gcHandlers(gc),
     ...jobHandlers(snapshots, space),
   });
   await transport.ended;
   upkeep.stop();
-  await verify.end();
-  await gc.end();
+  await Promise.all([verify.end(), gc.end(), clones.end()]);
   await snapshots.end();
   await live.packer.stop();
   if (!options.readOnly) await finish(mounted);
+}
+
+/** Clones, of which the kernel hears. */
+function clonesOf(
+  { datastore, live, snapshots, parts }: Pick<Mounted, 'datastore' | 'live' | 'snapshots' | 'parts'>,
+  transport: Transport,
+  mountedGroup: GroupName | undefined,
+  log: Log,
+): CloneService {
+  return new CloneService(datastore, live, snapshots, log, {
+    mountedGroup,
+    dropOrphan: (ino) => parts.orphans.add(ino),
+    onPlaced: (parent, name) => {
+      transport.invalidateEntry(liveNode(parent), name);
+      transport.invalidateNode(liveNode(parent));
+    },
+  });
 }
 
 /** Everything written so far survives a power cut when this resolves. */

@@ -5,6 +5,7 @@ import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { systemClock } from '../core/time.js';
 import type { WritableDatastore } from '../datastore/open.js';
 import type { Transport } from '../fuse/transport.js';
+import { unnamedTrees } from '../snapshot/clone/unnamed-trees.js';
 import type { FileSystemFigures, Vfs } from '../vfs/api.js';
 import { LATEST_NAME, virtualNode } from '../vfs/groups/group-entries.js';
 import { openGroupVfs } from '../vfs/groups/group-vfs.js';
@@ -91,6 +92,9 @@ function livePartsOf(datastore: WritableDatastore, live: LiveStore): LiveParts {
     known.push(...more);
     more = catalog.orphans.list(more.at(-1) as number, ORPHANS_AT_ONCE);
   }
+  // Trees that were never placed, or replaced, are emptied first (clone-service.ts).
+  const trees = new Set(unnamedTrees(catalog));
+  const orphans = known.filter((ino) => !trees.has(ino));
   return {
     tree: catalog,
     log: live.parts.log,
@@ -98,7 +102,7 @@ function livePartsOf(datastore: WritableDatastore, live: LiveStore): LiveParts {
     reader: live.reader,
     cloner: live.cloner,
     openFiles,
-    orphans: new Orphans(live.parts.log, openFiles, known),
+    orphans: new Orphans(live.parts.log, openFiles, orphans),
     durability: live.durability,
     clock: systemClock,
   };

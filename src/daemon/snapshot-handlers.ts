@@ -1,3 +1,4 @@
+import type { Progress } from '../control/messages.js';
 import {
   type SnapshotCommandArguments,
   type SnapshotCommandName,
@@ -6,12 +7,19 @@ import {
 } from '../control/snapshot-commands.js';
 import { parseGroupPath } from '../core/group.js';
 import { parseTreeName } from '../core/tree-name.js';
+import type { CloneService } from './clone-service.js';
 import type { SnapshotService } from './snapshot-service.js';
 
 /** What the main thread asks the mount worker about snapshots: the clients' commands as they are. */
 export type SnapshotWorkerCommands = {
   [C in SnapshotCommandName]: { arguments: SnapshotCommandArguments<C>; result: SnapshotCommandResult<C> };
 };
+
+/** Whoever asks: what he is told meanwhile, and when he gives up. */
+export interface CommandContext {
+  progress(progress: Progress): void;
+  readonly signal: AbortSignal;
+}
 
 /** What is done for each command, given its context. */
 type HandlersOf<Context> = {
@@ -22,8 +30,13 @@ type HandlersOf<Context> = {
 };
 
 /** The mount worker's side; a store that is not mounted is served by the same. */
-export function snapshotHandlers(snapshots: SnapshotService): HandlersOf<unknown> {
+export function snapshotHandlers(snapshots: SnapshotService, clones: CloneService): HandlersOf<CommandContext> {
   return {
+    'tree-clone': ({ source, group, ...args }, { signal, progress }) =>
+      clones.clone({
+        ...{ ...args, source: parseTreeName(source), group: parseGroupPath(group), signal },
+        onEntry: (done) => progress({ step: 'cloning', done, unit: 'items' }),
+      }),
     'snapshot-create': ({ group }) => snapshots.create(parseGroupPath(group)),
     'snapshot-list': async ({ group }) => ({ snapshots: await snapshots.list(group) }),
     'snapshot-forget': async ({ snapshot }) => {

@@ -7,7 +7,8 @@ import type {
 import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
 import { openDatastore, type WritableDatastore } from '../datastore/open.js';
-import { snapshotHandlers } from './snapshot-handlers.js';
+import { CloneService } from './clone-service.js';
+import { type CommandContext, snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
 
 /** Nobody asks for anything meanwhile, and closing the catalog copies its log. */
@@ -23,8 +24,16 @@ export function runUnmounted<C extends SnapshotCommandName>(
   command: C,
   args: SnapshotCommandArguments<C>,
   log: Log,
+  context: CommandContext,
 ): Promise<SnapshotCommandResult<C>> {
-  return withUnmounted(store, log, ({ snapshots }) => snapshotHandlers(snapshots)[command](args, undefined));
+  return withUnmounted(store, log, ({ datastore, live, snapshots }) => {
+    const clones = new CloneService(datastore, live, snapshots, log, {
+      mountedGroup: undefined,
+      dropOrphan: (ino) => live.parts.log.make({ kind: 'drop-orphan', ino }),
+      onPlaced: () => undefined,
+    });
+    return snapshotHandlers(snapshots, clones)[command](args, context);
+  });
 }
 
 /** What is open of a datastore that this process has for itself, without a mount. */

@@ -98,7 +98,7 @@ function makeGroup({ catalog, log, clock }: DiscoverParts, group: GroupName): nu
 }
 
 /** Numbers for the folders on the way to the group that the catalog does not have. */
-function missingFolders(catalog: Catalog, group: GroupName): number[] {
+export function missingFolders(catalog: Catalog, group: GroupName): number[] {
   const inos: number[] = [];
   let parent: number | undefined = ROOT_INO;
   for (const name of groupPath(group).split('/').slice(0, -1)) {

@@ -105,6 +105,7 @@ export const anyChange: fc.Arbitrary<Change> = fc
       ...{ group, id: count, groupIno: count, currentIno: count, folderInos: fc.array(count, { maxLength: 4 }) },
       ...{ uid: word, gid: word, ...time },
     }),
+    record({ kind: fc.constant('place-tree' as const), ino: count, parent: count, name, ...time }),
     record({ kind: fc.constant('remove-group' as const), id: count, ...time }),
   )
   .map((change) => plain(change) as Change);

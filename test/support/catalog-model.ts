@@ -72,6 +72,10 @@ export class TreeModel {
       case 'create-group':
         this.#createGroup(change);
         return true;
+      case 'place-tree':
+        this.folders.get(change.parent)?.set(text(change.name), change.ino);
+        this.#touch(change.parent, change);
+        return true;
       case 'remove-group': {
         const path = this.groups.get(change.id)?.split('/') ?? [];
         const parent = this.#walk(path.slice(0, -1));

@@ -30,6 +30,7 @@ const CODE: Record<Change['kind'], number> = {
   'create-group': 10,
   'remove-group': 11,
   clone: 12,
+  'place-tree': 13,
 };
 
 const KIND_OF_CODE = new Map(Object.entries(CODE).map(([kind, code]) => [code, kind as Change['kind']]));
@@ -81,6 +82,11 @@ const WRITERS: WriterOf = {
     out.number(change.ino);
   },
   'create-group': writeCreateGroup,
+  'place-tree'(out, change) {
+    out.number(change.ino);
+    writeName(out, change);
+    writeTime(out, change);
+  },
   'remove-group'(out, change) {
     out.number(change.id);
     writeTime(out, change);
@@ -105,6 +111,7 @@ const READERS: ReaderOf = {
   'remove-xattr': (input) => ({ kind: 'remove-xattr', ino: input.number(), name: input.bytes(), ...readTime(input) }),
   'drop-orphan': (input) => ({ kind: 'drop-orphan', ino: input.number() }),
   'create-group': readCreateGroup,
+  'place-tree': (input) => ({ kind: 'place-tree', ino: input.number(), ...readName(input), ...readTime(input) }),
   'remove-group': (input) => ({ kind: 'remove-group', id: input.number(), ...readTime(input) }),
 };
 
