@@ -56,6 +56,9 @@ export interface Backend {
    */
   sync(): Promise<void>;
 
+  /** Like `sync`, for all that is in the store, whoever put it: for what a process left that was killed. */
+  syncAll(): Promise<void>;
+
   /** How much room there is, or undefined where the store has no limit it could tell. */
   figures(): Promise<BackendFigures | undefined>;
 }

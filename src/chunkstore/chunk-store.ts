@@ -141,6 +141,11 @@ export class ChunkStore {
     return this.#backend.sync();
   }
 
+  /** Makes durable whatever chunks there are, also those a process left that was killed. */
+  syncAll(): Promise<void> {
+    return this.#backend.syncAll();
+  }
+
   #name(digest: Digest): string {
     return chunkName(digest, this.#prefixDigits);
   }

@@ -8,9 +8,9 @@ import type { ChunkStore } from '../chunkstore/chunk-store.js';
 import type { Digest } from '../core/digest.js';
 import type { Log } from '../core/log.js';
 import type { Clock } from '../core/time.js';
-import { syncFile } from '../native/files.js';
+import { syncFile, syncFileSystem } from '../native/files.js';
 import { ChangeLog } from './change-log.js';
-import { ChunkSink } from './chunk-sink.js';
+import { ChunkSink, type SinkCatalog } from './chunk-sink.js';
 import { Cloner } from './cloner.js';
 import type { ContentParts } from './content-parts.js';
 import { ContentReader } from './content-reader.js';
@@ -67,15 +67,7 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
   const recovered = await recover(sources);
   const journal = await Journal.open(journalFolder, recovered.highestSequence);
   const log = new ChangeLog(journal, catalog);
-  const sink = new ChunkSink(chunks, {
-    findPresent: (digest) => presentChunk(catalog.chunks, digest),
-    rewritten: async (digest, length, stored) => {
-      if (catalog.chunks.find(digest)?.state !== 'bad') return;
-      // Any commit may take the row along, also one whose barrier came before the chunk.
-      await chunks.sync();
-      catalog.chunks.setPresent(digest, length, stored);
-    },
-  });
+  const sink = new ChunkSink(chunks, writersKnowledge(catalog.chunks, chunks));
   const parts: ContentParts = { tree: catalog, log, journal, chunks, sink, budget: new WriteBudget(), clock };
   const contents = new ContentTable(parts);
   const transactions = {
@@ -103,6 +95,22 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
   };
 }
 
+/** What the thread of the catalog's writer knows of chunks. */
+export function writersKnowledge(
+  rows: Pick<Catalog['chunks'], 'find' | 'setPresent'>,
+  chunks: Pick<ChunkStore, 'sync'>,
+): SinkCatalog {
+  return {
+    findPresent: (digest) => presentChunk(rows, digest),
+    rewritten: async (digest, length, stored) => {
+      if (rows.find(digest)?.state !== 'bad') return;
+      // Any commit may take the row along, also one whose barrier came before the chunk.
+      await chunks.sync();
+      rows.setPresent(digest, length, stored);
+    },
+  };
+}
+
 /** The chunk as the catalog knows it, if it is present as far as that knows. */
 export function presentChunk(
   chunks: { find(digest: Digest): KnownRow | undefined },
@@ -124,6 +132,9 @@ async function recover(sources: LiveStoreSources): Promise<ReplayResult> {
     verifyChunk: (extent) => verifyChunk(chunks, extent),
   });
   if (result.highestSequence > appliedSequence && sources.readOnly !== true) {
+    // Replay read these chunks and bodies from the page cache, where a process may have left them that was killed.
+    await chunks.syncAll();
+    await syncFileSystem(journalFolder);
     catalog.transactions.commit(result.highestSequence);
     await syncFile(`${sources.catalogPath}-wal`);
     catalog.transactions.begin();

@@ -67,6 +67,10 @@ export class FailingBackend implements Backend {
     return this.#real.sync();
   }
 
+  syncAll(): Promise<void> {
+    return this.#real.syncAll();
+  }
+
   figures(): Promise<BackendFigures | undefined> {
     return this.#real.figures();
   }

@@ -11,6 +11,7 @@ import {
   readRange,
   removeFiles,
   renameFiles,
+  syncFileSystem,
   touchFile,
 } from '../../native/files.js';
 import type { Backend, BackendFigures, Move } from '../backend.js';
@@ -121,6 +122,10 @@ export class FsBackend implements Backend {
 
   sync(): Promise<void> {
     return this.#barrier.sync();
+  }
+
+  async syncAll(): Promise<void> {
+    return this.#attempt('', 'make durable what is in', (path) => syncFileSystem(path));
   }
 
   async figures(): Promise<BackendFigures> {

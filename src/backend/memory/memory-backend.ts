@@ -68,6 +68,8 @@ export class MemoryBackend implements Backend {
 
   async sync(): Promise<void> {}
 
+  async syncAll(): Promise<void> {}
+
   async figures(): Promise<BackendFigures> {
     const freeBytes = this.#capacityBytes - this.#usedBytes;
     return {

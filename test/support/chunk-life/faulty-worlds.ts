@@ -1,0 +1,180 @@
+import { ChunkStore } from '../../../src/chunkstore/chunk-store.js';
+import type { ChunkGuards } from '../../../src/chunkstore/guards.js';
+import type { SweepGuards } from '../../../src/chunkstore/removal.js';
+import { CatalogChunkStates } from '../../../src/content/catalog-chunk-states.js';
+import type { SinkCatalog } from '../../../src/content/chunk-sink.js';
+import type { SyncedStore } from '../../../src/content/durability.js';
+import { presentChunk } from '../../../src/content/open-live-store.js';
+import { type Digest, digestHex } from '../../../src/core/digest.js';
+import type { HoldScope } from '../../../src/native/holds.js';
+import { DiskBackend } from './disk.js';
+import type { Tables } from './model-catalog.js';
+import { chunkOf, lengthsOf, World } from './world.js';
+
+// Lives of a daemon that break one rule of the protocol each, by one part that does not do what it should. The first
+// eight are the clauses of the reference model.
+
+/** Writers do not hold what they use. */
+class WithoutHold extends World {
+  override guards(holds: HoldScope): ChunkGuards {
+    return { ...super.guards(holds), hold: () => undefined, release: () => undefined };
+  }
+}
+
+/** Holds end when they are ended, sweep or no sweep. */
+class WithoutHoldThroughSweep extends World {
+  override sweepGuards(): SweepGuards {
+    let running = false;
+    const begin = () => {
+      const free = !running;
+      running = true;
+      return free;
+    };
+    return { ...super.sweepGuards(), begin, end: () => undefined };
+  }
+}
+
+/** Nobody waits for anybody else's work on a chunk. */
+class WithoutDigestLock extends World {
+  override guards(holds: HoldScope): ChunkGuards {
+    return { ...super.guards(holds), lock: () => undefined, tryLock: () => true, unlock: () => undefined };
+  }
+}
+
+/** The collector reads the live tree as it goes along instead of one picture of it. */
+class WithoutOneRootPicture extends World {
+  override async mark(open: (work: () => Tables) => Promise<Tables>): Promise<Set<string>> {
+    const { files } = (await open(() => this.catalog.committed)).copy();
+    const marked = new Set<string>();
+    for (const file of files.keys()) {
+      await this.turns.point();
+      const only = this.catalog.committed.copy();
+      const id = only.files.get(file);
+      only.files.clear();
+      if (id !== undefined) only.files.set(file, id);
+      for (const key of only.named()) marked.add(key);
+    }
+    return marked;
+  }
+}
+
+/** What stands on the disk is believed, whoever left it there. */
+class WithoutKnownMeansDurable extends World {
+  override knowledge(): SinkCatalog {
+    const findPresent = (digest: Digest) =>
+      this.disk.at(chunkOf(digestHex(digest)).name) && {
+        ...lengthsOf(digest),
+        state: 'present' as const,
+        verifiedAt: 0,
+      };
+    return { ...super.knowledge(), findPresent };
+  }
+}
+
+/** A barrier syncs the journal alone. */
+class WithoutSyncBeforeCommit extends World {
+  override synced(): SyncedStore {
+    return { sync: async () => undefined, counters: this.chunks.counters };
+  }
+}
+
+/** Files go before it is durable that nothing refers to them. */
+class WithoutForgetFirst extends World {
+  override makeStates(): CatalogChunkStates {
+    const { chunks, log } = this;
+    const durability = { commitDurably: async () => undefined };
+    return new CatalogChunkStates({ catalog: { chunks: this.rows() }, chunks, durability, log });
+  }
+}
+
+/** A put takes away what stands there before its own bytes are durable. */
+class WithoutRecheckOnInsert extends World {
+  override makeBackend(): DiskBackend {
+    return new (class extends DiskBackend {
+      protected override replaces(): boolean {
+        return false;
+      }
+    })(this.disk, this.turns);
+  }
+}
+
+/** Jobs do not say that they have a picture open. */
+class WithoutPictures extends World {
+  override async openPicture(): Promise<() => void> {
+    return () => undefined;
+  }
+}
+
+/** Jobs believe their picture about chunks that were taken away since. */
+class WithoutCurrentKnowledge extends World {
+  override jobKnowledge(picture: Tables, written: Digest[]): SinkCatalog {
+    return { ...super.jobKnowledge(picture, written), findPresent: (digest) => presentChunk(picture, digest) };
+  }
+}
+
+/** What is known of a chunk is not asked again when it is locked. */
+class WithoutRecheckOnReuse extends World {
+  override makeStore(backend: DiskBackend, holds: HoldScope): ChunkStore {
+    return new (class extends ChunkStore {
+      override reuse(digest: Digest, known: () => number | undefined): Promise<number | undefined> {
+        const stored = known();
+        return super.reuse(digest, () => stored);
+      }
+    })(backend, 2, 8, this.guards(holds));
+  }
+}
+
+/** A bad chunk that was stored anew is known again before it is durable. */
+class WithoutDurableHealing extends World {
+  override knowledge(): SinkCatalog {
+    const rewritten = async (digest: Digest) => {
+      if (this.catalog.open.find(digest)?.state === 'bad') this.catalog.open.setPresent(digest);
+    };
+    return { ...super.knowledge(), rewritten };
+  }
+}
+
+/** A collector takes away files that the writer's next barrier asks for. */
+class WithoutSyncWhenForgetting extends World {
+  override makeStates(): CatalogChunkStates {
+    const { durability, log } = this;
+    const chunks = { sync: async () => undefined };
+    return new CatalogChunkStates({ catalog: { chunks: this.rows() }, chunks, durability, log });
+  }
+}
+
+/** What a killed process left is committed without being synced. */
+class WithoutSyncAfterReplay extends World {
+  override async recover(): Promise<void> {}
+}
+
+/** A bad chunk that is stored anew gets another id, which old sets do not hold. */
+class WithoutLastingIds extends World {
+  override rows() {
+    const real = super.rows();
+    const setPresent = (digest: Digest) => {
+      if (this.catalog.open.find(digest)?.state === 'bad') this.catalog.open.forgetRow(digest);
+      real.setPresent(digest);
+    };
+    return { ...real, setPresent };
+  }
+}
+
+/** Each rule by its name, with the world that breaks it. */
+export const FAULTY_WORLDS: Readonly<Record<string, typeof World>> = {
+  hold: WithoutHold,
+  holdThroughSweep: WithoutHoldThroughSweep,
+  digestLock: WithoutDigestLock,
+  oneRootPicture: WithoutOneRootPicture,
+  knownMeansDurable: WithoutKnownMeansDurable,
+  syncBeforeCommit: WithoutSyncBeforeCommit,
+  forgetFirst: WithoutForgetFirst,
+  recheckOnInsert: WithoutRecheckOnInsert,
+  pictures: WithoutPictures,
+  currentKnowledge: WithoutCurrentKnowledge,
+  recheckOnReuse: WithoutRecheckOnReuse,
+  durableHealing: WithoutDurableHealing,
+  syncWhenForgetting: WithoutSyncWhenForgetting,
+  syncAfterReplay: WithoutSyncAfterReplay,
+  lastingIds: WithoutLastingIds,
+};
