@@ -101,6 +101,15 @@ export class ChunkStore {
     });
   }
 
+  /** Runs `work` with the chunk locked if it stands there with this blob length; whether it did. */
+  whileStanding(digest: Digest, storedLength: number, work: () => void): Promise<boolean> {
+    return withLock(this.#guards, digest, async () => {
+      const stands = (await this.#backend.size(this.#name(digest))) === storedLength;
+      if (stands) work();
+      return stands;
+    });
+  }
+
   /**
    * Writes the chunk; durable after the next `sync`. One insert per digest is in flight: whoever comes
    * later shares its outcome and has its own source unused. Waits while too many inserts are under way.

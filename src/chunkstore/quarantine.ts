@@ -68,13 +68,16 @@ export class Quarantine {
    */
   undelete({ digest, since }: Pick<QuarantinedChunk, 'digest' | 'since'>): Promise<'restored' | 'present'> {
     const name = chunkName(digest, this.#prefixDigits);
+    const aside = quarantineName(digest, since);
     return withLock(this.#guards, digest, async () => {
       const stands = (await this.#backend.size(name)) !== undefined;
-      const from = stands ? name : quarantineName(digest, since);
-      await requireSound(digest, await this.#backend.get(from));
-      if (!stands) await this.#backend.moveAll([{ from, to: name }]);
+      const blob = await this.#backend.get(stands ? name : aside);
+      await requireSound(digest, blob);
+      // Written anew, since nobody knows whether those bytes were ever synced: they may be what a dead job left.
+      await this.#backend.put(name, blob);
       await this.#backend.sync();
       await this.#states.restore([digest]);
+      if (!stands) await this.#backend.removeAll([aside]);
       return stands ? 'present' : 'restored';
     });
   }

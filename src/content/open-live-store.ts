@@ -98,7 +98,7 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
 /** What the thread of the catalog's writer knows of chunks. */
 export function writersKnowledge(
   rows: Pick<Catalog['chunks'], 'find' | 'setPresent'>,
-  chunks: Pick<ChunkStore, 'sync'>,
+  chunks: Pick<ChunkStore, 'sync' | 'whileStanding'>,
 ): SinkCatalog {
   return {
     findPresent: (digest) => presentChunk(rows, digest),
@@ -106,7 +106,8 @@ export function writersKnowledge(
       if (rows.find(digest)?.state !== 'bad') return;
       // Any commit may take the row along, also one whose barrier came before the chunk.
       await chunks.sync();
-      rows.setPresent(digest, length, stored);
+      // A verification may have found it bad once more and set it aside.
+      await chunks.whileStanding(digest, stored, () => rows.setPresent(digest, length, stored));
     },
   };
 }

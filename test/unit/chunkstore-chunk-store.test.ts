@@ -11,6 +11,7 @@ import type { Digest } from '../../src/core/digest.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
 import { encodeBlobSync } from '../../src/native/blob.js';
 import { copyCached, dropCached } from '../../src/native/chunk-cache.js';
+import { lockDigest, tryLockDigest, unlockDigest } from '../../src/native/digest-locks.js';
 import { isHeld } from '../../src/native/holds.js';
 
 const digestOf = (bytes: Uint8Array): Digest => createHash('sha256').update(bytes).digest();
@@ -73,6 +74,36 @@ test('a chunk is re-used only where it has exactly the length that is known of i
   await backend.put(chunkName(digest, 2), Buffer.alloc(0));
   assert.equal(await store.reuse(digest, () => stored), undefined);
   assert.equal(store.counters.reuses, 1);
+});
+
+test('what is known of a chunk is asked again once it is locked, and believed then', async () => {
+  const { store, bytes, digest } = setUp();
+  const stored = await store.insertBytes(digest, bytes);
+  assert.equal(lockDigest(digest), undefined);
+  let known: number | undefined = stored;
+  const reuse = store.reuse(digest, () => known);
+  await nextTurn();
+  // A collector took it away, and another thread stored it anew: it stands there, but is not durable.
+  known = undefined;
+  unlockDigest(digest);
+  assert.equal(await reuse, undefined);
+  assert.equal(store.counters.reuses, 0);
+});
+
+test('an insert waits for whoever works on the chunk, and encodes meanwhile', async () => {
+  const { store, bytes, digest } = setUp();
+  assert.equal(lockDigest(digest), undefined);
+  const source = new HeldSource(bytes);
+  const insert = store.insert(digest, source);
+  source.letGo();
+  await nextTurn();
+  assert.equal(source.started, 1);
+  assert.equal(store.counters.inserts, 0);
+  unlockDigest(digest);
+  await insert;
+  assert.deepEqual(await store.read(digest), bytes);
+  assert.equal(tryLockDigest(digest), true);
+  unlockDigest(digest);
 });
 
 test('one insert of a digest is in flight; who comes later shares it', async () => {

@@ -3,13 +3,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Change } from '../../src/catalog/change.js';
+import { CatalogChunkStates } from '../../src/content/catalog-chunk-states.js';
 import type { CommitHooks } from '../../src/content/durability.js';
 import { parseGroupPath } from '../../src/core/group.js';
 import { formatSnapshotTime } from '../../src/core/snapshot-time.js';
 import { systemClock } from '../../src/core/time.js';
+import { loadIndex } from '../../src/index/index-file.js';
+import { betweenPictures, lockDigest, tryLockDigest, unlockDigest } from '../../src/native/digest-locks.js';
 import { heldChunks } from '../../src/native/holds.js';
 import { JobThread } from '../../src/snapshot/create/job-thread.js';
 import { LiveSwaps } from '../../src/snapshot/create/live-swaps.js';
+import { METADATA_NAME } from '../../src/snapshot/snapshot-files.js';
 import { noise } from '../support/noise.js';
 import { GROUP, OpenStore } from '../support/open-store.js';
 import { readSnapshot } from '../support/snapshot-on-disk.js';
@@ -199,6 +203,49 @@ test('a job whose thread dies leaves nothing behind, wherever it is', async (t) 
   }
   const time = await store.snapshot();
   assert.equal(readSnapshot(store.folder, GROUP, time).entries.size, 44);
+});
+
+test('what a job may use again is asked of the last commit, not of its picture', async (t) => {
+  const store = await OpenStore.make(t);
+  await store.write(at('small'), noise('a', 3000));
+  const first = await store.snapshot();
+  const { index } = await loadIndex(join(store.folder, GROUP, first, METADATA_NAME));
+  const digest = Uint8Array.from(index.digest(0));
+  const { catalog, chunks } = store.datastore;
+  const { durability, parts } = store.live;
+  const states = new CatalogChunkStates({ catalog, chunks, durability, log: parts.log });
+  lockDigest(digest);
+  const maker = store.makerWith((script, options) => {
+    const job = new JobThread(script, options);
+    const next = job.next.bind(job);
+    job.next = (async (type: 'loaded' | 'picture' | 'published') => {
+      if (type === 'published') {
+        // Its picture is open and shows the chunk as present; now a collector takes it away.
+        await states.forget([digest], 'quarantined');
+        unlockDigest(digest);
+      }
+      return next(type);
+    }) as typeof job.next;
+    return job;
+  });
+  const made = await maker.create(NAME);
+  assert.equal(catalog.chunks.find(digest)?.state, 'present');
+  assert.ok(made.addedBytes > 0);
+  assert.equal(tryLockDigest(digest), true);
+  unlockDigest(digest);
+});
+
+test('no mark is taken between a picture and the commit that records the snapshot', async (t) => {
+  const store = await OpenStore.make(t);
+  await store.write(at('small'), noise('a', 3000));
+  const { catalog } = store.datastore;
+  let mark: Promise<string[]> | undefined;
+  afterPicture(store, async () => {
+    mark = betweenPictures(() => catalog.indexFiles.list('', 10).map(({ path }) => path));
+  });
+  const time = await store.snapshot();
+  const marked = await mark;
+  assert.ok(marked?.includes(`${GROUP}/${time}/${METADATA_NAME}`), 'the mark came before the record');
 });
 
 test('the end of the mount gives a snapshot up cleanly, and no more are made', async (t) => {

@@ -46,7 +46,7 @@ function requireUsable(world: World, chunk: ModelChunk): void {
 
 /** A file is written: its chunk is stored, then named. Now and then nothing comes of it. */
 export async function writer(world: World, doings: Doings): Promise<void> {
-  const chunk = world.random.pick(CHUNKS);
+  const chunk = world.random.pick(world.pool);
   await store(world.sink, chunk);
   await world.turns.point();
   if (world.random.below(6) === 0) {
@@ -61,7 +61,7 @@ export async function writer(world: World, doings: Doings): Promise<void> {
 
 /** A small file's content was seen before: its piece is looked up first, its chunk held and looked at then. */
 export async function packer(world: World, doings: Doings): Promise<void> {
-  const chunk = world.random.pick(CHUNKS);
+  const chunk = world.random.pick(world.pool);
   const known = () => world.knowledge().findPresent(chunk.digest)?.stored;
   if (known() === undefined) return;
   world.chunks.hold(chunk.digest);
@@ -155,7 +155,7 @@ export async function quarantiner(world: World, doings: Doings): Promise<void> {
 
 /** Reads what is known to be present, and sets aside what is not as it should be. */
 export async function verifier(world: World, doings: Doings): Promise<void> {
-  const chunk = world.random.pick(CHUNKS);
+  const chunk = world.random.pick(world.pool);
   if (world.catalog.open.find(chunk.digest)?.state !== 'present') return;
   const backend = world.makeBackend();
   const chunks = world.makeStore(backend, world.holds);
@@ -205,7 +205,7 @@ async function runJob(world: World, doings: Doings, holds: HoldScope): Promise<v
   const listed = new Set<string>(picture.named());
   const file = pickOf(world, picture.files.keys());
   for (let count = random.between(1, 2); count > 0; count -= 1) {
-    const chunk = random.pick(CHUNKS);
+    const chunk = random.pick(world.pool);
     await store(sink, chunk);
     requireUsable(world, chunk);
     listed.add(digestHex(chunk.digest));

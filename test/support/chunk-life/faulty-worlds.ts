@@ -1,14 +1,14 @@
-import { ChunkStore } from '../../../src/chunkstore/chunk-store.js';
 import type { ChunkGuards } from '../../../src/chunkstore/guards.js';
 import type { SweepGuards } from '../../../src/chunkstore/removal.js';
 import { CatalogChunkStates } from '../../../src/content/catalog-chunk-states.js';
 import type { SinkCatalog } from '../../../src/content/chunk-sink.js';
 import type { SyncedStore } from '../../../src/content/durability.js';
-import { presentChunk } from '../../../src/content/open-live-store.js';
 import { type Digest, digestHex } from '../../../src/core/digest.js';
 import type { HoldScope } from '../../../src/native/holds.js';
+import { collector, committer, deleter, forgetter, snapshotJob, verifier, writer } from './actors.js';
 import { DiskBackend } from './disk.js';
 import type { Tables } from './model-catalog.js';
+import type { Mixture } from './run.js';
 import { chunkOf, lengthsOf, World } from './world.js';
 
 // Lives of a daemon that break one rule of the protocol each, by one part that does not do what it should. The first
@@ -105,25 +105,6 @@ class WithoutPictures extends World {
   }
 }
 
-/** Jobs believe their picture about chunks that were taken away since. */
-class WithoutCurrentKnowledge extends World {
-  override jobKnowledge(picture: Tables, written: Digest[]): SinkCatalog {
-    return { ...super.jobKnowledge(picture, written), findPresent: (digest) => presentChunk(picture, digest) };
-  }
-}
-
-/** What is known of a chunk is not asked again when it is locked. */
-class WithoutRecheckOnReuse extends World {
-  override makeStore(backend: DiskBackend, holds: HoldScope): ChunkStore {
-    return new (class extends ChunkStore {
-      override reuse(digest: Digest, known: () => number | undefined): Promise<number | undefined> {
-        const stored = known();
-        return super.reuse(digest, () => stored);
-      }
-    })(backend, 2, 8, this.guards(holds));
-  }
-}
-
 /** A bad chunk that was stored anew is known again before it is durable. */
 class WithoutDurableHealing extends World {
   override knowledge(): SinkCatalog {
@@ -160,21 +141,43 @@ class WithoutLastingIds extends World {
   }
 }
 
-/** Each rule by its name, with the world that breaks it. */
-export const FAULTY_WORLDS: Readonly<Record<string, typeof World>> = {
-  hold: WithoutHold,
-  holdThroughSweep: WithoutHoldThroughSweep,
-  digestLock: WithoutDigestLock,
-  oneRootPicture: WithoutOneRootPicture,
-  knownMeansDurable: WithoutKnownMeansDurable,
-  syncBeforeCommit: WithoutSyncBeforeCommit,
-  forgetFirst: WithoutForgetFirst,
-  recheckOnInsert: WithoutRecheckOnInsert,
-  pictures: WithoutPictures,
-  currentKnowledge: WithoutCurrentKnowledge,
-  recheckOnReuse: WithoutRecheckOnReuse,
-  durableHealing: WithoutDurableHealing,
-  syncWhenForgetting: WithoutSyncWhenForgetting,
-  syncAfterReplay: WithoutSyncAfterReplay,
-  lastingIds: WithoutLastingIds,
+/** A rule, broken: by which world, and in which mixture of actors that soon loses data. */
+export interface BrokenRule {
+  readonly rule: string;
+  readonly world: typeof World;
+  readonly mixture?: Partial<Mixture>;
+}
+
+const DELETING: Partial<Mixture> = {
+  actors: [writer, deleter, deleter, committer, collector],
+  chunks: 2,
+  crashEvery: 25,
 };
+const SNAPSHOTS: Partial<Mixture> = {
+  actors: [writer, writer, deleter, deleter, committer, collector, snapshotJob, forgetter],
+  tasks: 5,
+  chunks: 6,
+  crashEvery: 400,
+};
+const HEALING: Partial<Mixture> = {
+  actors: [writer, writer, verifier, committer, snapshotJob],
+  chunks: 1,
+  crashEvery: 25,
+  rotEvery: 15,
+};
+
+export const BROKEN_RULES: readonly BrokenRule[] = [
+  { rule: 'hold', world: WithoutHold },
+  { rule: 'holdThroughSweep', world: WithoutHoldThroughSweep },
+  { rule: 'digestLock', world: WithoutDigestLock },
+  { rule: 'oneRootPicture', world: WithoutOneRootPicture },
+  { rule: 'knownMeansDurable', world: WithoutKnownMeansDurable },
+  { rule: 'syncBeforeCommit', world: WithoutSyncBeforeCommit },
+  { rule: 'forgetFirst', world: WithoutForgetFirst, mixture: DELETING },
+  { rule: 'recheckOnInsert', world: WithoutRecheckOnInsert },
+  { rule: 'pictures', world: WithoutPictures, mixture: SNAPSHOTS },
+  { rule: 'durableHealing', world: WithoutDurableHealing, mixture: HEALING },
+  { rule: 'syncWhenForgetting', world: WithoutSyncWhenForgetting },
+  { rule: 'syncAfterReplay', world: WithoutSyncAfterReplay },
+  { rule: 'lastingIds', world: WithoutLastingIds },
+];

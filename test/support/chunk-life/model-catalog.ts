@@ -83,8 +83,17 @@ export class Tables {
 
   /** Digests (hex) that a file or a set names. */
   named(): Set<string> {
-    const ids = new Set([...this.files.values(), ...[...this.sets.values()].flatMap((set) => [...set])]);
+    const ids = this.#namedIds();
     return new Set([...this.#rows].flatMap(([key, { id }]) => (ids.has(id) ? [key] : [])));
+  }
+
+  /** Whether a file or a set names an id that has no digest. */
+  dangling(): boolean {
+    return this.#namedIds().size > this.named().size;
+  }
+
+  #namedIds(): Set<number> {
+    return new Set([...this.files.values(), ...[...this.sets.values()].flatMap((set) => [...set])]);
   }
 }
 

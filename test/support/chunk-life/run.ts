@@ -19,15 +19,35 @@ import { settled, Turns } from './turns.js';
 import { CHUNKS, chunkOf, isIntact, lengthsOf, World } from './world.js';
 
 const STEPS = 400;
-const TASKS = 6;
 
-type Actor = (world: World, doings: Doings) => Promise<void>;
+export type Actor = (world: World, doings: Doings) => Promise<void>;
 
-/** Each as often as it is likely to come. */
-const ACTORS: readonly Actor[] = [
-  ...[writer, writer, writer, writer, packer, copier, deleter, deleter, deleter],
-  ...[committer, collector, collector, snapshotJob, snapshotJob, forgetter, quarantiner, verifier],
+const ALL_ACTORS: readonly Actor[] = [
+  ...[writer, packer, copier, deleter, committer, collector, snapshotJob, forgetter, quarantiner, verifier],
 ];
+
+/** What a run is like. Runs differ, since what is rare in one mixture of actors is common in another. */
+export interface Mixture {
+  /** Each as often as it is likely to come. */
+  readonly actors: readonly Actor[];
+  readonly tasks: number;
+  /** How many chunks everybody works on. */
+  readonly chunks: number;
+  /** Steps between crashes, and between failures of the disk, on average. */
+  readonly crashEvery: number;
+  readonly rotEvery: number;
+}
+
+function mixtureOf(random: Random): Mixture {
+  const shares = ALL_ACTORS.map((actor) => new Array<Actor>(random.below(2) * random.between(1, 5)).fill(actor));
+  return {
+    actors: [writer, deleter, collector, ...shares.flat()],
+    tasks: random.between(2, 7),
+    chunks: random.pick([1, 1, 2, 3, CHUNKS.length]),
+    crashEvery: random.pick([25, 100, 100, 400]),
+    rotEvery: random.pick([15, 80, 1000]),
+  };
+}
 
 /** What came of a run. `loss` says what was lost, undefined where nothing was. */
 export interface RunResult {
@@ -39,30 +59,30 @@ export interface RunResult {
  * Lets all actors loose on one disk, with crashes and power cuts in between, and looks whether everything that files
  * and snapshots name is there: while it goes on, after each crash, and in the end; then also that a last collection
  * leaves nothing else.
- * @param makeWorld a life of the daemon: with parts that are faulty, where a test wants them
+ * @param Life a life of the daemon: with a part that is faulty, where a test wants one
+ * @param mixture what the run is like, where that is not left to chance
  */
-export async function runChunkLife(seed: number, makeWorld: typeof newWorld = newWorld): Promise<RunResult> {
-  const run = new Run(new Random(seed), makeWorld);
+export async function runChunkLife(seed: number, Life = World, mixture: Partial<Mixture> = {}): Promise<RunResult> {
+  const random = new Random(seed);
+  const run = new Run(random, Life, { ...mixtureOf(random), ...mixture });
   const loss = await run.loss();
   return { loss, doings: run.doings.counts };
-}
-
-export function newWorld(...parts: ConstructorParameters<typeof World>): World {
-  return new World(...parts);
 }
 
 class Run {
   readonly doings = new Doings();
   readonly #random: Random;
-  readonly #makeWorld: typeof newWorld;
+  readonly #mixture: Mixture;
+  readonly #Life: typeof World;
   readonly #disk = new Disk();
   /** Chunks (hex) that the disk itself lost, until they are whole and durable again. */
   readonly #excused = new Set<string>();
   #world: World;
 
-  constructor(random: Random, makeWorld: typeof newWorld) {
+  constructor(random: Random, Life: typeof World, mixture: Mixture) {
     this.#random = random;
-    this.#makeWorld = makeWorld;
+    this.#mixture = mixture;
+    this.#Life = Life;
     this.#world = this.#newLife(new Tables(lengthsOf));
   }
 
@@ -79,11 +99,11 @@ class Run {
   }
 
   async #step(step: number): Promise<string | undefined> {
-    const { turns } = this.#world;
-    if (this.#random.below(100) === 0) await this.#crash();
-    else if (this.#random.below(80) === 0) this.#rot();
-    else if (turns.tasks < TASKS) this.#start(this.#random.pick(ACTORS));
-    await turns.step();
+    const { actors, crashEvery, rotEvery, tasks } = this.#mixture;
+    if (this.#random.below(crashEvery) === 0) await this.#crash();
+    else if (this.#random.below(rotEvery) === 0) this.#rot();
+    else if (this.#world.turns.tasks < tasks) this.#start(this.#random.pick(actors));
+    await this.#world.turns.step();
     return step % 8 === 0 ? this.#check() : this.#failure();
   }
 
@@ -120,7 +140,8 @@ class Run {
   }
 
   #newLife(tables: Tables): World {
-    return this.#makeWorld(this.#random, new Turns(this.#random), this.#disk, tables);
+    const pool = CHUNKS.slice(0, this.#mixture.chunks);
+    return new this.#Life(this.#random, new Turns(this.#random), this.#disk, tables, pool);
   }
 
   #rot(): void {
@@ -146,6 +167,7 @@ class Run {
       if (this.#isIntact(key) && this.#disk.durable(chunkOf(key).name)) this.#excused.delete(key);
     }
     for (const tables of [this.#world.catalog.open, this.#world.catalog.committed]) {
+      if (tables.dangling()) return 'An id is named that is no chunk any more';
       for (const key of tables.named()) {
         if (!this.#isIntact(key) && !this.#excused.has(key)) return `Chunk ${key.slice(0, 8)} is named and not there`;
       }

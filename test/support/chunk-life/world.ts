@@ -54,6 +54,8 @@ export class World {
   readonly random: Random;
   readonly turns: Turns;
   readonly disk: Disk;
+  /** The chunks that everybody works on. */
+  readonly pool: readonly ModelChunk[];
   readonly catalog: ModelCatalog;
   readonly journal: ModelJournal;
   readonly log: ChangeLog;
@@ -70,10 +72,11 @@ export class World {
   readonly #pictures = new Set<() => void>();
   #sweeping = false;
 
-  constructor(random: Random, turns: Turns, disk: Disk, from: Tables) {
+  constructor(random: Random, turns: Turns, disk: Disk, from: Tables, pool: readonly ModelChunk[]) {
     this.random = random;
     this.turns = turns;
     this.disk = disk;
+    this.pool = pool;
     this.catalog = new ModelCatalog(turns, from);
     this.journal = new ModelJournal(turns, from.appliedSequence);
     this.log = new ChangeLog(this.journal as never, { apply: (change) => this.apply(change as never) });
