@@ -152,7 +152,7 @@ test('records of one flush that were appended before the disk was full stay', as
 
 test('writers that wait for memory hear of a full disk instead of waiting for ever', { timeout: 60_000 }, async (t) => {
   const { store, backend } = await storeWithFaults(t);
-  backend.holdUp();
+  const letGo = backend.holdUp();
   const files = ['a', 'b', 'c'].map((name) => store.makeFile(name));
   const part = random.bytes(MIB);
   const outcomes = files.map(async (ino) => {
@@ -162,7 +162,7 @@ test('writers that wait for memory hear of a full disk instead of waiting for ev
   await new Promise((resolve) => setImmediate(resolve));
   backend.failure = 'no-space';
   const restore = failAppends(t, 'ENOSPC');
-  backend.letGo();
+  letGo();
   for (const result of await Promise.allSettled(outcomes)) {
     assert.equal(result.status, 'rejected');
     assert.ok(ofKind('no-space')((result as PromiseRejectedResult).reason));

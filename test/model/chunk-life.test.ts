@@ -5,8 +5,8 @@ import { runChunkLife } from '../support/chunk-life/run.js';
 import { seedOfRun } from '../support/random.js';
 
 const RUNS = 2000;
-/** The rarest loss comes about once in 150 runs. */
-const RUNS_TO_LOSE = 5000;
+/** The rarest loss comes about once in 100 runs. */
+const RUNS_TO_LOSE = 3000;
 
 test('nothing that files or snapshots name is lost, and nothing else is kept', async (t) => {
   const first = seedOfRun(t);

@@ -9,22 +9,18 @@ export class FailingBackend implements Backend {
   /** Puts that still work before `failure` counts. */
   putsBefore = 0;
   #gate: Promise<void> = Promise.resolve();
-  #open: () => void = () => undefined;
 
   constructor(real: Backend) {
     this.#real = real;
   }
 
-  /** Puts wait until `letGo`. */
-  holdUp(): void {
+  /** Puts wait until what it returns is called. */
+  holdUp(): () => void {
+    let open: () => void = () => undefined;
     this.#gate = new Promise((resolve) => {
-      this.#open = resolve;
+      open = resolve;
     });
-  }
-
-  letGo(): void {
-    this.#open();
-    this.#gate = Promise.resolve();
+    return open;
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {

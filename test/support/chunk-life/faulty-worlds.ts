@@ -3,13 +3,14 @@ import type { SweepGuards } from '../../../src/chunkstore/removal.js';
 import { CatalogChunkStates } from '../../../src/content/catalog-chunk-states.js';
 import type { SinkCatalog } from '../../../src/content/chunk-sink.js';
 import type { SyncedStore } from '../../../src/content/durability.js';
+import { writersKnowledge } from '../../../src/content/open-live-store.js';
 import { type Digest, digestHex } from '../../../src/core/digest.js';
 import type { HoldScope } from '../../../src/native/holds.js';
-import { collector, committer, deleter, forgetter, snapshotJob, verifier, writer } from './actors.js';
+import { collector, committer, deleter, forgetter, snapshotJob, writer } from './actors.js';
 import { DiskBackend } from './disk.js';
 import type { Tables } from './model-catalog.js';
 import type { Mixture } from './run.js';
-import { chunkOf, lengthsOf, World } from './world.js';
+import { chunkOf, lengthsOf, rowsOf, World } from './world.js';
 
 // Lives of a daemon that break one rule of the protocol each, by one part that does not do what it should. The first
 // eight are the clauses of the reference model.
@@ -83,7 +84,7 @@ class WithoutForgetFirst extends World {
   override makeStates(): CatalogChunkStates {
     const { chunks, log } = this;
     const durability = { commitDurably: async () => undefined };
-    return new CatalogChunkStates({ catalog: { chunks: this.rows() }, chunks, durability, log });
+    return new CatalogChunkStates({ catalog: { chunks: rowsOf(this.catalog) }, chunks, durability, log });
   }
 }
 
@@ -105,22 +106,12 @@ class WithoutPictures extends World {
   }
 }
 
-/** A bad chunk that was stored anew is known again before it is durable. */
-class WithoutDurableHealing extends World {
-  override knowledge(): SinkCatalog {
-    const rewritten = async (digest: Digest) => {
-      if (this.catalog.open.find(digest)?.state === 'bad') this.catalog.open.setPresent(digest);
-    };
-    return { ...super.knowledge(), rewritten };
-  }
-}
-
 /** A collector takes away files that the writer's next barrier asks for. */
 class WithoutSyncWhenForgetting extends World {
   override makeStates(): CatalogChunkStates {
     const { durability, log } = this;
     const chunks = { sync: async () => undefined };
-    return new CatalogChunkStates({ catalog: { chunks: this.rows() }, chunks, durability, log });
+    return new CatalogChunkStates({ catalog: { chunks: rowsOf(this.catalog) }, chunks, durability, log });
   }
 }
 
@@ -131,13 +122,13 @@ class WithoutSyncAfterReplay extends World {
 
 /** A bad chunk that is stored anew gets another id, which old sets do not hold. */
 class WithoutLastingIds extends World {
-  override rows() {
-    const real = super.rows();
+  override knowledge(): SinkCatalog {
+    const real = rowsOf(this.catalog);
     const setPresent = (digest: Digest) => {
       if (this.catalog.open.find(digest)?.state === 'bad') this.catalog.open.forgetRow(digest);
       real.setPresent(digest);
     };
-    return { ...real, setPresent };
+    return writersKnowledge({ ...real, setPresent }, this.chunks);
   }
 }
 
@@ -159,13 +150,6 @@ const SNAPSHOTS: Partial<Mixture> = {
   chunks: 6,
   crashEvery: 400,
 };
-const HEALING: Partial<Mixture> = {
-  actors: [writer, writer, verifier, committer, snapshotJob],
-  chunks: 1,
-  crashEvery: 25,
-  rotEvery: 15,
-};
-
 export const BROKEN_RULES: readonly BrokenRule[] = [
   { rule: 'hold', world: WithoutHold },
   { rule: 'holdThroughSweep', world: WithoutHoldThroughSweep },
@@ -176,7 +160,6 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
   { rule: 'forgetFirst', world: WithoutForgetFirst, mixture: DELETING },
   { rule: 'recheckOnInsert', world: WithoutRecheckOnInsert },
   { rule: 'pictures', world: WithoutPictures, mixture: SNAPSHOTS },
-  { rule: 'durableHealing', world: WithoutDurableHealing, mixture: HEALING },
   { rule: 'syncWhenForgetting', world: WithoutSyncWhenForgetting },
   { rule: 'syncAfterReplay', world: WithoutSyncAfterReplay },
   { rule: 'lastingIds', world: WithoutLastingIds },

@@ -141,7 +141,10 @@ class Run {
 
   #newLife(tables: Tables): World {
     const pool = CHUNKS.slice(0, this.#mixture.chunks);
-    return new this.#Life(this.#random, new Turns(this.#random), this.#disk, tables, pool);
+    return new this.#Life(this.#random, new Turns(this.#random), this.#disk, tables, {
+      pool,
+      excused: this.#excused,
+    });
   }
 
   #rot(): void {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { ChunkState } from '../../../src/catalog/counters.js';
 import { ChunkStore } from '../../../src/chunkstore/chunk-store.js';
 import { type ChunkGuards, processGuards } from '../../../src/chunkstore/guards.js';
-import { chunkName, parseQuarantineName } from '../../../src/chunkstore/layout.js';
+import { chunkName } from '../../../src/chunkstore/layout.js';
 import type { SweepGuards } from '../../../src/chunkstore/removal.js';
 import { CatalogChunkStates } from '../../../src/content/catalog-chunk-states.js';
 import { ChangeLog } from '../../../src/content/change-log.js';
@@ -14,7 +15,7 @@ import { betweenPictures, openPicture } from '../../../src/native/digest-locks.j
 import { beginSweep, endSweep, HoldScope } from '../../../src/native/holds.js';
 import type { Random } from '../random.js';
 import { type Content, type Disk, DiskBackend } from './disk.js';
-import { type Lengths, ModelCatalog, type ModelChange, ModelJournal, type Tables } from './model-catalog.js';
+import { type Lengths, ModelCatalog, ModelJournal, type Tables } from './model-catalog.js';
 import { settled, type Turns } from './turns.js';
 
 const CONTENTS = 6;
@@ -56,6 +57,8 @@ export class World {
   readonly disk: Disk;
   /** The chunks that everybody works on. */
   readonly pool: readonly ModelChunk[];
+  /** Chunks (hex) that the disk itself lost, until they are whole and durable again. */
+  readonly excused: ReadonlySet<string>;
   readonly catalog: ModelCatalog;
   readonly journal: ModelJournal;
   readonly log: ChangeLog;
@@ -72,14 +75,21 @@ export class World {
   readonly #pictures = new Set<() => void>();
   #sweeping = false;
 
-  constructor(random: Random, turns: Turns, disk: Disk, from: Tables, pool: readonly ModelChunk[]) {
+  constructor(
+    random: Random,
+    turns: Turns,
+    disk: Disk,
+    from: Tables,
+    { pool, excused }: Pick<World, 'pool' | 'excused'>,
+  ) {
     this.random = random;
     this.turns = turns;
     this.disk = disk;
     this.pool = pool;
+    this.excused = excused;
     this.catalog = new ModelCatalog(turns, from);
     this.journal = new ModelJournal(turns, from.appliedSequence);
-    this.log = new ChangeLog(this.journal as never, { apply: (change) => this.apply(change as never) });
+    this.log = new ChangeLog(this.journal as never, { apply: (change) => this.catalog.open.apply(change as never) });
     this.backend = this.makeBackend();
     this.chunks = this.makeStore(this.backend, this.holds);
     this.sink = new ChunkSink(this.chunks, this.knowledge());
@@ -129,7 +139,7 @@ export class World {
 
   /** What the catalog's thread knows of chunks. */
   knowledge(): SinkCatalog {
-    return writersKnowledge(this.rows(), this.chunks);
+    return writersKnowledge(rowsOf(this.catalog), this.chunks);
   }
 
   /** What a job knows of chunks. @param picture what its picture shows */
@@ -147,17 +157,7 @@ export class World {
 
   makeStates(): CatalogChunkStates {
     const { chunks, durability, log } = this;
-    return new CatalogChunkStates({ catalog: { chunks: this.rows() }, chunks, durability, log });
-  }
-
-  /** The writer's rows of chunks, in the transaction that is open now. */
-  rows() {
-    return {
-      find: (digest: Digest) => this.catalog.open.find(digest),
-      setState: (digest: Digest, state: 'present' | 'absent' | 'bad' | 'quarantined') =>
-        this.catalog.open.setState(digest, state),
-      setPresent: (digest: Digest) => this.catalog.open.setPresent(digest),
-    };
+    return new CatalogChunkStates({ catalog: { chunks: rowsOf(this.catalog) }, chunks, durability, log });
   }
 
   /** Says that a job is about to open its picture; what it gets ends that. */
@@ -177,19 +177,6 @@ export class World {
     const picture = await open(() => this.catalog.committed);
     await this.turns.point();
     return picture.named();
-  }
-
-  make(change: ModelChange): boolean {
-    return this.log.make(change as never);
-  }
-
-  apply(change: ModelChange): boolean {
-    return this.catalog.open.apply(change);
-  }
-
-  /** What is in the quarantine of this disk. */
-  quarantined(): { digest: Digest; since: number }[] {
-    return this.disk.names('.cairn/quarantine').flatMap((name) => parseQuarantineName(name) ?? []);
   }
 
   /** As `openLiveStore`, before it commits what the journal brought back. */
@@ -239,4 +226,13 @@ export class World {
     if (!this.#locked.delete(digestHex(digest))) return;
     real.unlock(digest);
   }
+}
+
+/** The writer's rows of chunks, in the transaction that is open at the time. */
+export function rowsOf(catalog: ModelCatalog) {
+  return {
+    find: (digest: Digest) => catalog.open.find(digest),
+    setState: (digest: Digest, state: ChunkState) => catalog.open.setState(digest, state),
+    setPresent: (digest: Digest) => catalog.open.setPresent(digest),
+  };
 }
