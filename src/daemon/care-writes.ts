@@ -24,10 +24,17 @@ export class CatalogCareWrites implements CareWrites {
 
   async verified(chunks: readonly VerifiedChunk[], atSeconds: number): Promise<void> {
     const { catalog, chunks: store } = this.#datastore;
+    const isBad = ({ digest }: VerifiedChunk) => catalog.chunks.find(digest)?.state === 'bad';
+    const back = chunks.filter(isBad);
     // Present means durable: what was bad until now may have been put back a moment ago.
-    if (chunks.some(({ digest }) => catalog.chunks.find(digest)?.state === 'bad')) await store.sync();
+    if (back.length > 0) await store.sync();
     await this.#live.parts.log.backgroundTurn();
-    await inTurns(chunks, (chunk) => noteVerified(catalog, chunk, atSeconds));
+    for (const chunk of back) {
+      await store.whileStanding(chunk.digest, chunk.storedLength, () => noteVerified(catalog, chunk, atSeconds));
+    }
+    await inTurns(chunks, (chunk) => {
+      if (!isBad(chunk)) noteVerified(catalog, chunk, atSeconds);
+    });
   }
 
   async markBad(digest: Digest, length: number): Promise<boolean> {

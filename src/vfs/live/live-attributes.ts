@@ -5,7 +5,7 @@ import type { Timestamp } from '../../core/time.js';
 import { ACL_ACCESS, aclAfterChmod } from '../acl.js';
 import type { AttributeChanges, Attributes, Awaitable, NodeId } from '../api.js';
 import { isRegular, isSymlink, S_IFMT, withoutPrivileges } from '../file-mode.js';
-import { removeCapability } from './live-files.js';
+import { MAX_FILE_BYTES, removeCapability } from './live-files.js';
 import { attributesOf, inodeOf, timeFields } from './live-nodes.js';
 import type { LiveParts } from './live-parts.js';
 
@@ -26,7 +26,7 @@ export function setAttributes(parts: LiveParts, node: NodeId, changes: Attribute
 function truncate(parts: LiveParts, inode: Readonly<Inode>, size: number): void | Promise<void> {
   if (isFolder(inode.mode)) throw new CairnError('is-a-directory', 'A folder has no size to set');
   if (!isRegular(inode.mode)) throw new CairnError('invalid', 'Only regular files have a size to set');
-  if (size > Number.MAX_SAFE_INTEGER) throw new CairnError('too-large', 'File would be larger than 8 PiB');
+  if (size > MAX_FILE_BYTES) throw new CairnError('too-large', 'File would be larger than 64 TiB');
   const content = parts.contents.open(inode.ino);
   try {
     removeCapability(parts, inode.ino);

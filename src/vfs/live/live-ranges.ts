@@ -33,7 +33,7 @@ export async function allocate(
   if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) || (punch && zero)) {
     throw new CairnError('unsupported', `fallocate mode ${mode}`);
   }
-  if (offset + length > MAX_FILE_BYTES) throw new CairnError('too-large', 'File would be larger than 8 PiB');
+  if (offset + length > MAX_FILE_BYTES) throw new CairnError('too-large', 'File would be larger than 64 TiB');
   const content = contentOf(parts, file);
   const end = offset + length;
   if (punch || zero) await makeHole(parts, file.ino, offset, end);
