@@ -51,12 +51,12 @@ export class Cloner {
    * a whole file, their list is shared.
    * @returns how many bytes: fewer than wanted at the source's end, or where there are more extents than one request may touch
    * @throws {CairnError} `invalid` where the ranges overlap in one file; `unsupported` for a part that makes a small file,
-   *   whose bytes are better copied; `stale` where a file is gone; what storing the target's earlier bytes fails with
+   *   whose bytes are better copied; `stale` where a file is gone
    */
   async cloneRange(range: CloneRange): Promise<number> {
     const { from, to } = range;
     // What cannot be stored is given up and its writer hears of it; what there is, is cloned.
-    await Promise.resolve(this.#table.get(from)?.flush('keep')).catch(() => undefined);
+    await this.#table.get(from)?.flush();
     return this.#change(to, () => {
       this.#table.get(from)?.capture();
       return this.#cloneNow(range);

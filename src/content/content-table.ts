@@ -1,6 +1,7 @@
 import { CairnError } from '../core/errors.js';
 import type { ContentParts } from './content-parts.js';
 import { type ContentOverlay, OpenContent } from './open-content.js';
+import { type HandleErrors, WriteErrors } from './write-errors.js';
 
 interface TableEntry {
   readonly content: OpenContent;
@@ -9,6 +10,8 @@ interface TableEntry {
 
 /** The files that are open for writing, by inode. An entry lives as long as a handle or an operation uses it. */
 export class ContentTable {
+  /** Of all files, also of those that are open no more. */
+  readonly errors = new WriteErrors();
   readonly #parts: ContentParts;
   readonly #entries = new Map<number, TableEntry>();
 
@@ -23,28 +26,33 @@ export class ContentTable {
     if (entry === undefined) {
       const inode = this.#parts.tree.inodes.find(ino);
       if (inode === undefined) throw new CairnError('stale', `Inode ${ino} is gone`);
-      entry = { content: new OpenContent(this.#parts, inode), handles: 0 };
+      entry = { content: new OpenContent(this.#parts, this.errors, inode), handles: 0 };
       this.#entries.set(ino, entry);
     }
     entry.handles += 1;
     return entry.content;
   }
 
-  /** Gives back what `open` gave; what is still dirty is brought to a safe place first. */
+  /**
+   * All that was written to the file before is stored and recorded when it resolves.
+   * @param handle whose fsync(2) or close(2) it is
+   * @throws what the handle has not been told of yet; the bytes it concerns were given up
+   */
+  flush(ino: number, handle: HandleErrors): void | Promise<void> {
+    const flushed = this.get(ino)?.flush();
+    if (flushed !== undefined) return flushed.then(() => this.errors.tell(ino, handle));
+    this.errors.tell(ino, handle);
+  }
+
+  /** Gives back what `open` gave; what is still dirty is brought to a safe place first, and an error kept to be told. */
   close(ino: number): void | Promise<void> {
     const entry = this.#entries.get(ino);
     if (entry === undefined) return;
     entry.handles -= 1;
     if (entry.handles > 0) return;
-    let flushed: Promise<void> | undefined;
-    try {
-      flushed = this.#isThere(ino) ? (entry.content.flush() ?? undefined) : undefined;
-    } catch (error) {
-      this.#forget(ino, entry);
-      throw error;
-    }
-    if (flushed === undefined) this.#forget(ino, entry);
-    else return flushed.finally(() => this.#forget(ino, entry));
+    const flushed = this.#isThere(ino) ? entry.content.flush() : undefined;
+    if (flushed !== undefined) return flushed.then(() => this.#forget(ino, entry));
+    this.#forget(ino, entry);
   }
 
   #isThere(ino: number): boolean {
@@ -81,13 +89,12 @@ export class ContentTable {
 
   /**
    * Everything written so far is stored and recorded when it resolves.
-   * @throws the first failure, after trying all; those who wrote the files still hear of it
+   * @throws a failure that no handle has been told of, after trying all; those who wrote the files still hear of it
    */
   async flushAll(): Promise<void> {
-    const entries = [...this.#entries.values()];
-    const results = await Promise.allSettled(entries.map(async ({ content }) => content.flush('keep')));
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    const inos = [...this.#entries.keys()];
+    await Promise.all([...this.#entries.values()].map(({ content }) => content.flush()));
+    for (const ino of inos) this.errors.refuseUntold(ino);
   }
 
   /** Gives all up without storing anything: for a store that is closed. */

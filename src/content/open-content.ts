@@ -12,6 +12,7 @@ import { type Interruptible, unlessInterrupted } from './interruption.js';
 import { storageOf } from './storage.js';
 import { StreamCutter } from './stream-cutter.js';
 import type { WriteBody } from './transfer.js';
+import type { WriteErrors } from './write-errors.js';
 import { timesAfterWrite } from './write-times.js';
 
 /** Dirty bytes outside a stream go to the journal when a file has this many of them. */
@@ -39,16 +40,19 @@ export interface ContentOverlay {
 export class OpenContent {
   readonly ino: number;
   readonly #parts: ContentParts;
+  readonly #errors: WriteErrors;
   readonly #draft = new Draft();
   #stream: StreamCutter | undefined;
   #size: number;
   #mtime: Timestamp | undefined;
-  #error: unknown;
+  /** Storing failed, and what is left of the bytes is given up when nothing is being stored any more. */
+  #failing = false;
   #disposed = false;
   #exclusive: Promise<void> = Promise.resolve();
 
-  constructor(parts: ContentParts, inode: Readonly<Inode>) {
+  constructor(parts: ContentParts, errors: WriteErrors, inode: Readonly<Inode>) {
     this.#parts = parts;
+    this.#errors = errors;
     this.ino = inode.ino;
     this.#size = inode.size;
   }
@@ -81,11 +85,11 @@ export class OpenContent {
   /**
    * Takes the body's bytes: at once where there is room and nothing they overlap is being stored, else when that is so.
    * @param writer while it waits, an interruption ends the wait
-   * @throws what storing earlier bytes failed with, until `flush` has told it; `read-only`, `interrupted`: nothing is taken
+   * @throws what storing earlier bytes failed with, until a handle has been told; `read-only`, `interrupted`: nothing is taken
    */
   write(offset: number, body: WriteBody, writer: Interruptible = {}): void | Promise<void> {
     this.#parts.log.requireWorking();
-    this.#throwError();
+    this.#errors.refuseUntold(this.ino);
     const end = offset + body.length;
     if (!this.#parts.budget.full && this.#stream?.frozen(offset, end) !== true) {
       this.#take(offset, body);
@@ -98,7 +102,7 @@ export class OpenContent {
   async #takeLater(offset: number, body: WriteBody, interrupted?: AbortSignal): Promise<void> {
     try {
       for (;;) {
-        this.#throwError();
+        this.#errors.refuseUntold(this.ino);
         if (this.#parts.budget.full) await unlessInterrupted(this.#parts.budget.room(interrupted), interrupted);
         else if (this.#stream?.frozen(offset, offset + body.length)) {
           await unlessInterrupted(this.#stream.idle(), interrupted);
@@ -171,19 +175,16 @@ export class OpenContent {
     this.#parts.budget.shrunk();
   }
 
-  /** The error waits for `flush`; the bytes do not: writers wait for the memory, and no one else would give it back. */
+  /** The error waits to be told; the bytes do not: writers wait for the memory, and no one else would give it back. */
   #failed(error: unknown): void {
-    this.#error ??= error;
+    this.#errors.add(this.ino, error);
+    this.#failing = true;
     if (!this.#storing()) this.#giveUp();
   }
 
   #settled(): void {
-    if (this.#error !== undefined) this.#giveUp();
+    if (this.#failing) this.#giveUp();
     else this.#parts.budget.shrunk();
-  }
-
-  #throwError(): void {
-    if (this.#error !== undefined) throw this.#error;
   }
 
   /** Brings the dirty bytes into the journal where that is possible at once; frees memory when it is short. */
@@ -224,32 +225,31 @@ export class OpenContent {
   }
 
   /**
-   * When it resolves, all that was written before is in chunks or the journal and recorded.
-   * @param errors `report` for close(2) and fsync(2), whose caller has heard of the error then; `keep` for others
-   * @throws what storing failed with; the bytes it concerns are given up
+   * When it resolves, all that was written before is in chunks or the journal and recorded, or given up: the file's errors
+   * say so. Never throws.
    */
-  flush(errors: 'report' | 'keep' = 'report'): void | Promise<void> {
-    if (this.#error === undefined && !this.dirty) return;
-    if (!this.#storing() && (this.#error !== undefined || this.#small())) {
-      this.#finishFlush(errors);
+  flush(): void | Promise<void> {
+    if (!this.dirty) return;
+    if (!this.#storing() && this.#small()) {
+      this.#finishFlush();
       return;
     }
-    return this.#inTurn(() => this.#flushLater(errors));
+    return this.#inTurn(() => this.#flushLater());
   }
 
-  async #flushLater(errors: 'report' | 'keep'): Promise<void> {
+  async #flushLater(): Promise<void> {
     while (this.#storing()) await this.#stream?.idle();
     const end = this.#endToFinish();
     if (end !== undefined) await this.#stream?.finish(end);
     // What is being cut now was written after the call, but it must be left alone.
     while (this.#storing()) await this.#stream?.idle();
-    this.#finishFlush(errors);
+    this.#finishFlush();
   }
 
   /** Where the dirty bytes end if they are one run that goes on from the stream's last cut and are worth chunks. */
   #endToFinish(): number | undefined {
     const stream = this.#stream;
-    if (stream === undefined || this.#error !== undefined || this.#small()) return undefined;
+    if (stream === undefined || this.#small()) return undefined;
     const end = this.#dirtyEnd(stream.next);
     const length = end - stream.next;
     const whole = this.#draft.dirtyBytes === length;
@@ -261,16 +261,13 @@ export class OpenContent {
   }
 
   /** Only while nothing is being stored. */
-  #finishFlush(errors: 'report' | 'keep'): void {
+  #finishFlush(): void {
     this.#stream = undefined;
     try {
-      this.#throwError();
       this.#spill(false);
       this.#recordRest();
     } catch (error) {
-      this.#giveUp();
-      this.#error = errors === 'keep' ? error : undefined;
-      throw error;
+      this.#failed(error);
     }
   }
 
@@ -287,6 +284,7 @@ export class OpenContent {
 
   /** What is stored counts, what is not is lost, as after a failed close(2). Only while nothing is being stored. */
   #giveUp(): void {
+    this.#failing = false;
     if (this.#disposed) return;
     this.#mtime = undefined;
     this.#stream = undefined;
@@ -307,7 +305,6 @@ export class OpenContent {
   }
 
   #truncateNow(size: number, at: Timestamp): void {
-    this.#throwError();
     const inode = this.#inode();
     const change = this.#change(Math.min(size, inode.size), Math.max(size, inode.size), [], size);
     this.#parts.log.make({ ...change, ...timesAfterWrite(inode, at), size, storage: storageOf(size) });
@@ -320,11 +317,11 @@ export class OpenContent {
 
   /**
    * Makes a change of the content that does not come through the draft, when all that was written before is recorded and
-   * nothing is being stored. `make` runs in one step.
+   * nothing is being stored (or, as the file's errors say, it was given up). `make` runs in one step.
    */
   changeBeside<T>(make: () => T): Promise<T> {
     return this.#inTurn(async () => {
-      while (this.#error !== undefined || this.dirty) await this.#flushLater('keep');
+      while (this.dirty) await this.#flushLater();
       const made = make();
       this.#stream = undefined;
       this.#size = this.#inode().size;

@@ -61,6 +61,7 @@ for (const kind of KINDS) {
     backend.putsBefore = 2;
     const bad = store.makeFile('bad');
     const content = store.openFile(bad);
+    const writer = store.live.contents.errors.forNewHandle(bad);
     const bytes = random.bytes(9 * MIB);
     let written = 0;
     try {
@@ -70,9 +71,9 @@ for (const kind of KINDS) {
     } catch (error) {
       assert.ok(ofKind(kind)(error), String(error));
     }
-    await assert.rejects(async () => content.flush(), ofKind(kind));
+    await assert.rejects(async () => store.live.contents.flush(bad, writer), ofKind(kind));
     assert.equal(content.dirty, false);
-    await content.flush();
+    await store.live.contents.flush(bad, writer);
     assert.equal(draftMemoryBytes(), 0, 'what cannot be stored is still in memory');
     backend.failure = undefined;
     await content.truncate(0, store.clock.now());
@@ -93,9 +94,10 @@ for (const kind of KINDS) {
     await write(store, ino, first);
     const restore = failAppends(t, kind === 'io' ? 'EIO' : 'ENOSPC');
     const content = store.openFile(ino);
+    const writer = store.live.contents.errors.forNewHandle(ino);
     content.write(0, bodyOf(random.bytes(30 * KIB)));
-    assert.throws(() => content.flush(), ofKind(kind));
-    content.flush();
+    assert.throws(() => store.live.contents.flush(ino, writer), ofKind(kind));
+    store.live.contents.flush(ino, writer);
     restore();
     await store.live.contents.close(ino);
     assert.ok((await store.read(ino)).equals(first), 'the old content is not there any more');
@@ -108,27 +110,30 @@ for (const kind of KINDS) {
   });
 }
 
-test('closing a file whose bytes cannot be stored forgets it', async (t) => {
+test('closing a file whose bytes cannot be stored forgets it, but not the error', async (t) => {
   const { store } = await storeWithFaults(t);
   const ino = store.makeFile('small');
   store.openFile(ino).write(0, bodyOf(random.bytes(5000)));
   const restore = failAppends(t, 'ENOSPC');
-  assert.throws(() => store.live.contents.close(ino), ofKind('no-space'));
+  await store.live.contents.close(ino);
   restore();
-  assert.equal(store.live.contents.get(ino), undefined);
+  const { contents } = store.live;
+  assert.equal(contents.get(ino), undefined);
+  assert.throws(() => contents.flush(ino, contents.errors.forNewHandle(ino)), ofKind('no-space'));
+  contents.flush(ino, contents.errors.forNewHandle(ino));
   assert.equal(draftMemoryBytes(), 0);
 });
 
 test('an error found by others than its writer is still told at the flush', async (t) => {
   const { store } = await storeWithFaults(t);
   const ino = store.makeFile('small');
-  const content = store.openFile(ino);
-  content.write(0, bodyOf(random.bytes(5000)));
+  const writer = store.live.contents.errors.forNewHandle(ino);
+  store.openFile(ino).write(0, bodyOf(random.bytes(5000)));
   const restore = failAppends(t, 'ENOSPC');
   await assert.rejects(store.live.contents.flushAll(), ofKind('no-space'));
   restore();
-  assert.throws(() => content.flush(), ofKind('no-space'));
-  content.flush();
+  assert.throws(() => store.live.contents.flush(ino, writer), ofKind('no-space'));
+  store.live.contents.flush(ino, writer);
   await store.live.contents.close(ino);
 });
 
@@ -138,11 +143,12 @@ test('records of one flush that were appended before the disk was full stay', as
   const old = random.bytes(3 * MIB);
   await write(store, ino, old);
   const content = store.openFile(ino);
+  const writer = store.live.contents.errors.forNewHandle(ino);
   const [a, b] = [random.bytes(1000), random.bytes(1000)];
   content.write(100, bodyOf(a));
   content.write(2 * MIB, bodyOf(b));
   const restore = failAppends(t, 'ENOSPC', 1);
-  await assert.rejects(async () => content.flush(), ofKind('no-space'));
+  await assert.rejects(async () => store.live.contents.flush(ino, writer), ofKind('no-space'));
   restore();
   await store.live.contents.close(ino);
   const expected = Buffer.from(old);
@@ -168,7 +174,7 @@ test('writers that wait for memory hear of a full disk instead of waiting for ev
     assert.ok(ofKind('no-space')((result as PromiseRejectedResult).reason));
   }
   for (const ino of files) {
-    await assert.rejects(async () => store.live.contents.close(ino), ofKind('no-space'));
+    await store.live.contents.close(ino);
   }
   restore();
   assert.equal(draftMemoryBytes(), 0);

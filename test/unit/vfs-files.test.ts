@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { STORAGE_PACKED } from '../../src/catalog/inode.js';
 import { JournalFile } from '../../src/native/journal-file.js';
+import type { HandleId } from '../../src/vfs/api.js';
 import { ofKind } from '../support/catalog.js';
 import { bodyOf } from '../support/live-store.js';
 import { b, CALLER, O_RDONLY, O_RDWR, O_WRONLY, TestVfs, textOf } from '../support/live-vfs.js';
@@ -67,6 +68,59 @@ test('a search for data takes nobody the error of his writes', async (t) => {
   mocked.mock.restore();
   await assert.rejects(async () => tree.vfs.files.flush(handle), ofKind('no-space'));
   await tree.vfs.files.flush(handle);
+});
+
+/** The journal takes nothing while it is called. */
+async function onFullDisk(t: TestContext, action: () => Promise<unknown>): Promise<void> {
+  const mocked = t.mock.method(JournalFile.prototype, 'append', () => {
+    throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+  });
+  await action();
+  mocked.mock.restore();
+}
+
+test('each open handle is told once of bytes that could not be stored, by fsync or close', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { node, handle } = await tree.create('f');
+  const [second, reader] = [await tree.open(node, O_RDWR), await tree.open(node, O_RDONLY)];
+  const { flush } = tree.vfs.files;
+  const sync = async (of: HandleId) => tree.vfs.files.sync(of, false);
+  const isTold = (tell: typeof flush, of: HandleId) => assert.rejects(async () => tell(of), ofKind('no-space'));
+  await tree.write(handle, 0, 'content');
+  await onFullDisk(t, () => isTold(flush, handle));
+  await flush(handle);
+  await sync(handle);
+  await assert.rejects(tree.write(second, 0, 'x'), ofKind('no-space'), 'a writer need not wait for fsync');
+  await isTold(sync, second);
+  await sync(second);
+  await isTold(sync, reader);
+  await sync(reader);
+  const later = await tree.open(node, O_RDWR);
+  await sync(later);
+  await tree.write(second, 0, 'stored');
+  for (const open of [handle, second, later]) await flush(open);
+  assert.equal(await textOf(tree, node), 'stored');
+  await onFullDisk(t, async () => {
+    await tree.write(later, 0, 'again');
+    await isTold(sync, later);
+  });
+  await isTold(flush, handle);
+});
+
+test('a handle opened later hears of what nobody has been told', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { node, handle } = await tree.create('f');
+  await tree.write(handle, 0, 'content');
+  await onFullDisk(t, async () => tree.vfs.files.release(handle));
+  const [first, second] = [await tree.open(node, O_RDONLY), await tree.open(node, O_RDWR)];
+  await assert.rejects(async () => tree.vfs.files.sync(first, false), ofKind('no-space'));
+  const third = await tree.open(node, O_RDWR);
+  await tree.vfs.files.sync(third, false);
+  await assert.rejects(async () => tree.vfs.files.flush(second), ofKind('no-space'));
+  for (const open of [first, second, third]) await tree.close(open);
+  const other = await tree.open(node, O_RDWR);
+  await tree.write(other, 0, 'stored');
+  await tree.vfs.files.sync(other, false);
 });
 
 test('fallocate grows files, keeps sizes, punches holes and zeroes ranges', async (t) => {

@@ -33,19 +33,10 @@ function truncate(parts: LiveParts, inode: Readonly<Inode>, size: number): void 
     const truncated = content.truncate(size, parts.clock.now());
     if (truncated !== undefined) return truncated.finally(() => parts.contents.close(inode.ino));
   } catch (error) {
-    closeQuietly(parts, inode.ino);
+    void parts.contents.close(inode.ino);
     throw error;
   }
   return parts.contents.close(inode.ino);
-}
-
-/** After an error that is told instead of what closing may add. */
-function closeQuietly(parts: LiveParts, ino: number): void {
-  try {
-    parts.contents.close(ino)?.catch(() => undefined);
-  } catch {
-    return;
-  }
 }
 
 function setRest(parts: LiveParts, node: NodeId, changes: AttributeChanges): Attributes {

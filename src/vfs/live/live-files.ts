@@ -42,6 +42,7 @@ export function openInode(parts: LiveParts, inode: Readonly<Inode>, flags: numbe
     direct,
     atimeDue: movesAtime,
     privilegesChecked: made,
+    errors: parts.contents.errors.forNewHandle(inode.ino),
     nextRead: 0,
   });
   // Reads from the kernel's pages are not seen here: where atime has to move, the first one has to come to us.
@@ -73,6 +74,7 @@ export function write(
 ): Awaitable<void> {
   const file = writableFile(parts, handle);
   if (offset + body.length > MAX_FILE_BYTES) throw new CairnError('too-large', 'File would be larger than 64 TiB');
+  parts.contents.errors.refuse(file.ino, file.errors);
   const written = contentOf(parts, file).write(offset, body, caller);
   if (written === undefined) dropPrivileges(parts, file, killPrivileges);
   else return written.then(() => dropPrivileges(parts, file, killPrivileges));
@@ -98,12 +100,12 @@ export function removeCapability(parts: LiveParts, ino: number): void {
 
 export function flush(parts: LiveParts, handle: HandleId): Awaitable<void> {
   const file = parts.openFiles.get(handle);
-  if (file.writable) return contentOf(parts, file).flush();
+  if (file.writable) return parts.contents.flush(file.ino, file.errors);
 }
 
 export async function sync(parts: LiveParts, handle: HandleId): Promise<void> {
   const file = parts.openFiles.get(handle);
-  await parts.contents.get(file.ino)?.flush();
+  await parts.contents.flush(file.ino, file.errors);
   await parts.durability.barrier();
 }
 
@@ -113,17 +115,12 @@ export function release(parts: LiveParts, handle: HandleId): Awaitable<void> {
   // In use until its bytes are stored: an orphan that goes before would take their inode away.
   const ended = () => {
     parts.openFiles.ended(file);
+    if (!parts.openFiles.isOpen(file.ino)) parts.contents.errors.closed(file.ino);
     parts.orphans.dropUnused(file.ino);
   };
-  let closed: Promise<void> | undefined;
-  try {
-    closed = file.writable ? (parts.contents.close(file.ino) ?? undefined) : undefined;
-  } catch (error) {
-    ended();
-    throw error;
-  }
-  if (closed === undefined) ended();
-  else return closed.finally(ended);
+  const closed = file.writable ? parts.contents.close(file.ino) : undefined;
+  if (closed !== undefined) return closed.then(ended);
+  ended();
 }
 
 /** @throws {CairnError} `invalid` where the handle only reads */

@@ -77,11 +77,8 @@ export async function seek(parts: LiveParts, handle: HandleId, offset: number, w
   const file = parts.openFiles.get(handle);
   if (whence !== SEEK_DATA && whence !== SEEK_HOLE)
     throw new CairnError('invalid', `Cannot seek with whence ${whence}`);
-  try {
-    await parts.contents.get(file.ino)?.flush('keep');
-  } catch {
-    // What cannot be stored is given up and its writer hears of it; the search is about what there is.
-  }
+  // What cannot be stored is given up and its writer hears of it; the search is about what there is.
+  await parts.contents.get(file.ino)?.flush();
   const size = parts.tree.inodes.find(file.ino)?.size ?? 0;
   if (offset >= size) throw new CairnError('no-data-here', 'Offset is behind the end of the file');
   return whence === SEEK_DATA ? seekData(parts, file.ino, offset) : seekHole(parts, file.ino, offset, size);

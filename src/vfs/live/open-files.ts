@@ -1,3 +1,4 @@
+import type { HandleErrors } from '../../content/write-errors.js';
 import { CairnError } from '../../core/errors.js';
 import type { HandleId } from '../api.js';
 
@@ -11,6 +12,8 @@ export interface OpenFile {
   atimeDue: boolean;
   /** Whether set-id bits and capabilities have been looked at for this handle's writes. */
   privilegesChecked: boolean;
+  /** What it has been told of bytes that could not be stored. */
+  readonly errors: HandleErrors;
   /** Where a sequential reader would go on. */
   nextRead: number;
 }
