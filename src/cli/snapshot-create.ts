@@ -28,7 +28,8 @@ async function run(given: string, _: unknown, command: Command): Promise<void> {
   const created = await askSnapshots(await existingStore(store), 'snapshot-create', { group: groupPath(group) });
   if (options.json) printJson(created);
   else {
-    const sizes = `${created.entries} entries, ${shownBytes(created.sizeBytes)}, ${shownBytes(created.addedBytes)} new`;
+    const recut = created.recutFiles > 0 ? `, ${created.recutFiles} files with cloned ranges cut anew` : '';
+    const sizes = `${created.entries} entries, ${shownBytes(created.sizeBytes)}, ${shownBytes(created.addedBytes)} new${recut}`;
     print(`Created ${created.group}/${created.time} (${sizes})`);
   }
 }

@@ -23,6 +23,8 @@ const snapshotCreated = z.object({
   sizeBytes: count,
   /** Bytes the snapshot added to the datastore. */
   addedBytes: count,
+  /** Large files that were cut anew because they had cloned ranges of others. */
+  recutFiles: count,
 });
 
 const treeCloned = z.object({ group: z.string(), entries: count });

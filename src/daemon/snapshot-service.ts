@@ -96,6 +96,7 @@ export class SnapshotService {
       entries: made.entries,
       sizeBytes: made.contentBytes,
       addedBytes: made.addedBytes + (this.#datastore.chunks.counters.encodedBytes - before),
+      recutFiles: made.work.recutFiles,
     };
   }
 

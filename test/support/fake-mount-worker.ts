@@ -40,7 +40,14 @@ const handlers: Partial<WorkerHandlers> = {
     setImmediate(() => endpoint.ended());
     return {};
   },
-  'snapshot-create': ({ group }) => ({ group, time: '2026-11-20T10:00:00Z', entries: 3, sizeBytes: 2, addedBytes: 1 }),
+  'snapshot-create': ({ group }) => ({
+    group,
+    time: '2026-11-20T10:00:00Z',
+    entries: 3,
+    sizeBytes: 2,
+    addedBytes: 1,
+    recutFiles: 0,
+  }),
   'snapshot-list': () => ({ snapshots: [] }),
 };
 

@@ -166,6 +166,33 @@ test('a second snapshot neither reads nor hashes file data that is in chunks', a
   );
 });
 
+/** Gives a file a range of another by reference. */
+async function cloneRange(store: OpenStore, from: string, to: string, start: number, length: number): Promise<void> {
+  const [source, target] = [await store.openFile(from), await store.openFile(to)];
+  const range = { from: source, fromOffset: start, to: target, toOffset: 0, length };
+  assert.equal(await store.vfs.files.copyRange(ROOT, range), length);
+  for (const handle of [source, target]) await store.vfs.files.release(handle);
+}
+
+test('files with cloned ranges are cut anew and counted; a whole clone is none of them', async (t) => {
+  const { store } = await withTree(t);
+  const bytes = noise('large', 5 * MIB + 17);
+  for (const name of ['ragged', 'whole']) await store.write(at(name), '');
+  await cloneRange(store, at('large'), at('ragged'), 12_345, 3 * MIB);
+  await cloneRange(store, at('large'), at('whole'), 0, bytes.length);
+  const made = await store.snapshots.create(parseGroupPath(GROUP));
+  assert.equal(made.recutFiles, 1);
+  const { entries } = readSnapshot(store.folder, GROUP, made.time);
+  assert.ok(
+    entries
+      .get('ragged')
+      ?.payload?.content()
+      .equals(bytes.subarray(12_345, 12_345 + 3 * MIB)),
+  );
+  const again = await store.snapshots.create(parseGroupPath(GROUP));
+  assert.equal(again.recutFiles, 0, 'the live tree has the new cuts');
+});
+
 test('an unchanged tree gives the same streams and adds nothing but index files', async (t) => {
   const { store } = await withTree(t);
   const first = await store.snapshot();

@@ -20,6 +20,7 @@ export class FileFitter {
   readonly #files: PictureFiles;
   readonly #parts: PackingParts;
   readonly #findPiece: FindPiece;
+  #recutFiles = 0;
 
   /** @param reader shows the picture @param findPiece knows what may be used again now */
   constructor(reader: CatalogReader, files: PictureFiles, parts: PackingParts, findPiece: FindPiece) {
@@ -27,6 +28,11 @@ export class FileFitter {
     this.#files = files;
     this.#parts = parts;
     this.#findPiece = findPiece;
+  }
+
+  /** Files cut anew for their cloned ranges, so far. */
+  get recutFiles(): number {
+    return this.#recutFiles;
   }
 
   storage(inode: Readonly<Inode>): Storage {
@@ -57,12 +63,20 @@ export class FileFitter {
   async fit(inode: Readonly<Inode>): Promise<readonly ChunkExtent[]> {
     if (isSmall(inode)) await packFiles(this.#parts, [inode], () => undefined);
     else {
+      if (this.#isRagged(inode)) this.#recutFiles += 1;
       // Each swap raises the version in the live tree, where the next one must find it so.
       for (let version = inode.version; await recutFile(this.#parts, { ...inode, version }); version += 1);
     }
     const extents = this.fitting(inode);
     if (extents === undefined) throw new CairnError('io', `Inode ${inode.ino} cannot be brought into whole chunks`);
     return extents;
+  }
+
+  #isRagged(inode: Readonly<Inode>): boolean {
+    for (const extent of this.#files.all(inode.ino)) {
+      if (extent.kind === 'chunk' && isUnfit(extent, inode.size)) return true;
+    }
+    return false;
   }
 
   #fits(inode: Readonly<Inode>, extents: readonly Extent[]): extents is readonly ChunkExtent[] {

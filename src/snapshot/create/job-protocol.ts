@@ -38,6 +38,8 @@ export interface JobWork {
   readonly chunkLoads: number;
   /** Plain bytes given to SHA-256. */
   readonly hashedBytes: number;
+  /** Large files with parts of chunks that no index can list (cloned ranges), which were cut anew. */
+  readonly recutFiles: number;
 }
 
 /** What came of a job. */

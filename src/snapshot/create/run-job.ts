@@ -80,11 +80,14 @@ export class SnapshotJob {
     const files = new PictureFiles(this.#reader);
     this.#reader.picture.begin();
     this.#events.picture();
-    const built = await this.#encode(files);
+    const findPiece = (content: Digest) => this.#now.pieces.find(content);
+    const fitter = new FileFitter(this.#reader, files, this.#packingParts(files), findPiece);
+    const built = await this.#encode(files, fitter);
     this.#reader.picture.end();
     await this.#swap(files);
     const published = await publishSnapshot(this.#options, built, this.#written);
-    const work = { chunkLoads: this.#chunks.counters.loads, hashedBytes: hashedBytes() - hashedBefore };
+    const { recutFiles } = fitter;
+    const work = { chunkLoads: this.#chunks.counters.loads, hashedBytes: hashedBytes() - hashedBefore, recutFiles };
     return { ...published, work };
   }
 
@@ -100,10 +103,8 @@ export class SnapshotJob {
     this.#events.swaps(files);
   }
 
-  async #encode(files: PictureFiles): Promise<BuiltStreams> {
+  async #encode(files: PictureFiles, fitter: FileFitter): Promise<BuiltStreams> {
     const { groupId, currentIno, time } = this.#options;
-    const findPiece = (content: Digest) => this.#now.pieces.find(content);
-    const fitter = new FileFitter(this.#reader, files, this.#packingParts(files), findPiece);
     await fitter.fitGroup(groupId);
     await this.#swap(files);
     const store = (digest: Digest, bytes: Uint8Array) => this.#store(digest, bytes);

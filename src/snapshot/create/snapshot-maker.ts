@@ -140,6 +140,8 @@ export class SnapshotMaker {
       holds.end();
       const addedBytes = snapshot.written.reduce((sum, { stored }) => sum + stored, 0);
       const { entries, contentBytes, work } = snapshot;
+      const name = `${groupPath(group)}/${formatSnapshotTime(time)}`;
+      this.#parts.messages.info({ entries, contentBytes, addedBytes, ...work }, `Made the snapshot ${name}`);
       return { archive, groupId: id, time, entries, contentBytes, addedBytes, work };
     } catch (error) {
       await this.#undo(attempt, error);
