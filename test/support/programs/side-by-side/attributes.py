@@ -23,7 +23,9 @@ def change_mode(draw):
 
 @kind
 def change_owner(draw):
-    user, group = draw.pick([-1, 0, 65534, 1000]), draw.pick([-1, 0, 65534, 65535, 1000])
+    user = draw.pick([-1, 0, 65534, 1000])
+    # Neither of them: test/posix/exceptions.ts.
+    group = draw.pick([0, 65534, 65535, 1000] if user == -1 else [-1, 0, 65534, 65535, 1000])
     return on(draw, lambda path: os.lchown(path, user, group))
 
 
