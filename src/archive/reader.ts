@@ -74,6 +74,11 @@ const LIST_READ_AHEAD = 4096;
 /** Links followed from a folder towards the root before walking is the better way. */
 const MAX_LINKS = 256;
 
+/** Options of a cache that takes memory as it fills: by `max` it would take all at once, megabytes for each archive. */
+function growingTo(count: number): { maxSize: number; sizeCalculation: () => number } {
+  return { maxSize: count, sizeCalculation: () => 1 };
+}
+
 /**
  * Random access to an archive of either version, ours or PBS's, straight from its bytes. Answers come at once where
  * all bytes needed are at hand, else as a promise; calls may overlap. All methods throw (or reject with) CairnError
@@ -89,9 +94,9 @@ export class ArchiveReader {
   readonly #rootTable: FolderTable;
   readonly #entries: LRUCache<number, ArchiveEntry>;
   readonly #folders: LRUCache<number, OpenedFolder>;
-  readonly #origins = new LRUCache<number, Origin>({ max: CACHED_ENDS });
+  readonly #origins = new LRUCache<number, Origin>(growingTo(CACHED_ENDS));
   /** Where folders end, as found by walking. */
-  readonly #walkedEnds = new LRUCache<number, number>({ max: CACHED_ENDS });
+  readonly #walkedEnds = new LRUCache<number, number>(growingTo(CACHED_ENDS));
   readonly #walks = new Map<number, Promise<number>>();
   readonly #hash = new BigUint64Array(1);
   readonly #hashWords = new Uint32Array(this.#hash.buffer);
@@ -103,7 +108,7 @@ export class ArchiveReader {
     this.#source = source;
     this.#rootTable = rootTable;
     this.#options = options;
-    this.#entries = new LRUCache({ max: options.cachedEntries ?? CACHED_ENTRIES });
+    this.#entries = new LRUCache(growingTo(options.cachedEntries ?? CACHED_ENTRIES));
     this.#folders = new LRUCache({
       maxSize: budget,
       sizeCalculation: ({ positions }) => Math.min(budget, FOLDER_BYTES + (positions?.byteLength ?? 0)),

@@ -71,8 +71,12 @@ export function setChecksum(header: Uint8Array, bytes: Uint8Array): Buffer {
   return createHash('sha256').update(header).update(bytes).digest();
 }
 
-/** The set, or undefined where the bytes are not those the checksum was made of. */
+/** The set, or undefined where the bytes are not those the checksum was made of, or were no set when it was made. */
 export function decodeSet(header: Uint8Array, bytes: Uint8Array, checksum: Uint8Array): ChunkSet | undefined {
   if (!setChecksum(header, bytes).equals(checksum)) return undefined;
-  return new ChunkSet(RoaringBitmap32.deserialize(bytes, 'portable'));
+  try {
+    return new ChunkSet(RoaringBitmap32.deserialize(bytes, 'portable'));
+  } catch {
+    return undefined;
+  }
 }

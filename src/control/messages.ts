@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CairnError, type ErrorKind, kindOf } from '../core/errors.js';
+import { CairnError, ERROR_KINDS, kindOf } from '../core/errors.js';
 
 /** Rises with every change that an older client or daemon would misread. */
 export const PROTOCOL_VERSION = 1;
@@ -48,7 +48,7 @@ export function errorMessage(error: unknown): ErrorMessage {
   return { kind: kindOf(error), message: error instanceof Error ? error.message : String(error) };
 }
 
-/** The error a message tells of. Both sides are of one protocol version, so the kind is one we know. */
-export function errorFrom(message: ErrorMessage): CairnError {
-  return new CairnError(message.kind as ErrorKind, message.message);
+/** The error a message tells of; a kind nobody knows, as another version may have, is `io`. */
+export function errorFrom({ kind, message }: ErrorMessage): CairnError {
+  return new CairnError(ERROR_KINDS.find((known) => known === kind) ?? 'io', message);
 }

@@ -115,7 +115,8 @@ export class ControlServer {
   async #call<C extends CommandName>(command: C, given: unknown, context: RequestContext): Promise<unknown> {
     const args = commands[command].arguments.safeParse(given);
     if (!args.success) {
-      throw new CairnError('invalid', `Bad arguments for ${command}: ${args.error.issues[0]?.message}`);
+      const { path, message } = args.error.issues[0] ?? { path: [], message: 'not understood' };
+      throw new CairnError('invalid', `Bad arguments for ${command}: ${[...path, message].join(': ')}`);
     }
     return this.#handlers[command](args.data as CommandArguments<C>, context);
   }

@@ -2,33 +2,36 @@
  * What went wrong, as few kinds as callers need to tell apart. The kind is decided where the error
  * arises; `fuse` turns it into an errno and `cli` into an exit code, each exactly once.
  */
-export type ErrorKind =
-  | 'not-found'
-  | 'exists'
-  | 'not-a-directory'
-  | 'is-a-directory'
-  | 'not-empty'
-  | 'not-permitted'
-  | 'access-denied'
-  | 'invalid'
-  | 'cross-device'
-  | 'name-too-long'
-  | 'too-large'
-  | 'too-many-links'
-  | 'no-space'
-  | 'quota-exceeded'
-  | 'read-only'
-  | 'busy'
-  | 'no-attribute'
-  | 'no-data-here'
-  | 'unsupported'
-  | 'out-of-range'
-  | 'stale'
-  | 'interrupted'
-  | 'not-ready'
-  | 'corrupt'
-  | 'unreachable'
-  | 'io';
+export const ERROR_KINDS = [
+  'not-found',
+  'exists',
+  'not-a-directory',
+  'is-a-directory',
+  'not-empty',
+  'not-permitted',
+  'access-denied',
+  'invalid',
+  'cross-device',
+  'name-too-long',
+  'too-large',
+  'too-many-links',
+  'no-space',
+  'quota-exceeded',
+  'read-only',
+  'busy',
+  'no-attribute',
+  'no-data-here',
+  'unsupported',
+  'out-of-range',
+  'stale',
+  'interrupted',
+  'not-ready',
+  'corrupt',
+  'unreachable',
+  'io',
+] as const;
+
+export type ErrorKind = (typeof ERROR_KINDS)[number];
 
 /** An error whose kind callers may branch on. The message is one clear line; the cause is kept. */
 export class CairnError extends Error {

@@ -54,6 +54,8 @@ export class FakeKernel implements Channel {
   readonly answer = wordView((1 << 20) + 4096);
   readonly answers: FakeAnswer[] = [];
   readonly errors: string[] = [];
+  /** What was thrown where errors were logged. */
+  readonly thrown: unknown[] = [];
   readonly exchange: Exchange;
   /** Pieces of the READ answers sent. */
   readonly reads: ReadLog[] = [];
@@ -101,7 +103,10 @@ export class FakeKernel implements Channel {
       debug() {},
       info() {},
       warn: (_, message) => void this.errors.push(message),
-      error: (_, message) => void this.errors.push(message),
+      error: (fields, message) => {
+        this.errors.push(message);
+        if ('error' in fields) this.thrown.push(fields.error);
+      },
     };
     this.exchange = new Exchange(vfs, this, log, (tid) => this.dying.has(tid));
   }

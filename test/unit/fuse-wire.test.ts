@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { CairnError } from '../../src/core/errors.js';
 import { decodeSetAttributes, encodeAttrOut, writeEntry } from '../../src/fuse/wire/attributes.js';
-import { decodeCopy, decodeWrite, writeOpened } from '../../src/fuse/wire/files.js';
+import { decodeCopy, decodeRead, decodeWrite, writeOpened } from '../../src/fuse/wire/files.js';
 import { entriesIn, writeFolderEntry } from '../../src/fuse/wire/folders.js';
 import { readI64, readU64, writeU64 } from '../../src/fuse/wire/integers.js';
 import { nodeHigh, nodeLow, nodeOfWords } from '../../src/fuse/wire/nodes.js';
@@ -133,6 +133,28 @@ test('struct fuse_setattr_in', () => {
     changes: { mode: 0o100600, atime: 'now', mtime: 'now' },
   });
   hasKind('invalid', () => decodeSetAttributes(requestOf(body.subarray(0, 80))));
+});
+
+test('times too far away become the farthest, as Linux has it; half a time is refused', () => {
+  const setTimes = (sec: bigint, nsec: number) =>
+    decodeSetAttributes(
+      requestOf(
+        fields(
+          ...[u32(0b11_0000), u32(0), u64(0), u64(0), u64(0), u64(sec), u64(sec), u64(0)],
+          ...[u32(nsec), u32(nsec), u32(0), u32(0), u32(0), u32(0), u32(0), u32(0)],
+        ),
+      ),
+    ).changes.mtime;
+  assert.deepEqual(setTimes(2n ** 63n - 1n, 5), { sec: 2 ** 52 - 1, nsec: 5 });
+  assert.deepEqual(setTimes(-(2n ** 63n), 0), { sec: -(2 ** 52), nsec: 0 });
+  hasKind('invalid', () => setTimes(1n, 1_000_000_000));
+});
+
+test('a READ of more than was agreed to is refused, and a mode has 16 bits', () => {
+  const read = (size: number) => requestOf(fields(u64(7), u64(0), u32(size), u32(0), u64(0), u32(0), u32(0)));
+  assert.equal(decodeRead(read(1 << 20)).size, 1 << 20);
+  hasKind('invalid', () => decodeRead(read((1 << 20) + 1)));
+  assert.equal(requestOf(fields(u32(0xffff_ffff))).modeAt(10), 0o177777);
 });
 
 test('struct fuse_write_in must match the length of the request', () => {

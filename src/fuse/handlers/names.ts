@@ -77,7 +77,7 @@ export function create(exchange: Exchange): void {
   const { words } = request;
   const caller = request.caller();
   const name = request.name(HEADER_BYTES + 16);
-  const [flags, mode, umask] = [words[BODY]!, words[BODY + 1]!, words[BODY + 2]!];
+  const [flags, mode, umask] = [words[BODY]!, request.modeAt(BODY + 1), words[BODY + 2]!];
   exchange.answer(vfs.names.create(caller, request.node(), name, mode, umask, flags), CREATED, undefined, caller);
 }
 
@@ -87,7 +87,7 @@ export function temporary(exchange: Exchange): void {
   request.expect(16);
   const { words } = request;
   const caller = request.caller();
-  const created = vfs.names.temporary(caller, request.node(), words[BODY + 1]!, words[BODY + 2]!, words[BODY]!);
+  const created = vfs.names.temporary(caller, request.node(), request.modeAt(BODY + 1), words[BODY + 2]!, words[BODY]!);
   exchange.answer(created, CREATED, undefined, caller);
 }
 
@@ -98,7 +98,14 @@ export function makeNode(exchange: Exchange): void {
   const { words } = request;
   const caller = request.caller();
   const name = request.name(HEADER_BYTES + 16);
-  const made = vfs.names.makeNode(caller, request.node(), name, words[BODY]!, words[BODY + 2]!, words[BODY + 1]!);
+  const made = vfs.names.makeNode(
+    caller,
+    request.node(),
+    name,
+    request.modeAt(BODY),
+    words[BODY + 2]!,
+    words[BODY + 1]!,
+  );
   exchange.answer(made, ENTRY, undefined, caller);
 }
 
@@ -109,7 +116,7 @@ export function makeFolder(exchange: Exchange): void {
   const { words } = request;
   const caller = request.caller();
   const name = request.name(HEADER_BYTES + 8);
-  const made = vfs.names.makeFolder(caller, request.node(), name, S_IFDIR | words[BODY]!, words[BODY + 1]!);
+  const made = vfs.names.makeFolder(caller, request.node(), name, S_IFDIR | request.modeAt(BODY), words[BODY + 1]!);
   exchange.answer(made, ENTRY, undefined, caller);
 }
 

@@ -14,6 +14,9 @@ export const ATTR_OUT_BYTES = 104;
 export const VALID_SECONDS = 86_400;
 
 const BLOCK_SIZE_BYTES = 4096;
+const MAX_NSEC = 999_999_999;
+/** The last second a snapshot's attributes can hold (src/archive/varint.ts), 143 million years from now. */
+const FARTHEST_SEC = 2 ** 52 - 1;
 
 function writeNode(words: Uint32Array, at: number, node: NodeId): void {
   words[at] = nodeLow(node);
@@ -124,6 +127,16 @@ export interface SetAttributes {
   readonly changes: AttributeChanges;
 }
 
+/**
+ * A time, its seconds and nanoseconds at two word indexes. One too far away is taken as the farthest there is, as Linux
+ * does it for every file system with a limit (utimensat(2) of 2^63 - 1 seconds reaches us as it is).
+ */
+function readTime(request: Request, secAt: number, nsecAt: number): { readonly sec: number; readonly nsec: number } {
+  const nsec = request.words[nsecAt]!;
+  if (nsec > MAX_NSEC) throw request.malformed(`has a time of ${nsec} nanoseconds`);
+  return { sec: Math.min(Math.max(readI64(request.words, secAt), -FARTHEST_SEC - 1), FARTHEST_SEC), nsec };
+}
+
 /** `struct fuse_setattr_in` (88 bytes). */
 export function decodeSetAttributes(request: Request): SetAttributes {
   request.expect(88);
@@ -135,10 +148,10 @@ export function decodeSetAttributes(request: Request): SetAttributes {
   if (valid & GID) changes.gid = words[BODY + 20]!;
   if (valid & SIZE) changes.size = readU64(words, BODY + 4);
   if (valid & ATIME) {
-    changes.atime = valid & ATIME_NOW ? 'now' : { sec: readI64(words, BODY + 8), nsec: words[BODY + 14]! };
+    changes.atime = valid & ATIME_NOW ? 'now' : readTime(request, BODY + 8, BODY + 14);
   }
   if (valid & MTIME) {
-    changes.mtime = valid & MTIME_NOW ? 'now' : { sec: readI64(words, BODY + 10), nsec: words[BODY + 15]! };
+    changes.mtime = valid & MTIME_NOW ? 'now' : readTime(request, BODY + 10, BODY + 15);
   }
   // With FUSE_HANDLE_KILLPRIV_V2 a change of owner clears setuid and setgid too, whoever asks; the kernel says no more.
   if (valid & (KILL_SUIDGID | UID | GID)) changes.killPrivileges = true;

@@ -2,6 +2,7 @@ import { CairnError } from '../../core/errors.js';
 import type { HandleId, OpenResult, RangeCopy } from '../../vfs/api.js';
 import { readU64, type WordView, writeU64 } from './integers.js';
 import { BODY, HEADER_BYTES, type Request } from './request.js';
+import { MAX_WRITE_BYTES } from './session.js';
 
 /** open(2)'s flag, as Linux has it on every machine Node runs on. */
 export const O_TRUNC = 0o1000;
@@ -70,9 +71,11 @@ export interface ReadCall {
   readonly size: number;
 }
 
+/** @throws {CairnError} `invalid` where more is wanted than INIT agreed to: no answer could hold it */
 export function decodeRead(request: Request): ReadCall {
   request.expect(40);
   const { words } = request;
+  if (words[BODY + 4]! > MAX_WRITE_BYTES) throw request.malformed(`wants ${words[BODY + 4]} bytes at once`);
   return { handle: readU64(words, BODY), offset: readU64(words, BODY + 2), size: words[BODY + 4]! };
 }
 

@@ -10,6 +10,7 @@ export const HEADER_BYTES = 40;
 export const BODY = 10;
 /** The longest file name, as statfs tells it. */
 export const NAME_MAX_BYTES = 255;
+const MODE_BITS = 0o177777;
 
 const EMPTY: WordView = { bytes: Buffer.alloc(0), words: new Uint32Array(0) };
 
@@ -71,6 +72,11 @@ export class Request {
     const low = this.words[index]!;
     const high = this.words[index + 1]!;
     return high === 0 && low === ROOT_NODE_LOW ? this.#root : nodeOfWords(low, high);
+  }
+
+  /** The st_mode at a word index: type and permissions, which are 16 bits. */
+  modeAt(index: number): number {
+    return this.words[index]! & MODE_BITS;
   }
 
   /** The thread that asks; 0 where it is in another pid namespace. */
