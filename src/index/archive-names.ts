@@ -33,7 +33,7 @@ const LISTED = /^(.*\.([fd]idx|blob)|\.protected)$/;
  */
 export function serverFileName(archiveName: string): string {
   const suffix = HAS_SERVER_SUFFIX.test(archiveName) ? '' : SERVER_SUFFIX[extensionOf(archiveName)];
-  if (suffix === undefined || !isPlainName(archiveName)) {
+  if (suffix === undefined || !isServerFileName(archiveName + suffix)) {
     throw new CairnError(
       'invalid',
       `Not an archive name: ${JSON.stringify(archiveName)}; it ends in one of ${Object.keys(SERVER_SUFFIX).join(', ')}`,

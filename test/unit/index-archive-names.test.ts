@@ -32,7 +32,18 @@ test('archives have the server names of pbs-format §1.5', () => {
 });
 
 test('other names are refused', () => {
-  for (const name of ['', 'root', 'root.txt', 'pxar', '.pxar', 'a/b.pxar', 'constructor', 'x.constructor', 'a\0.img']) {
+  for (const name of [
+    '',
+    'root',
+    'root.txt',
+    'pxar',
+    '.pxar',
+    'a/b.pxar',
+    '.didx',
+    'constructor',
+    'x.constructor',
+    'a\0.img',
+  ]) {
     assert.throws(() => serverFileName(name), { kind: 'invalid' }, name);
   }
   for (const name of ['', '.didx', 'a/b.didx', 'x.pxar', '..', 'x.didx\n', 'x.didxx']) {
