@@ -16,6 +16,7 @@ import { Orphans } from '../vfs/live/orphans.js';
 import { openVfs } from '../vfs/open-vfs.js';
 import { ArchiveNodes } from '../vfs/snapshots/archive-nodes.js';
 import type { SpaceSource } from '../vfs/space-xattrs.js';
+import { isInGroup } from './caller-groups.js';
 import { DatastoreGroups } from './group-services.js';
 import type { SnapshotService } from './snapshot-service.js';
 import { SpaceService } from './space-service.js';
@@ -105,6 +106,7 @@ function livePartsOf(datastore: WritableDatastore, live: LiveStore): LiveParts {
     orphans: new Orphans(live.parts.log, openFiles, orphans),
     durability: live.durability,
     clock: systemClock,
+    isInGroup,
   };
 }
 

@@ -16,8 +16,13 @@ export function isSymlink(mode: number): boolean {
   return (mode & S_IFMT) === S_IFLNK;
 }
 
-/** The mode after a write or chown by one who may not keep set-id bits: setuid goes, setgid where the group may execute. */
-export function withoutPrivileges(mode: number): number {
+/**
+ * The mode after a write or chown by one who may not keep set-id bits: setuid goes, setgid where the group may execute or
+ * the caller is none of it.
+ * @param isInGroup asked only where it matters
+ */
+export function withoutPrivileges(mode: number, isInGroup: () => boolean): number {
   const kept = mode & ~S_ISUID;
-  return kept & S_IXGRP ? kept & ~S_ISGID : kept;
+  if ((kept & S_ISGID) === 0) return kept;
+  return kept & S_IXGRP || !isInGroup() ? kept & ~S_ISGID : kept;
 }

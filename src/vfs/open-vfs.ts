@@ -132,10 +132,10 @@ function attributeOperations({ live, snapshots }: VfsParts, above: GroupFolders)
       if (!isLive(node)) return snapshots.get(node);
       return virtualOf(node) === undefined ? getAttributes(live, node) : above.virtualAttributes(node);
     },
-    set(_caller, node, _handle, changes) {
+    set(caller, node, _handle, changes) {
       requireLive(node);
       requireChangeable(live, node);
-      return setAttributes(live, node, changes);
+      return setAttributes(live, caller, node, changes);
     },
     readLink(node) {
       if (!isLive(node)) return snapshots.readLink(node);

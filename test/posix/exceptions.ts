@@ -120,6 +120,19 @@ m = mmap.mmap(fd, 10000); m[0] = 5; m.flush(); print(len(os.getxattr(fd, 'securi
     ext4: '20',
   },
   {
+    name: 'chown(2) leaves setgid without group execute to root as user, not to CAP_FSETID',
+    reason: 'the kernel says of writes and truncations alone whether the caller has that right',
+    probe: `
+import subprocess
+path = args[0] + '/file'
+with open(path, 'wb') as f: f.write(b'x')
+os.chown(path, 0, 2001); os.chmod(path, 0o2666)
+subprocess.run(['setpriv', '--bounding-set=-fsetid', '--inh-caps=-fsetid', 'chown', '0', path], check=True)
+print(oct(os.stat(path).st_mode & 0o7777))`,
+    mount: '0o2666',
+    ext4: '0o666',
+  },
+  {
     name: 'a folder has no size',
     reason: 'its names are rows of a database',
     probe: "os.mkdir(args[0] + '/sub'); print(os.stat(args[0] + '/sub').st_size > 0)",

@@ -14,6 +14,7 @@ import { nodes } from './nodes.js';
 import { openFlags, syncing } from './opening.js';
 import { modes, owners } from './permissions.js';
 import { rename } from './rename.js';
+import { setId } from './set-id.js';
 import { sparse, truncate } from './size.js';
 import { symlinks } from './symlinks.js';
 import { times } from './times.js';
@@ -32,6 +33,7 @@ const FAMILIES: readonly Family[] = [
   times,
   modes,
   owners,
+  setId,
   xattrs,
   acls,
   symlinks,

@@ -50,6 +50,7 @@ export class TestVfs {
       orphans: new Orphans(live.parts.log, openFiles, catalog.orphans.list(0, 1000)),
       durability: live.durability,
       clock,
+      isInGroup: (caller, gid) => caller.gid === gid,
     };
     this.vfs = openVfs({
       live: this.parts,

@@ -229,6 +229,20 @@ test('a write takes set-id bits away where the kernel says so, and file capabili
   assert.equal((await tree.stat(node)).mode & 0o7777, 0o755);
 });
 
+test('setgid without group execute is kept for members of the group', async (t) => {
+  const tree = await TestVfs.make(t);
+  const node = await tree.file('f', 'content');
+  await tree.set(node, { mode: 0o6666, gid: 7 });
+  await tree.set(node, { mode: 0o6666 });
+  const handle = await tree.open(node);
+  const modeAfterWriteOf = async (gid: number) => {
+    await tree.vfs.files.write({ uid: 5, gid, pid: 0 }, handle, 0, bodyOf(b('C')), true);
+    return (await tree.stat(node)).mode & 0o7777;
+  };
+  assert.equal(await modeAfterWriteOf(7), 0o2666);
+  assert.equal(await modeAfterWriteOf(8), 0o666);
+});
+
 test('a store that takes no changes is still read', async (t) => {
   const tree = await TestVfs.make(t);
   const node = await tree.file('f', 'content');

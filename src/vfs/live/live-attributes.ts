@@ -3,7 +3,7 @@ import { type Inode, isFolder } from '../../catalog/inode.js';
 import { CairnError } from '../../core/errors.js';
 import type { Timestamp } from '../../core/time.js';
 import { ACL_ACCESS, aclAfterChmod } from '../acl.js';
-import type { AttributeChanges, Attributes, Awaitable, NodeId } from '../api.js';
+import type { AttributeChanges, Attributes, Awaitable, Caller, NodeId } from '../api.js';
 import { isRegular, isSymlink, S_IFMT, withoutPrivileges } from '../file-mode.js';
 import { MAX_FILE_BYTES, removeCapability } from './live-files.js';
 import { attributesOf, inodeOf, timeFields } from './live-nodes.js';
@@ -15,12 +15,19 @@ export function getAttributes(parts: LiveParts, node: NodeId): Attributes {
   return attributesOf(parts, inodeOf(parts, node));
 }
 
-export function setAttributes(parts: LiveParts, node: NodeId, changes: AttributeChanges): Awaitable<Attributes> {
+export function setAttributes(
+  parts: LiveParts,
+  caller: Caller,
+  node: NodeId,
+  changes: AttributeChanges,
+): Awaitable<Attributes> {
   const inode = inodeOf(parts, node);
   if (inode.group === 0) throw new CairnError('not-permitted', 'Attributes change only inside live trees');
-  if (changes.size === undefined) return setRest(parts, node, changes);
+  if (changes.size === undefined) return setRest(parts, caller, node, changes);
   const truncated = truncate(parts, inode, changes.size);
-  return truncated === undefined ? setRest(parts, node, changes) : truncated.then(() => setRest(parts, node, changes));
+  return truncated === undefined
+    ? setRest(parts, caller, node, changes)
+    : truncated.then(() => setRest(parts, caller, node, changes));
 }
 
 function truncate(parts: LiveParts, inode: Readonly<Inode>, size: number): void | Promise<void> {
@@ -39,11 +46,11 @@ function truncate(parts: LiveParts, inode: Readonly<Inode>, size: number): void 
   return parts.contents.close(inode.ino);
 }
 
-function setRest(parts: LiveParts, node: NodeId, changes: AttributeChanges): Attributes {
+function setRest(parts: LiveParts, caller: Caller, node: NodeId, changes: AttributeChanges): Attributes {
   const inode = inodeOf(parts, node);
   const now = parts.clock.now();
   const fields: Fields = {};
-  setOwner(parts, inode, changes, fields);
+  setOwner(parts, caller, inode, changes, fields);
   setMode(inode, changes, fields);
   setTimes(parts, inode.ino, changes, now, fields);
   if (Object.keys(fields).length > 0) {
@@ -55,12 +62,20 @@ function setRest(parts: LiveParts, node: NodeId, changes: AttributeChanges): Att
   return attributesOf(parts, inodeOf(parts, node));
 }
 
-function setOwner(parts: LiveParts, inode: Readonly<Inode>, changes: AttributeChanges, fields: Fields): void {
+function setOwner(
+  parts: LiveParts,
+  caller: Caller,
+  inode: Readonly<Inode>,
+  changes: AttributeChanges,
+  fields: Fields,
+): void {
   if (changes.uid !== undefined) fields.uid = changes.uid;
   if (changes.gid !== undefined) fields.gid = changes.gid;
   const owned = changes.uid !== undefined || changes.gid !== undefined;
   if (isFolder(inode.mode) || (!owned && changes.killPrivileges !== true)) return;
-  const mode = withoutPrivileges(inode.mode);
+  // Root keeps what the kernel leaves to those with CAP_FSETID; a caller with that right alone is not told apart.
+  const keepsSetgid = () => caller.uid === 0 || parts.isInGroup(caller, inode.gid);
+  const mode = withoutPrivileges(inode.mode, keepsSetgid);
   if (mode !== inode.mode) fields.mode = mode;
   if (owned) removeCapability(parts, inode.ino);
 }

@@ -76,16 +76,16 @@ export function write(
   if (offset + body.length > MAX_FILE_BYTES) throw new CairnError('too-large', 'File would be larger than 64 TiB');
   parts.contents.errors.refuse(file.ino, file.errors);
   const written = contentOf(parts, file).write(offset, body, caller);
-  if (written === undefined) dropPrivileges(parts, file, killPrivileges);
-  else return written.then(() => dropPrivileges(parts, file, killPrivileges));
+  if (written === undefined) dropPrivileges(parts, caller, file, killPrivileges);
+  else return written.then(() => dropPrivileges(parts, caller, file, killPrivileges));
 }
 
 /** A write takes away set-id bits where the kernel says so, and file capabilities always. */
-export function dropPrivileges(parts: LiveParts, file: OpenFile, kill: boolean): void {
+export function dropPrivileges(parts: LiveParts, caller: Caller, file: OpenFile, kill: boolean): void {
   if (!kill && file.privilegesChecked) return;
   const inode = parts.tree.inodes.find(file.ino);
   if (inode === undefined) return;
-  const mode = kill ? withoutPrivileges(inode.mode) : inode.mode;
+  const mode = kill ? withoutPrivileges(inode.mode, () => parts.isInGroup(caller, inode.gid)) : inode.mode;
   if (mode !== inode.mode) parts.log.make({ kind: 'attributes', ino: file.ino, fields: { mode } });
   if (!file.privilegesChecked) removeCapability(parts, file.ino);
   file.privilegesChecked = true;

@@ -4,6 +4,7 @@ import type { Cloner } from '../../content/cloner.js';
 import type { ContentReader } from '../../content/content-reader.js';
 import type { ContentTable } from '../../content/content-table.js';
 import type { Clock } from '../../core/time.js';
+import type { Caller } from '../api.js';
 import type { OpenFiles } from './open-files.js';
 import type { Orphans } from './orphans.js';
 
@@ -26,4 +27,6 @@ export interface LiveParts {
   readonly orphans: Orphans;
   readonly durability: Barrier;
   readonly clock: Clock;
+  /** Whether a group is the caller's own or one of its supplementary ones. Must not wait. */
+  isInGroup(caller: Caller, gid: number): boolean;
 }

@@ -39,7 +39,7 @@ export async function allocate(
   if (punch || zero) await makeHole(parts, file.ino, offset, end);
   if (!keepSize && end > content.size) await content.truncate(end, parts.clock.now());
   else if (!punch && !zero) await content.changeBeside(() => setChanged(parts, file.ino));
-  dropPrivileges(parts, file, caller.uid !== 0);
+  dropPrivileges(parts, caller, file, caller.uid !== 0);
   removeCapability(parts, file.ino);
 }
 
@@ -105,7 +105,7 @@ export async function copyRange(parts: LiveParts, caller: Caller, copy: RangeCop
   const { fromOffset: fromStart, toOffset: toStart, length } = copy;
   if (source.atimeDue) touchAtime(parts, source);
   const copied = await parts.cloner.cloneRange({ from: source.ino, fromStart, to: target.ino, toStart, length });
-  if (copied > 0) dropPrivileges(parts, target, caller.uid !== 0);
+  if (copied > 0) dropPrivileges(parts, caller, target, caller.uid !== 0);
   return copied;
 }
 
@@ -121,6 +121,6 @@ export async function placePieces(
   const { length, isPacked } = found;
   if (length === 0) return 0;
   await parts.cloner.placePieces({ to: target.ino, start: toOffset, length, pieces, isPacked });
-  dropPrivileges(parts, target, caller.uid !== 0);
+  dropPrivileges(parts, caller, target, caller.uid !== 0);
   return length;
 }
