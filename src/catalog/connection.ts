@@ -59,10 +59,14 @@ const KIND_OF_SQLITE_CODE: Readonly<Record<string, ErrorKind>> = {
 export function fromSqliteError(error: unknown, doing: string): CairnError {
   if (error instanceof CairnError) return error;
   const code = error instanceof Database.SqliteError ? error.code : '';
+  // The index of the write-ahead log cannot be made: its 32 KiB do not fit.
+  const isFull = code === 'SQLITE_IOERR_SHMSIZE';
   const primary = /^SQLITE_[A-Z]+/.exec(code)?.[0] ?? '';
   const reason = error instanceof Error ? error.message : String(error);
   const shown = code === '' ? reason : `${reason} (${code})`;
-  return new CairnError(KIND_OF_SQLITE_CODE[primary] ?? 'io', `Cannot ${doing}: ${shown}`, { cause: error });
+  return new CairnError(isFull ? 'no-space' : (KIND_OF_SQLITE_CODE[primary] ?? 'io'), `Cannot ${doing}: ${shown}`, {
+    cause: error,
+  });
 }
 
 /** The integer itself. @throws {CairnError} `out-of-range` for anything but a whole number from 0 to 2^53 - 1 */

@@ -297,7 +297,7 @@ export class FreedLists {
    * @returns how many; fewer than `maxRows` only where nothing is left
    */
   empty(maxRows: number): number {
-    return this.#frame.write('delete freed extents', () => this.#empty(maxRows));
+    return this.#frame.write('delete freed extents', () => this.#empty(maxRows), 'queued');
   }
 
   #empty(maxRows: number): number {

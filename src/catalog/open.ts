@@ -132,7 +132,8 @@ function assemble(connection: Connection, counters: Counters, transactions: Tran
   const { inodes, groups, chunks, snapshots } = tables;
   return {
     ...{ transactions, inodes, groups, chunks, snapshots },
-    apply: (change) => transactions.write(`apply a ${change.kind} change`, () => applyChange(tables, change)),
+    apply: (change) =>
+      transactions.write(`apply a ${change.kind} change`, () => applyChange(tables, change), 'journal'),
     names: tables.listing,
     extents: new Extents(connection, inodes),
     xattrs: new Xattrs(connection),

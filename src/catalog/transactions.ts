@@ -41,6 +41,7 @@ export class Transactions {
   #began = false;
   #failed = false;
   #rollbacks = 0;
+  #onlyChanges = true;
 
   /** @param forget drops what is held in memory of rows that a rollback takes back */
   constructor(connection: Connection, counters: Counters, forget: () => void) {
@@ -63,11 +64,17 @@ export class Transactions {
     return this.#rollbacks;
   }
 
+  /** Whether all in the transaction can be had again: from the journal, or because it is still queued. */
+  get losesOnlyChanges(): boolean {
+    return this.#onlyChanges;
+  }
+
   /** @throws {CairnError} `busy` where one is open already or another process writes */
   begin(): void {
     if (this.#began) throw new CairnError('busy', 'A catalog transaction is open already');
     this.#run(this.#begin, 'begin a catalog transaction');
     this.#began = true;
+    this.#onlyChanges = true;
   }
 
   /**
@@ -101,6 +108,19 @@ export class Transactions {
     this.#forget();
   }
 
+  /**
+   * Rolls back and begins anew. Numbers given out since the last commit are not given out again, for some may be in use
+   * that no change has named yet.
+   * @param redo makes the changes since the last commit again
+   */
+  restart(redo: () => void): void {
+    const { nextIno } = this.#counters.meta;
+    this.rollback();
+    this.begin();
+    redo();
+    this.#counters.meta.nextIno = Math.max(this.#counters.meta.nextIno, nextIno);
+  }
+
   /** Sequence of the last journal record the last commit contains. */
   appliedSequence(): number {
     return this.#counters.meta.appliedSequence;
@@ -118,11 +138,14 @@ export class Transactions {
   /**
    * Runs a write inside the open transaction. A CairnError of `work` says that nothing was changed; anything
    * else may have stopped half-way and makes the transaction `failed`.
+   * @param again how it comes back after a rollback: from the `journal`, because it is still `queued`, or not at all
    */
-  write<T>(doing: string, work: () => T): T {
+  write<T>(doing: string, work: () => T, again: 'journal' | 'queued' | 'never' = 'never'): T {
     this.requireOpen();
     try {
-      return work();
+      const done = work();
+      if (again === 'never') this.#onlyChanges = false;
+      return done;
     } catch (error) {
       if (!(error instanceof CairnError)) {
         this.#failed = true;

@@ -1,12 +1,20 @@
 import type { Change } from '../catalog/change.js';
-import { CairnError } from '../core/errors.js';
+import { CairnError, isOutOfRoom } from '../core/errors.js';
 import type { JournalBody } from '../native/journal-file.js';
 import type { Journal } from './journal/journal.js';
+import type { TransactionRebuild } from './rebuild.js';
+import { type Room, type RoomUse, roomUseOf } from './room.js';
 
 /** What the log applies changes to. */
 export interface ChangeTarget {
   /** @returns false only where a content change's `ifVersion` does not fit */
   apply(change: Change): boolean;
+}
+
+/** What helps when the disk is full. */
+export interface FullDiskHelp {
+  readonly room: Pick<Room, 'requireMore' | 'giveUp'>;
+  readonly rebuild: Pick<TransactionRebuild, 'afterChange'>;
 }
 
 /** Why a store takes no changes any more. */
@@ -18,19 +26,21 @@ export interface LogFailure {
 /**
  * Makes changes: appends each to the journal, then applies it to SQLite's open transaction. Both happen before the
  * caller goes on, so what it answers after `make` survives `kill -9`. The journal comes first: when it cannot be
- * written nothing has changed and the caller sees why; if SQLite then fails, the journal is right, the log takes no
- * more changes, and the next mount replays.
+ * written nothing has changed and the caller sees why; if SQLite then fails, the journal is right: the transaction is
+ * rebuilt from it, or else the log takes no more changes, and the next mount replays.
  */
 export class ChangeLog {
   readonly #journal: Journal;
   readonly #target: ChangeTarget;
+  readonly #help: FullDiskHelp | undefined;
   #failure: LogFailure | undefined;
   #sinceCommit = 0;
   #background: Promise<void> | undefined;
 
-  constructor(journal: Journal, target: ChangeTarget) {
+  constructor(journal: Journal, target: ChangeTarget, help?: FullDiskHelp) {
     this.#journal = journal;
     this.#target = target;
+    this.#help = help;
   }
 
   /** Changes made since `committed` was told. */
@@ -50,7 +60,8 @@ export class ChangeLog {
   /**
    * Makes one change that brings no file bytes.
    * @returns false where a content change's `ifVersion` did not fit
-   * @throws {CairnError} `read-only` after a failure; the journal's errors, when nothing has changed
+   * @throws {CairnError} `read-only` after a failure; `no-space` for what grows while the reserve is given up; the
+   *   journal's errors, when nothing has changed
    */
   make(change: Change): boolean {
     return this.makeWithBodies(change, [], 0);
@@ -62,10 +73,35 @@ export class ChangeLog {
    */
   makeWithBodies(change: Change, bodies: readonly JournalBody[], bodyBytes: number): boolean {
     this.requireWorking();
-    const made = this.#journal.append(change, bodies, bodyBytes);
+    const use = roomUseOf(change, bodyBytes);
+    if (use === 'grows') this.#help?.room.requireMore();
+    const made = this.#append(use, () => this.#journal.append(change, bodies, bodyBytes));
     this.#sinceCommit += 1;
+    return this.#apply(made);
+  }
+
+  /** What frees room may be written into the reserve. */
+  #append(use: RoomUse, append: () => Change): Change {
     try {
-      return this.#target.apply(made);
+      return append();
+    } catch (error) {
+      if (use !== 'frees' || !isOutOfRoom(error) || !this.#help?.room.giveUp('the journal')) throw error;
+      return append();
+    }
+  }
+
+  #apply(change: Change): boolean {
+    try {
+      return this.#target.apply(change);
+    } catch (error) {
+      return this.#applyAgain(change, error);
+    }
+  }
+
+  #applyAgain(change: Change, first: unknown): boolean {
+    try {
+      if (this.#help === undefined) throw first;
+      return this.#help.rebuild.afterChange(first);
     } catch (error) {
       this.fail(`applying a ${change.kind} change failed`, error);
       throw new CairnError('io', `Cannot apply a ${change.kind} change; the store is read-only now`, { cause: error });

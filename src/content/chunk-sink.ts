@@ -2,6 +2,7 @@ import type { ChunkExtent } from '../catalog/extent.js';
 import type { ChunkStore } from '../chunkstore/chunk-store.js';
 import type { Digest } from '../core/digest.js';
 import type { Draft } from '../native/draft.js';
+import type { Room } from './room.js';
 
 /** What the catalog knows of a chunk that may be used again. */
 export interface KnownChunk {
@@ -24,11 +25,13 @@ export interface SinkCatalog {
  */
 export class ChunkSink {
   readonly #chunks: ChunkStore;
+  readonly #room: Pick<Room, 'storing'> | undefined;
   readonly #catalog: SinkCatalog;
   readonly #named: Digest[] = [];
 
-  constructor(chunks: ChunkStore, catalog: SinkCatalog) {
+  constructor(chunks: ChunkStore, catalog: SinkCatalog, room?: Pick<Room, 'storing'>) {
     this.#chunks = chunks;
+    this.#room = room;
     this.#catalog = catalog;
   }
 
@@ -79,7 +82,8 @@ export class ChunkSink {
   async #insert(draft: Draft, start: number, end: number, digest: Digest): Promise<number> {
     const length = end - start;
     const encode = (out: Uint8Array, level: number) => draft.encode(start, end, out, level);
-    const stored = await this.#chunks.insert(digest, { length, encode });
+    const insert = () => this.#chunks.insert(digest, { length, encode });
+    const stored = await (this.#room === undefined ? insert() : this.#room.storing(insert));
     await this.#catalog.rewritten(digest, length, stored);
     return stored;
   }

@@ -4,6 +4,7 @@ import type { Clock } from '../core/time.js';
 import type { ChangeLog } from './change-log.js';
 import type { ChunkSink } from './chunk-sink.js';
 import type { Journal } from './journal/journal.js';
+import type { Room } from './room.js';
 import type { WriteBudget } from './write-budget.js';
 
 /** What content asks the catalog for. */
@@ -17,5 +18,6 @@ export interface ContentParts {
   readonly chunks: ChunkStore;
   readonly sink: ChunkSink;
   readonly budget: WriteBudget;
+  readonly room: Room;
   readonly clock: Clock;
 }

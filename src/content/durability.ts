@@ -1,4 +1,4 @@
-import { fromSystemError } from '../core/errors.js';
+import { fromSystemError, isOutOfRoom } from '../core/errors.js';
 import type { Clock } from '../core/time.js';
 import type { ChangeLog } from './change-log.js';
 import type { ChunkSink } from './chunk-sink.js';
@@ -12,6 +12,12 @@ export interface Transactions {
   syncCommit(): Promise<void>;
   /** The oldest segment an extent points into, if any does. */
   oldestSegmentInUse(): number | undefined;
+}
+
+/** What a commit needs on a full disk. */
+export interface CommitRoom {
+  prepareCommit(): Promise<void>;
+  giveUp(why: string): boolean;
 }
 
 /** Holds back the kernel's requests for the moment of a commit. */
@@ -53,6 +59,7 @@ export class Durability {
   readonly #gate: RequestGate;
   readonly #clock: Clock;
   readonly #sink: ChunkSink;
+  readonly #room: CommitRoom | undefined;
   #durableSequence: number;
   #durableVolume: number;
   #segmentUsers = 0;
@@ -72,6 +79,7 @@ export class Durability {
     gate: RequestGate;
     clock: Clock;
     sink: ChunkSink;
+    room?: CommitRoom;
   }) {
     this.#log = parts.log;
     this.#journal = parts.journal;
@@ -80,6 +88,7 @@ export class Durability {
     this.#gate = parts.gate;
     this.#clock = parts.clock;
     this.#sink = parts.sink;
+    this.#room = parts.room;
     this.#lastBarrierSec = parts.clock.now().seconds;
     this.#durableSequence = parts.log.lastSequence;
     this.#durableVolume = this.#volume();
@@ -207,6 +216,7 @@ export class Durability {
 
   async #commit(hooks: CommitHooks): Promise<void> {
     this.#log.requireWorking();
+    await this.#room?.prepareCommit();
     await this.barrier();
     const letBackgroundGo = this.#log.holdBackground();
     this.#gate.pause();
@@ -232,7 +242,12 @@ export class Durability {
   #requireRoom(): void {
     if (!this.#noteFailed) return;
     const upTo = this.#log.lastSequence;
-    this.#journal.appendBarrier(upTo);
+    try {
+      this.#journal.appendBarrier(upTo);
+    } catch (error) {
+      if (!isOutOfRoom(error) || !this.#room?.giveUp('the journal')) throw error;
+      this.#journal.appendBarrier(upTo);
+    }
     this.#noteFailed = false;
     this.#durableSequence = this.#log.lastSequence;
   }

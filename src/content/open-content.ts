@@ -91,7 +91,8 @@ export class OpenContent {
     this.#parts.log.requireWorking();
     this.#errors.refuseUntold(this.ino);
     const end = offset + body.length;
-    if (!this.#parts.budget.full && this.#stream?.frozen(offset, end) !== true) {
+    const { budget, room } = this.#parts;
+    if (!room.scarce && !budget.full && this.#stream?.frozen(offset, end) !== true) {
       this.#take(offset, body);
       return;
     }
@@ -103,7 +104,8 @@ export class OpenContent {
     try {
       for (;;) {
         this.#errors.refuseUntold(this.ino);
-        if (this.#parts.budget.full) await unlessInterrupted(this.#parts.budget.room(interrupted), interrupted);
+        if (this.#parts.room.scarce) await this.#parts.room.requireSoon();
+        else if (this.#parts.budget.full) await unlessInterrupted(this.#parts.budget.room(interrupted), interrupted);
         else if (this.#stream?.frozen(offset, offset + body.length)) {
           await unlessInterrupted(this.#stream.idle(), interrupted);
         } else break;

@@ -8,7 +8,7 @@ import type { ChunkStore } from '../chunkstore/chunk-store.js';
 import type { Digest } from '../core/digest.js';
 import type { Log } from '../core/log.js';
 import type { Clock } from '../core/time.js';
-import { syncFile, syncFileSystem } from '../native/files.js';
+import { fileSystemFigures, syncFile, syncFileSystem } from '../native/files.js';
 import { ChangeLog } from './change-log.js';
 import { ChunkSink, type SinkCatalog } from './chunk-sink.js';
 import { Cloner } from './cloner.js';
@@ -19,6 +19,8 @@ import { Durability, type RequestGate } from './durability.js';
 import { Journal } from './journal/journal.js';
 import { type ReplayResult, replay } from './journal/replay.js';
 import { Packer } from './packing/packer.js';
+import { TransactionRebuild } from './rebuild.js';
+import { type Reserve, Room } from './room.js';
 import { WriteBudget } from './write-budget.js';
 
 /** What the live side of a datastore is opened from. */
@@ -30,6 +32,7 @@ export interface LiveStoreSources {
   readonly journalFolder: string;
   readonly gate: RequestGate;
   readonly checkpoints: Checkpoints;
+  readonly reserve: Reserve;
   /** What the journal brings back stays in the open transaction, which is never committed; the caller fails the log. */
   readonly readOnly?: boolean;
   readonly clock: Clock;
@@ -66,13 +69,27 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
   const { catalog, chunks, journalFolder, gate, clock } = sources;
   const recovered = await recover(sources);
   const journal = await Journal.open(journalFolder, recovered.highestSequence);
-  const log = new ChangeLog(journal, catalog);
-  const sink = new ChunkSink(chunks, writersKnowledge(catalog.chunks, chunks));
-  const parts: ContentParts = { tree: catalog, log, journal, chunks, sink, budget: new WriteBudget(), clock };
+  const availableBytes = async () => (await fileSystemFigures(journalFolder)).availableBytes;
+  const room = new Room({ reserve: sources.reserve, availableBytes, log: sources.log });
+  if (sources.readOnly !== true) await room.remake();
+  const rebuild = new TransactionRebuild({
+    journal,
+    transactions: catalog.transactions,
+    apply: (change) => catalog.apply(change),
+    room,
+  });
+  const log = new ChangeLog(journal, catalog, { room, rebuild });
+  const sink = new ChunkSink(chunks, writersKnowledge(catalog.chunks, chunks), room);
+  const parts: ContentParts = { tree: catalog, log, journal, chunks, sink, budget: new WriteBudget(), room, clock };
   const contents = new ContentTable(parts);
   const transactions = {
     commitAndBegin(appliedSequence: number) {
-      catalog.transactions.commit(appliedSequence);
+      try {
+        catalog.transactions.commit(appliedSequence);
+      } catch (error) {
+        rebuild.afterCommit(error);
+        catalog.transactions.commit(appliedSequence);
+      }
       sources.checkpoints.betweenTransactions(catalog.transactions, log.changesSinceCommit);
       catalog.transactions.begin();
       sources.checkpoints.committed();
@@ -84,7 +101,7 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
     parts,
     contents,
     reader: new ContentReader(parts, contents),
-    durability: new Durability({ log, journal, chunks, transactions, gate, clock, sink }),
+    durability: new Durability({ log, journal, chunks, transactions, gate, clock, sink, room }),
     packer: new Packer(parts, contents, catalog, sources.log),
     cloner: new Cloner(parts, contents),
     recovered,

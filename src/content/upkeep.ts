@@ -6,13 +6,14 @@ const TICK_MILLISECONDS = 250;
 const BARRIER_MILLISECONDS = 1000;
 const BARRIER_BYTES = 64 * 1024 * 1024;
 const COMMIT_MILLISECONDS = 5000;
+const LOOK_MILLISECONDS = 1000;
 const COMMIT_CHANGES = 10_000;
 /** Rows of freed extents deleted between two requests' turns (about a microsecond each). */
 const FREED_ROWS = 1000;
 
 /**
  * What a live store does by itself while it is open (design §3): a barrier every second or 64 MiB, a commit every 5 s
- * or 10,000 changes, packing, and the deletion of freed extents in small steps.
+ * or 10,000 changes, packing, a look at the disk's room every second, and the deletion of freed extents in small steps.
  */
 export class Upkeep {
   readonly #store: LiveStore;
@@ -21,6 +22,8 @@ export class Upkeep {
   #timer: NodeJS.Timeout | undefined;
   #sinceBarrier = 0;
   #sinceCommit = 0;
+  #sinceLook = 0;
+  #looking = false;
   #freeing = false;
   #failureLogged = false;
 
@@ -46,6 +49,7 @@ export class Upkeep {
     }
     this.#sinceBarrier += TICK_MILLISECONDS;
     this.#sinceCommit += TICK_MILLISECONDS;
+    this.#sinceLook += TICK_MILLISECONDS;
     const due = this.#sinceCommit >= COMMIT_MILLISECONDS && parts.log.changesSinceCommit > 0;
     if (due || parts.log.changesSinceCommit >= COMMIT_CHANGES) {
       this.#sinceCommit = 0;
@@ -58,18 +62,38 @@ export class Upkeep {
     durability.noteQuiet();
     parts.budget.shrunk();
     packer.tick();
+    this.#lookAtRoom();
     this.#emptyFreed();
+  }
+
+  #lookAtRoom(): void {
+    if (this.#looking || this.#sinceLook < LOOK_MILLISECONDS) return;
+    this.#sinceLook = 0;
+    this.#looking = true;
+    void this.#store.parts.room.look().finally(() => {
+      this.#looking = false;
+    });
   }
 
   #emptyFreed(): void {
     if (this.#freeing || this.#catalog.transactions.state !== 'open' || !this.#catalog.freedLists.hasAny()) return;
     this.#freeing = true;
     const step = () => {
-      if (this.#catalog.transactions.state === 'open' && this.#catalog.freedLists.empty(FREED_ROWS) === FREED_ROWS) {
-        setImmediate(step);
-      } else this.#freeing = false;
+      if (this.#emptyStep()) setImmediate(step);
+      else this.#freeing = false;
     };
     step();
+  }
+
+  /** @returns whether there may be more */
+  #emptyStep(): boolean {
+    if (this.#catalog.transactions.state !== 'open') return false;
+    try {
+      return this.#catalog.freedLists.empty(FREED_ROWS) === FREED_ROWS;
+    } catch (error) {
+      this.#log.error({ error }, 'Freed extents cannot be deleted; it is tried again');
+      return false;
+    }
   }
 
   #reportFailure(): void {

@@ -49,6 +49,12 @@ export function kindOf(error: unknown): ErrorKind {
   return error instanceof CairnError ? error.kind : 'io';
 }
 
+/** Whether there was no room, on the disk or for the owner of the files. */
+export function isOutOfRoom(error: unknown): boolean {
+  const kind = kindOf(error);
+  return kind === 'no-space' || kind === 'quota-exceeded';
+}
+
 const KIND_OF_SYSTEM_CODE: Readonly<Record<string, ErrorKind>> = {
   ENOENT: 'not-found',
   EEXIST: 'exists',

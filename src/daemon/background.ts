@@ -67,7 +67,7 @@ function openLog(store: string): { path: string; descriptor: number } {
     return { path: inStore, descriptor: openSync(inStore, 'a', 0o600) };
   } catch (error) {
     const { kind } = fromSystemError(error, '');
-    if (kind !== 'read-only' && kind !== 'access-denied' && kind !== 'no-space') {
+    if (kind !== 'read-only' && kind !== 'access-denied' && kind !== 'no-space' && kind !== 'quota-exceeded') {
       throw fromSystemError(error, `open the log ${inStore}`);
     }
     const path = ownSocketPath(store).replace(/\.sock$/, '.log');

@@ -31,7 +31,12 @@ export class CatalogCheckpoints {
   /** Between a commit of so many changes and the next transaction. */
   betweenTransactions(transactions: Transactions, changes: number): void {
     if (this.#running || (changes > FEW_CHANGES && this.#logPages < MAX_LOG_PAGES)) return;
-    this.#logPages = transactions.checkpoint('passive').logPages;
+    try {
+      this.#logPages = transactions.checkpoint('passive').logPages;
+    } catch (error) {
+      // The commit before it stands; the log only grows.
+      this.#log.warn({ error }, 'A checkpoint of the catalog failed; it is tried again');
+    }
   }
 
   /** After a commit, when the next transaction is open. */

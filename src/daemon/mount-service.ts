@@ -14,6 +14,7 @@ import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
 import { CloneService } from './clone-service.js';
 import { isDying } from './dying-caller.js';
+import { relieveFullDisk, roomProblems } from './full-disk.js';
 import { gcHandlers } from './gc-handlers.js';
 import { GcService } from './gc-service.js';
 import { jobHandlers } from './job-handlers.js';
@@ -52,6 +53,7 @@ export async function serveMount(options: MountWorkerOptions, endpoint: WorkerEn
       catalogPath: datastore.paths.catalog,
       chunks: datastore.chunks,
       journalFolder: datastore.paths.journal,
+      reserve: datastore.reserve,
       gate,
       checkpoints,
       readOnly: options.readOnly,
@@ -59,6 +61,7 @@ export async function serveMount(options: MountWorkerOptions, endpoint: WorkerEn
       log,
     });
     try {
+      relieveFullDisk(datastore, live, log);
       await serve(options, endpoint, log, datastore, live, gate);
     } finally {
       live.close();
@@ -172,6 +175,7 @@ function stateOf({ live, datastore, options, verify, gc, transport }: Mounted): 
     dirtyBytes: live.contents.dirtyBytes + live.durability.unsyncedBytes,
     oldestUnsyncedSeconds: live.durability.oldestUnsyncedSeconds ?? null,
     problems: [
+      ...roomProblems(datastore),
       ...(failure === undefined ? [] : [{ kind: 'read-only', message: failure.reason }]),
       ...verify.problems(),
       ...gc.problems(),

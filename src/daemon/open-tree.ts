@@ -110,9 +110,15 @@ function livePartsOf(datastore: WritableDatastore, live: LiveStore): LiveParts {
   };
 }
 
-async function figuresOf({ backend, catalog }: WritableDatastore): Promise<FileSystemFigures> {
+async function figuresOf({ backend, catalog, reserve }: WritableDatastore): Promise<FileSystemFigures> {
   const room = await backend.figures();
   const { inodes } = catalog.figures();
   const unlimited = { totalBytes: 2 ** 50, freeBytes: 2 ** 50, availableBytes: 2 ** 50, freeFiles: 2 ** 32 };
-  return { ...(room ?? unlimited), files: inodes + (room ?? unlimited).freeFiles };
+  const { freeFiles, totalBytes, freeBytes, availableBytes } = room ?? unlimited;
+  const without = (bytes: number) => Math.max(0, bytes - reserve.missingBytes);
+  return {
+    ...{ totalBytes, freeFiles, files: inodes + freeFiles },
+    freeBytes: without(freeBytes),
+    availableBytes: without(availableBytes),
+  };
 }

@@ -8,6 +8,7 @@ import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
 import { openDatastore, type WritableDatastore } from '../datastore/open.js';
 import { CloneService } from './clone-service.js';
+import { relieveFullDisk } from './full-disk.js';
 import { type CommandContext, snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
 
@@ -59,6 +60,7 @@ export async function withUnmounted<T>(
       catalogPath: datastore.paths.catalog,
       chunks: datastore.chunks,
       journalFolder: datastore.paths.journal,
+      reserve: datastore.reserve,
       gate: NO_GATE,
       checkpoints: NO_CHECKPOINTS,
       readOnly: false,
@@ -66,11 +68,13 @@ export async function withUnmounted<T>(
       log,
     });
     try {
+      relieveFullDisk(datastore, live, log);
       const snapshots = new SnapshotService(datastore, live, log);
       await snapshots.completeInterrupted();
       const done = await work({ datastore, live, snapshots });
       await snapshots.end();
       await live.durability.commitDurably();
+      await live.parts.room.remake();
       return done;
     } finally {
       live.close();

@@ -3,6 +3,7 @@ import { CairnError, fromSystemError } from '../core/errors.js';
 import { type FileLock, lockFile, lockHolder } from '../native/locks.js';
 import { type Announcement, writeAnnouncement } from './announcement.js';
 import type { DatastorePaths } from './paths.js';
+import { makeRoomToOpen } from './reserve.js';
 
 /** The right of one process to use a datastore alone: what a daemon holds while it is mounted. */
 export interface Claim {
@@ -24,6 +25,7 @@ export function claimDatastore(paths: DatastorePaths): Claim {
   try {
     locks.push(lockFile(paths.lock, 'write') ?? refused(paths, 'in use'));
     locks.push(lockFile(paths.pbsLock, 'read') ?? refused(paths, 'being collected'));
+    makeRoomToOpen(paths.reserve);
     return claimWith(locks, openSync(paths.lock, 'r+'));
   } catch (error) {
     for (const lock of locks) lock.release();

@@ -8,10 +8,11 @@ import { ChunkStore } from '../chunkstore/chunk-store.js';
 import { chunkFolders, type PrefixDigits } from '../chunkstore/layout.js';
 import type { Digest } from '../core/digest.js';
 import { CairnError, fromSystemError } from '../core/errors.js';
-import { makeFolders, putFile, reserveFile, syncFileSystem, syncFolder } from '../native/files.js';
+import { makeFolders, putFile, syncFileSystem, syncFolder } from '../native/files.js';
 import { lockFile } from '../native/locks.js';
 import { type DatastoreConfig, FORMAT_VERSION, formatConfig } from './config.js';
 import { type DatastorePaths, datastorePaths } from './paths.js';
+import { allocateReserve, DEFAULT_RESERVE_BYTES } from './reserve.js';
 
 /** How chunks are spread over folders: 256 of our own by default, or the 65,536 of PBS (pbs-format §1.2). */
 export type Layout = 'cairn' | 'pbs';
@@ -29,7 +30,6 @@ export interface CreateOptions {
   readonly signal?: AbortSignal;
 }
 
-const DEFAULT_RESERVE_BYTES = 64 * 1024 * 1024;
 /** Modes PBS insists on when it takes over a datastore (pbs-format §1.1). */
 const ROOT_MODE = 0o755;
 const CHUNKS_MODE = 0o750;
@@ -168,7 +168,7 @@ async function makeFiles(paths: DatastorePaths, options: CreateOptions): Promise
     options.onProgress?.(Math.min(done + FOLDERS_AT_ONCE, folders.length), folders.length);
   }
   checkGoingOn(options);
-  await reserve(paths, options.reserveBytes ?? DEFAULT_RESERVE_BYTES);
+  await allocateReserve(paths.reserve, options.reserveBytes ?? DEFAULT_RESERVE_BYTES);
   await makeStores(paths, prefixDigits);
 }
 
@@ -190,16 +190,6 @@ async function makeStores(paths: DatastorePaths, prefixDigits: PrefixDigits): Pr
     transactions.checkpoint('truncate');
   } finally {
     catalog.close();
-  }
-}
-
-/** Not every file system can allocate; there the reserve is written out. */
-async function reserve(paths: DatastorePaths, bytes: number): Promise<void> {
-  try {
-    await reserveFile(paths.reserve, bytes);
-  } catch (error) {
-    if (fromSystemError(error, '').kind !== 'unsupported') throw error;
-    await writeFile(paths.reserve, Buffer.alloc(bytes, 0x2e), { mode: LOCK_MODE });
   }
 }
 

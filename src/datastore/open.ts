@@ -4,10 +4,11 @@ import { FsBackend } from '../backend/fs/fs-backend.js';
 import { type Catalog, openCatalog } from '../catalog/open.js';
 import { type CatalogReader, openCatalogReader } from '../catalog/open-reader.js';
 import { ChunkStore } from '../chunkstore/chunk-store.js';
-import { fromSystemError } from '../core/errors.js';
+import { fromSystemError, isOutOfRoom } from '../core/errors.js';
 import { type Claim, claimDatastore } from './claim.js';
 import { type DatastoreConfig, readConfig } from './config.js';
 import { type DatastorePaths, datastorePaths } from './paths.js';
+import { Reserve } from './reserve.js';
 
 /** What is open of a datastore. */
 interface Stores<C> {
@@ -22,7 +23,10 @@ interface Stores<C> {
 }
 
 /** A datastore as its one writer has it. */
-export type WritableDatastore = Stores<Catalog>;
+export interface WritableDatastore extends Stores<Catalog> {
+  /** Space for the time when the disk is full. */
+  readonly reserve: Reserve;
+}
 
 /** A datastore as anybody else has it: it sees what was committed. */
 export type ReadableDatastore = Stores<CatalogReader>;
@@ -40,7 +44,13 @@ export async function openDatastore(path: string, claim: ClaimHolder = 'open'): 
   const paths = await pathsOf(path);
   const config = readConfig(paths);
   const made = claim === 'open' ? claimDatastore(paths) : undefined;
-  return opened(paths, config, made, () => openCatalog(paths.catalog));
+  const stores = opened(paths, config, made, () => openCatalog(paths.catalog));
+  try {
+    return { ...stores, reserve: Reserve.open(paths.reserve) };
+  } catch (error) {
+    stores.close();
+    throw error;
+  }
 }
 
 /**
@@ -49,7 +59,19 @@ export async function openDatastore(path: string, claim: ClaimHolder = 'open'): 
  */
 export async function openDatastoreReader(path: string): Promise<ReadableDatastore> {
   const paths = await pathsOf(path);
-  return opened(paths, readConfig(paths), undefined, () => openCatalogReader(paths.catalog));
+  return opened(paths, readConfig(paths), undefined, () => openFullCatalog(paths));
+}
+
+/** Where nobody has the datastore open and the disk is full, even reading takes room: that of the reserve. */
+function openFullCatalog(paths: DatastorePaths): CatalogReader {
+  try {
+    return openCatalogReader(paths.catalog);
+  } catch (error) {
+    if (!isOutOfRoom(error)) throw error;
+    // Whoever claims it makes that room.
+    claimDatastore(paths).release();
+    return openCatalogReader(paths.catalog);
+  }
 }
 
 async function pathsOf(path: string): Promise<DatastorePaths> {

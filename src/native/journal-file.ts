@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs';
 import { addon } from './addon.js';
 import { type FilePath, requireBytes, requireInteger, requirePath, requireRange } from './check.js';
 import type { Draft, DraftHandle } from './draft.js';
@@ -63,6 +64,17 @@ export class JournalFile {
     requireBytes(header, 'header');
     if (header.length < CHECKSUM_END) throw new RangeError(`header must have at least ${CHECKSUM_END} bytes`);
     return native.journalAppend(this.#handle, header, flatten(bodies));
+  }
+
+  /** The bytes [start, start + length), or as many as there are; blocks. @throws {Error} of the system */
+  readNow(start: number, length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.size - start)));
+    for (let done = 0; done < bytes.length; ) {
+      const read = readSync(this.descriptor, bytes, done, bytes.length - done, start + done);
+      if (read === 0) return bytes.subarray(0, done);
+      done += read;
+    }
+    return bytes;
   }
 
   /** fdatasync(2) on a pool thread: what was appended before the call survives a power cut. */

@@ -58,6 +58,10 @@ export function bodyOf(bytes: Uint8Array): WriteBody & { readonly state: { kept:
 export interface LiveStoreOptions {
   readonly backend?: (real: Backend) => Backend;
   readonly clock?: Clock;
+  /** Folder to make it in; default: a temporary one. */
+  readonly inside?: string;
+  /** Default: a few bytes. */
+  readonly reserveBytes?: number;
 }
 
 /** A datastore in a temporary folder with its live side open, and one group, host/web1. */
@@ -79,9 +83,9 @@ export class TestLiveStore {
 
   /** Made anew; closed and removed when the test ends. */
   static async make(t: TestContext, options: LiveStoreOptions = {}): Promise<TestLiveStore> {
-    const store = new TestLiveStore(join(temporaryFolder(t), 'store'), options);
+    const store = new TestLiveStore(join(options.inside ?? temporaryFolder(t), 'store'), options);
     t.after(() => store.close());
-    await createDatastore(store.path, { reserveBytes: 4096 });
+    await createDatastore(store.path, { reserveBytes: options.reserveBytes ?? 4096 });
     await store.open();
     store.current = makeGroup(store.datastore.catalog, 'web1');
     await store.commitAll();
@@ -107,6 +111,7 @@ export class TestLiveStore {
       catalogPath: datastore.paths.catalog,
       chunks: new ChunkStore(backend, datastore.config.prefixDigits),
       journalFolder: datastore.paths.journal,
+      reserve: datastore.reserve,
       gate: { pause: () => undefined, resume: () => undefined },
       checkpoints: { betweenTransactions: () => undefined, committed: () => undefined },
       clock: this.clock,

@@ -73,6 +73,7 @@ export class OpenStore extends StoreTree {
       catalogPath: this.datastore.paths.catalog,
       chunks: this.datastore.chunks,
       journalFolder: this.datastore.paths.journal,
+      reserve: this.datastore.reserve,
       gate: { pause: () => undefined, resume: () => undefined },
       checkpoints: { betweenTransactions: () => undefined, committed: () => undefined },
       readOnly: options.readOnly === true,

@@ -99,14 +99,26 @@ export class Journal {
 
   /** An open descriptor of the segment, for reading bodies; it lasts until `remove` or `close`. */
   descriptor(segment: number): number {
-    const file = this.#open.get(segment);
-    if (file === undefined) throw new CairnError('corrupt', `Journal segment ${segment} is gone from ${this.#folder}`);
-    return file.descriptor;
+    return this.#require(segment).descriptor;
+  }
+
+  /** At most `length` bytes from the start of a segment; blocks. @throws {CairnError} `io` … */
+  readNow(segment: number, length = Number.POSITIVE_INFINITY): Buffer {
+    try {
+      return this.#require(segment).readNow(0, length);
+    } catch (error) {
+      throw fromSystemError(error, `read the journal in ${this.#folder}`);
+    }
+  }
+
+  /** All segments, oldest first. */
+  segments(): number[] {
+    return [...this.#open.keys()].sort(byNumber);
   }
 
   /** Segments that no record is appended to any more, oldest first. */
   closedSegments(): number[] {
-    return [...this.#open.keys()].filter((segment) => !this.#started || segment !== this.#current).sort(byNumber);
+    return this.segments().filter((segment) => !this.#started || segment !== this.#current);
   }
 
   /** Removes a segment nothing points into. */
@@ -123,6 +135,12 @@ export class Journal {
     this.#closed = true;
     for (const file of this.#open.values()) file.close();
     this.#open.clear();
+  }
+
+  #require(segment: number): JournalFile {
+    const file = this.#open.get(segment);
+    if (file === undefined) throw new CairnError('corrupt', `Journal segment ${segment} is gone from ${this.#folder}`);
+    return file;
   }
 
   /** On a disk that is nearly full a segment would take the room that SQLite needs for its commits. */

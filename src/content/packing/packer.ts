@@ -2,7 +2,7 @@ import type { Inode } from '../../catalog/inode.js';
 import type { Catalog } from '../../catalog/open.js';
 import { PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
 import type { Digest } from '../../core/digest.js';
-import { kindOf } from '../../core/errors.js';
+import { isOutOfRoom } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import type { ContentParts } from '../content-parts.js';
 import type { ContentTable } from '../content-table.js';
@@ -113,7 +113,7 @@ export class Packer {
     } catch (error) {
       const { inodes: now } = this.#parts.tree;
       if (inodes.some((inode) => now.find(inode.ino)?.version === inode.version)) errors.push(error);
-      if (kindOf(error) === 'no-space' || this.#parts.log.failure !== undefined) throw error;
+      if (isOutOfRoom(error) || this.#parts.log.failure !== undefined) throw error;
     }
   }
 

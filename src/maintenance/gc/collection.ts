@@ -1,7 +1,7 @@
 import type { HalfDeadPacks } from '../../catalog/pack-use.js';
 import type { QuarantinedChunk } from '../../chunkstore/quarantine.js';
 import type { Digest } from '../../core/digest.js';
-import { CairnError } from '../../core/errors.js';
+import { CairnError, isOutOfRoom } from '../../core/errors.js';
 import { removeFile } from '../../native/files.js';
 import type { GcParts } from './gc-parts.js';
 import { packDigests } from './packed-digests.js';
@@ -95,7 +95,9 @@ export class Collection {
     let files = 0;
     for (const inos of filesToRepack(reader, packs)) {
       goOn();
-      files += await ask('repack', inos);
+      const packed = await unlessFull(ask('repack', inos));
+      if (packed === undefined) break;
+      files += packed;
       progress({ step: 'packing small files anew', done: files, unit: 'items' });
     }
     return files;
@@ -177,6 +179,16 @@ function bytesOf(batch: readonly WeighedChunk[], removed: readonly Digest[]): nu
   return batch
     .filter(({ digest }) => kept.has(Buffer.from(digest).toString('latin1')))
     .reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Packing anew needs room first, and a collection that makes some is what a full disk waits for. */
+async function unlessFull<T>(packing: Promise<T>): Promise<T | undefined> {
+  try {
+    return await packing;
+  } catch (error) {
+    if (isOutOfRoom(error)) return undefined;
+    throw error;
+  }
 }
 
 /** @throws {CairnError} `not-ready` where the mark may not be whole */
