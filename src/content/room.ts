@@ -46,9 +46,9 @@ export class Room {
     this.#sources = sources;
   }
 
-  /** Whether the reserve is given up: nothing new is taken. */
+  /** Whether nothing new is taken: the reserve is given up, and no relief is under way that may bring it back. */
   get scarce(): boolean {
-    return !this.#sources.reserve.kept;
+    return !this.#sources.reserve.kept && this.#relieving === undefined;
   }
 
   /** Who can make room. */
@@ -63,7 +63,7 @@ export class Room {
 
   /** Lets relief try first. @throws {CairnError} as `requireMore` */
   async requireSoon(): Promise<void> {
-    if (this.scarce) await this.relieve();
+    if (!this.#sources.reserve.kept) await this.relieve();
     this.requireMore();
   }
 
@@ -71,12 +71,14 @@ export class Room {
   giveUp(why: string): boolean {
     if (!this.#sources.reserve.giveUp()) return false;
     this.#sources.log.warn({ why }, 'The disk is full: the reserve is given up, and nothing new is taken');
+    // It may have to wait for the commit that asked.
+    if (this.#relief !== undefined) void this.relieve();
     return true;
   }
 
   /** To be called before a commit, which must not fail. */
   async prepareCommit(): Promise<void> {
-    if (this.scarce) return;
+    if (!this.#sources.reserve.kept) return;
     const available = await this.#sources.availableBytes().catch(() => Number.POSITIVE_INFINITY);
     if (available < COMMIT_BYTES) this.giveUp('a commit');
   }
@@ -88,7 +90,7 @@ export class Room {
   async storing<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        this.requireMore();
+        await this.requireSoon();
         return await work();
       } catch (error) {
         if (!isOutOfRoom(error) || !(await this.relieve())) throw error;
@@ -108,7 +110,7 @@ export class Room {
   async look(): Promise<void> {
     const available = await this.#sources.availableBytes().catch(() => Number.POSITIVE_INFINITY);
     if (available < LOW_BYTES) await this.relieve();
-    if (this.scarce) await this.remake();
+    await this.remake();
   }
 
   /** Sets the reserve aside again where there is room. */
