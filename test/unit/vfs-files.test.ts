@@ -225,6 +225,9 @@ test('a write takes set-id bits away where the kernel says so, and file capabili
   await tree.vfs.files.write(CALLER, handle, 0, bodyOf(b('C')), false);
   assert.equal((await tree.stat(node)).mode & 0o7777, 0o6755);
   await assert.rejects(async () => tree.vfs.xattrs.get(node, capability), ofKind('no-attribute'));
+  await tree.vfs.xattrs.set(CALLER, node, capability, b('again'), 0, false);
+  await tree.vfs.files.write(CALLER, handle, 0, bodyOf(b('y')), false);
+  await assert.rejects(async () => tree.vfs.xattrs.get(node, capability), ofKind('no-attribute'));
   await tree.vfs.files.write(CALLER, handle, 0, bodyOf(b('C')), true);
   assert.equal((await tree.stat(node)).mode & 0o7777, 0o755);
 });

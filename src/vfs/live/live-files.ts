@@ -13,7 +13,7 @@ const O_WRONLY = 1;
 const O_NOATIME = 0o1000000;
 /** Largest file, bytes, four times ext4's: a snapshot lists holes in 16 MiB steps, 168 MB of index for such a file. */
 export const MAX_FILE_BYTES = 64 * 2 ** 40;
-const CAPABILITY = Buffer.from('security.capability');
+export const CAPABILITY = Buffer.from('security.capability');
 
 /** Opens a file. A truncating open is one more step for the caller: it sets the size. */
 export function open(parts: LiveParts, node: NodeId, flags: number): OpenResult {

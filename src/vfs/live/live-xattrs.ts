@@ -3,6 +3,7 @@ import { CairnError } from '../../core/errors.js';
 import { ACL_ACCESS, ACL_DEFAULT, isAclName, modeOfAcl } from '../acl.js';
 import type { NodeId } from '../api.js';
 import { isSymlink, S_ISGID } from '../file-mode.js';
+import { CAPABILITY } from './live-files.js';
 import { inodeOf, timeFields } from './live-nodes.js';
 import type { LiveParts } from './live-parts.js';
 
@@ -54,6 +55,7 @@ export function setXattr(
   if (!present && flags & XATTR_REPLACE) throw new CairnError('no-attribute', 'No such extended attribute');
   if (isAclName(name)) setAcl(parts, node, name, value, killSetgid);
   else parts.log.make({ kind: 'set-xattr', ino: inode.ino, name, value, ...timeFields(parts.clock.now()) });
+  if (CAPABILITY.equals(name)) parts.openFiles.capabilityGiven(inode.ino);
 }
 
 /** Stores an ACL; an access ACL sets the mode's permission bits, and one that says no more than they do is not kept. */

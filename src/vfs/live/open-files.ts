@@ -62,6 +62,11 @@ export class OpenFiles {
     if (counts.readers + counts.writers === 0) this.#counts.delete(file.ino);
   }
 
+  /** The file has a capability now: the next write through any handle has to take it away. */
+  capabilityGiven(ino: number): void {
+    for (const file of this.#files.values()) if (file.ino === ino) file.privilegesChecked = false;
+  }
+
   isOpen(ino: number): boolean {
     return this.#counts.has(ino);
   }

@@ -181,14 +181,18 @@ def fill_folder(draw):
 
 @kind
 def empty_folder(draw):
-    """Removes entries while they are listed."""
+    """Removes entries while they are listed, those that may be: which comes first is the file system's business."""
 
     def empty(path):
+        refused = []
         with os.scandir(path) as entries:
             for entry in entries:
                 if not entry.is_dir(follow_symlinks=False):
-                    os.unlink(entry.path)
-        return sorted(os.listdir(path))
+                    try:
+                        os.unlink(entry.path)
+                    except PermissionError as error:
+                        refused.append((entry.name, error.errno))
+        return sorted(refused), sorted(os.listdir(path))
 
     return on(draw, empty)
 
