@@ -27,6 +27,7 @@ export function addMount(program: Command): void {
     .argument('<store>', 'the datastore: its folder')
     .argument('<mountpoint>', 'the folder it is to appear in')
     .option('--daemon', 'run in the background, once the mount is up')
+    .option('--on-failure <command>', 'run by a shell when a scheduled job fails, with JSON on its standard input')
     .option('--read-only', 'let nothing be changed')
     .option('--group <group>', 'mount one group, such as host/web1, as a plain drive')
     .addOption(

@@ -10,6 +10,7 @@ import { addMount } from './mount.js';
 import { addPolicy } from './policy.js';
 import { addPrune } from './prune.js';
 import { addRepair } from './repair.js';
+import { addSchedule } from './schedule.js';
 import { addSnapshotClone } from './snapshot-clone.js';
 import { addSnapshotCreate } from './snapshot-create.js';
 import { addSnapshotDiff } from './snapshot-diff.js';
@@ -61,6 +62,7 @@ Examples:
   addPrune(program);
   addPolicy(program);
   addSnapshotClone(program);
+  addSchedule(program);
   const snapshot = program.command('snapshot').description('make, list, show, mark and forget snapshots');
   addSnapshotCreate(snapshot);
   addSnapshotList(snapshot);

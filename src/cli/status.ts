@@ -72,6 +72,12 @@ function showMounted(status: Status): void {
   print(`Requests    ${requests} of the kernel`);
   const verified = status.oldestVerifiedAt;
   print(`Verified    ${verified === 0 ? 'not all chunks yet' : `every chunk since ${formatSnapshotTime(verified)}`}`);
+  for (const { job, group, nextRunAt, running, last } of status.schedule) {
+    const next = nextRunAt === null ? '' : `, next in ${shownSeconds(Math.max(0, nextRunAt - Date.now() / 1000))}`;
+    const ended =
+      last === null ? 'not run yet' : `${last.outcome} ${shownSeconds(Date.now() / 1000 - last.endedAt)} ago`;
+    print(`Job         ${job}${group === null ? '' : ` ${group}`}: ${running ? 'running' : ended}${next}`);
+  }
   const { inserts, reuses, loads, plainBytes, encodedBytes } = status.chunks;
   print(
     `Chunks      ${inserts} written (${shownBytes(plainBytes)} as ${shownBytes(encodedBytes)}), ${reuses} reused, ${loads} read`,

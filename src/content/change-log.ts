@@ -34,6 +34,7 @@ export class ChangeLog {
   readonly #target: ChangeTarget;
   readonly #help: FullDiskHelp | undefined;
   #failure: LogFailure | undefined;
+  #observer: (change: Change) => void = () => undefined;
   #sinceCommit = 0;
   #background: Promise<void> | undefined;
 
@@ -46,6 +47,11 @@ export class ChangeLog {
   /** Changes made since `committed` was told. */
   get changesSinceCommit(): number {
     return this.#sinceCommit;
+  }
+
+  /** Tells of every change, before it is applied; the observer may not throw. There is one. */
+  observe(observer: (change: Change) => void): void {
+    this.#observer = observer;
   }
 
   get failure(): LogFailure | undefined {
@@ -77,6 +83,7 @@ export class ChangeLog {
     if (use === 'grows') this.#help?.room.requireMore();
     const made = this.#append(use, () => this.#journal.append(change, bodies, bodyBytes));
     this.#sinceCommit += 1;
+    this.#observer(made);
     return this.#apply(made);
   }
 

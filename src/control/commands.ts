@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { careCommands } from './care-commands.js';
 import { gcCommands } from './gc-commands.js';
 import { pruneCommands } from './prune-commands.js';
+import { scheduleCommands, scheduleEntry } from './schedule-commands.js';
 import { settingsCommands } from './settings-commands.js';
 import { snapshotCommands } from './snapshot-commands.js';
 import { spaceCommands } from './space-commands.js';
@@ -28,6 +29,7 @@ const status = z.object({
   /** Age of the oldest of them in seconds; null where there are none. */
   oldestUnsyncedSeconds: z.number().nonnegative().nullable(),
   problems: z.array(problem),
+  schedule: z.array(scheduleEntry),
   memoryBytes: count,
   /** How often the kernel asked for each operation, by its name in the FUSE protocol. */
   requests: z.record(z.string(), count),
@@ -57,6 +59,7 @@ export const commands = {
   ...spaceCommands,
   ...pruneCommands,
   ...settingsCommands,
+  ...scheduleCommands,
 } as const;
 
 export type CommandName = keyof typeof commands;

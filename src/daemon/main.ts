@@ -10,6 +10,8 @@ import { ownSocketPath, prepareSocket, restrictSocket } from './control-socket.j
 import { passGcCommands } from './gc-handlers.js';
 import { MountWorker, type WorkerCallOptions } from './mount-worker-client.js';
 import { cairnMounts, checkMountpoint, realFolderPath, removeMount, removeStaleMounts } from './mounts.js';
+import { scheduledJobs, wallAlarm } from './schedule/jobs.js';
+import { ScheduleService } from './schedule/schedule-service.js';
 import { settingsHandlers } from './settings-handlers.js';
 import { passSnapshotCommands } from './snapshot-handlers.js';
 import { programVersion } from './version.js';
@@ -35,12 +37,15 @@ export interface DaemonHooks {
   readonly onReady?: (mountpoint: string) => void;
   /** The mount worker's program, for tests. */
   readonly workerScript?: URL;
+  /** Run by a shell when a scheduled job fails, in place of the command in the settings. */
+  readonly onFailure?: string;
 }
 
 /** A daemon while its mount is up. */
 interface Mounted {
   readonly options: MountWorkerOptions;
   readonly worker: MountWorker;
+  readonly schedule: ScheduleService;
   readonly startedAt: number;
   /** Resolves when the datastore is free for another daemon. */
   readonly released: Promise<void>;
@@ -81,7 +86,8 @@ async function serve(options: MountWorkerOptions, claim: Claim, hooks: DaemonHoo
   const released = new Promise<void>((resolve) => {
     becomeReleased = resolve;
   });
-  const mounted: Mounted = { options, worker, startedAt: Date.now() / 1000, released };
+  const schedule = openSchedule(options, worker, hooks);
+  const mounted: Mounted = { options, worker, schedule, startedAt: Date.now() / 1000, released };
   const control = new ControlServer(handlersOf(mounted), (error) => log.debug({ error }, 'control connection broke'));
   const stopSignals = unmountOnSignals(worker, log);
   try {
@@ -90,6 +96,8 @@ async function serve(options: MountWorkerOptions, claim: Claim, hooks: DaemonHoo
     restrictSocket(socket);
     announce(claim, options, socket, log);
     log.info({ store: options.store, mountpoint: options.mountpoint }, 'mounted');
+    worker.onSnapshotMade = (group) => schedule.snapshotMade(group);
+    schedule.start();
     hooks.onReady?.(options.mountpoint);
     const end = await worker.ended;
     if (end.kind === 'failed') throw end.error;
@@ -97,6 +105,7 @@ async function serve(options: MountWorkerOptions, claim: Claim, hooks: DaemonHoo
   } finally {
     stopSignals();
     await worker.terminate();
+    await schedule.stop();
     await removeLeftMount(options, log);
     // In this order: once the claim is gone another daemon may listen on the same path.
     control.stopListening();
@@ -104,6 +113,20 @@ async function serve(options: MountWorkerOptions, claim: Claim, hooks: DaemonHoo
     becomeReleased();
     await control.close();
   }
+}
+
+function openSchedule(
+  options: MountWorkerOptions,
+  worker: MountWorker,
+  { log, onFailure }: DaemonHooks,
+): ScheduleService {
+  const paths = datastorePaths(options.store);
+  return new ScheduleService({
+    ...{ paths, mountpoint: options.mountpoint, readOnly: options.readOnly, log, alarm: wallAlarm },
+    uuid: readConfig(paths).uuid,
+    jobs: scheduledJobs(options.store, worker),
+    onFailure: onFailure ?? null,
+  });
 }
 
 /** Without it only commands of the same user find the daemon; a full disk is no reason not to mount. */
@@ -116,7 +139,7 @@ function announce(claim: Claim, { mountpoint, group }: MountWorkerOptions, socke
 }
 
 function handlersOf(mounted: Mounted): CommandHandlers {
-  const { worker, options } = mounted;
+  const { worker, options, schedule } = mounted;
   const through = (context: { progress: WorkerCallOptions['onProgress']; signal: AbortSignal }): WorkerCallOptions => ({
     ...(context.progress && { onProgress: context.progress }),
     signal: context.signal,
@@ -132,13 +155,13 @@ function handlersOf(mounted: Mounted): CommandHandlers {
     },
     ...passCareCommands((command, args, context) => worker.request(command, args, through(context))),
     space: (args, context) => worker.request('space', args, through(context)),
-    ...settingsHandlers(options.store, worker),
+    ...settingsHandlers(options.store, worker, schedule),
     ...passSnapshotCommands((command, args, context) => worker.request(command, args, through(context))),
     ...passGcCommands((command, args, context) => worker.request(command, args, through(context))),
   };
 }
 
-async function statusOf({ options, worker, startedAt }: Mounted): Promise<Status> {
+async function statusOf({ options, worker, schedule, startedAt }: Mounted): Promise<Status> {
   const state = await worker.request('status', {});
   return {
     pid: process.pid,
@@ -152,7 +175,8 @@ async function statusOf({ options, worker, startedAt }: Mounted): Promise<Status
     dirtyBytes: state.dirtyBytes,
     oldestUnsyncedSeconds: state.oldestUnsyncedSeconds,
     oldestVerifiedAt: state.oldestVerifiedAt,
-    problems: [...state.problems],
+    problems: [...state.problems, ...schedule.problems()],
+    schedule: schedule.list(),
     memoryBytes: process.memoryUsage.rss(),
     requests: { ...state.requests },
     chunks: state.chunks,

@@ -86,19 +86,17 @@ async function serve(
   else await snapshots.completeInterrupted();
   const gc = new GcService(datastore, live, log, () => gate.transport?.counters().requests ?? 0);
   await gc.load();
+  snapshots.onMade((made) => endpoint.snapshotMade(made));
   const group = options.group === null ? undefined : parseGroupPath(options.group);
   const { vfs, parts, space, tellKernel } = await openTree(datastore, live, snapshots, group);
   if (!options.readOnly) parts.orphans.dropAll();
-  const descriptor = await mountFuse(options.mountpoint, {
-    source: options.store,
-    maxReadBytes: MAX_READ_BYTES,
-    readOnly: options.readOnly,
-  });
+  const { mountpoint, store: source, readOnly } = options;
+  const descriptor = await mountFuse(mountpoint, { source, maxReadBytes: MAX_READ_BYTES, readOnly });
   const transport = createNativeTransport({ descriptor, vfs, log, isDying });
   gate.transport = transport;
   tellKernel(transport);
   const upkeep = new Upkeep(live, datastore.catalog, log);
-  const requests = (): number => transport.counters().requests;
+  const requests = () => transport.counters().requests;
   const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
   const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, transport };
@@ -124,14 +122,14 @@ async function serve(
     ...careHandlers((job, args, call) => verify.run(job, args, call)),
     ...snapshotHandlers(snapshots, clones),
     ...gcHandlers(gc),
-    ...jobHandlers(snapshots, space),
+    ...jobHandlers(mounted, space),
   });
   await transport.ended;
   upkeep.stop();
   await Promise.all([verify.end(), gc.end(), clones.end()]);
   await snapshots.end();
   await live.packer.stop();
-  if (!options.readOnly) await finish(mounted);
+  if (!options.readOnly) await finish(mounted, log);
 }
 
 /** Clones, of which the kernel hears. */
@@ -162,11 +160,14 @@ async function makeSafe({ live }: Mounted, context: WorkerContext): Promise<void
 }
 
 /** The kernel has gone: what is left is stored, orphans end, and the catalog is committed. */
-async function finish({ live, parts }: Mounted): Promise<void> {
+async function finish({ live, parts, snapshots }: Mounted, log: Log): Promise<void> {
   if (live.parts.log.failure !== undefined) return;
   await live.contents.flushAll();
   parts.orphans.dropAll();
   await live.durability.commitDurably();
+  await snapshots.changes
+    .save()
+    .catch((error: unknown) => log.warn({ error }, 'Groups count as changed at the next mount'));
 }
 
 function stateOf({ live, datastore, options, verify, gc, transport }: Mounted): MountState {

@@ -36,6 +36,8 @@ export class MountWorker {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   readonly #onLog: (entry: LogEntry) => void;
+  /** Told of the group's path when a snapshot was made, by whatever way. */
+  onSnapshotMade: (group: string) => void = () => undefined;
   #nextId = 1;
   #outcome: WorkerEnd | undefined;
   #becomeReady: () => void = () => undefined;
@@ -92,6 +94,7 @@ export class MountWorker {
     else if (message.type === 'fatal') this.#end({ kind: 'failed', error: errorFrom(message.error) });
     else if (message.type === 'ended') this.#end({ kind: 'unmounted' });
     else if (message.type === 'log') this.#onLog(message.entry);
+    else if (message.type === 'snapshot-made') this.onSnapshotMade(message.group);
     else this.#settle(message);
   }
 

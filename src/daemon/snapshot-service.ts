@@ -19,6 +19,7 @@ import { SnapshotMarks } from '../snapshot/marks.js';
 import { removeUntracked } from '../snapshot/prune/remove-untracked.js';
 import { loadTreeIndexes } from '../snapshot/tree-indexes.js';
 import type { TreeIndexes } from '../vfs/snapshots/snapshot-tree.js';
+import { GroupChanges } from './group-changes.js';
 
 const JOB_SCRIPT = new URL('./snapshot-worker.js', import.meta.url);
 
@@ -31,21 +32,25 @@ export type SnapshotsChanged = (
 /** Snapshots of one mounted datastore: made, forgotten and listed on the mount worker. */
 export class SnapshotService {
   readonly #datastore: WritableDatastore;
+  readonly #live: LiveStore;
   readonly #maker: SnapshotMaker;
   readonly #forget: ForgetParts;
   readonly #discover: DiscoverParts;
+  /** Which groups changed since their last snapshot. */
+  readonly changes: GroupChanges;
   /** Protection and notes. */
   readonly marks: SnapshotMarks;
   #changed: SnapshotsChanged = () => undefined;
+  #made: (group: string) => void = () => undefined;
   #lastWork: JobWork | undefined;
-  readonly #live: LiveStore;
 
   constructor(datastore: WritableDatastore, live: LiveStore, log: Log) {
     const { paths, catalog } = datastore;
     this.#datastore = datastore;
+    this.#live = live;
+    this.changes = new GroupChanges(catalog, live.parts.log, paths.groupMarks);
     const { durability, parts } = live;
     this.#forget = { catalog, durability, log: parts.log, store: paths.root, forgottenFolder: paths.forgotten };
-    this.#live = live;
     this.marks = new SnapshotMarks(this.#forget);
     this.#discover = { catalog, log: parts.log, clock: systemClock, messages: log, store: paths.root };
     this.#maker = new SnapshotMaker({
@@ -60,6 +65,11 @@ export class SnapshotService {
 
   onChange(changed: SnapshotsChanged): void {
     this.#changed = changed;
+  }
+
+  /** Told of the group's path when a snapshot was made. */
+  onMade(made: (group: string) => void): void {
+    this.#made = made;
   }
 
   /** What the job of the last snapshot did to file data. */
@@ -86,10 +96,13 @@ export class SnapshotService {
   }
 
   async create(group: GroupName, time?: number, interrupted?: AbortSignal): Promise<SnapshotCreated> {
+    const { sequence } = this.changes;
     const before = this.#datastore.chunks.counters.encodedBytes;
     const made = await this.#maker.create(group, time, interrupted);
     this.#lastWork = made.work;
+    this.changes.snapshotMade(made.groupId, made.archive, sequence);
     this.#changed(made.groupId, { made });
+    this.#made(groupPath(group));
     return {
       group: groupPath(group),
       time: formatSnapshotTime(made.time),

@@ -53,6 +53,11 @@ export class WorkerEndpoint {
     this.#post({ type: 'ended' });
   }
 
+  /** Says that a group has a new snapshot. */
+  snapshotMade(group: string): void {
+    this.#post({ type: 'snapshot-made', group });
+  }
+
   log(level: LogEntry['level'], message: string, fields?: Readonly<Record<string, unknown>>): void {
     this.#post({ type: 'log', entry: fields === undefined ? { level, message } : { level, message, fields } });
   }

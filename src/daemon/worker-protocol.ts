@@ -75,6 +75,8 @@ export type FromWorker =
   /** The mount is gone, whoever took it away, and the stores are closed: the last message as well. */
   | { readonly type: 'ended' }
   | { readonly type: 'log'; readonly entry: LogEntry }
+  /** The group of this path has a new snapshot. */
+  | { readonly type: 'snapshot-made'; readonly group: string }
   | { readonly type: 'progress'; readonly id: number; readonly progress: Progress }
   | { readonly type: 'result'; readonly id: number; readonly result: unknown }
   | { readonly type: 'error'; readonly id: number; readonly error: ErrorMessage };

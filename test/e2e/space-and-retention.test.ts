@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { outputOf, runCommand } from '../support/commands.js';
+import { outputOf, runCommand, until } from '../support/commands.js';
 import { type TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
 
@@ -151,6 +151,43 @@ test('user.cairn.* tells what files and folders take, and is never listed nor se
       assert.match(runCommand('getfattr', ['-n', 'user.cairn.chunk-list', current]).stderr, /No such attribute/);
       assert.match(runCommand('setfattr', ['-n', 'user.cairn.x', '-v', '1', current]).stderr, /not supported/);
       assert.equal(outputOf('getfattr', ['-d', '-m', '-', join(current, 'large'), join(latest, 'large')]), '');
+    },
+    { groups: [GROUP] },
+  );
+});
+
+test('jobs run when asked, snapshots only where something changed, and failures show', async () => {
+  await withStore(
+    async (store) => {
+      const { size } = new Set(['gc', 'verify', 'prune', `snapshot ${GROUP}`]);
+      store.cairn('schedule', 'set', 'snapshot', '0 0 1 1 *', '--group', GROUP);
+      assert.equal(json<unknown[]>(store, 'schedule', 'list').length, size);
+      const run = (...args: string[]) => store.run(['schedule', 'run', ...args]).stdout;
+      writeFileSync(join(currentOf(store), 'file'), 'first');
+      assert.match(run('snapshot', '--group', GROUP), /done: made/);
+      assert.match(run('snapshot', '--group', GROUP), /skipped: nothing changed/);
+      // Also after a remount; a change of nothing but a name counts.
+      await store.remount();
+      assert.match(run('snapshot', '--group', GROUP), /skipped: nothing changed/);
+      renameSync(join(currentOf(store), 'file'), join(currentOf(store), 'renamed'));
+      assert.match(run('snapshot', '--group', GROUP), /done: made/);
+      assert.match(run('gc'), /done: freed/);
+      assert.match(run('verify'), /done: verified/);
+
+      const facts = join(store.folder, 'facts');
+      store.cairn('schedule', 'on-failure', `cat > ${facts}`);
+      store.log.expect(/Scheduled prune failed/);
+      assert.match(run('prune', '--group', GROUP), /failed: .*no policy/);
+      const { job, outcome } = JSON.parse(readFileSync(facts, 'utf8')) as { job: string; outcome: string };
+      assert.deepEqual([job, outcome], ['prune', 'failed']);
+      assert.equal(store.run(['status']).status, 6);
+
+      store.cairn('policy', 'set', GROUP, '--keep-last', '1');
+      const made = snapshot(store);
+      await until('snapshots to be pruned after one was made', () => onDisk(store).join() === made);
+      await until('the problem to go', () => store.run(['status']).status === 0);
+      assert.equal(store.run(['schedule', 'set', 'gc', 'sometimes']).status, 2);
+      store.cairn('schedule', 'unset', 'snapshot', '--group', GROUP);
     },
     { groups: [GROUP] },
   );

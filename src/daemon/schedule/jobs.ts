@@ -1,0 +1,58 @@
+import { CairnError } from '../../core/errors.js';
+import type { MountWorker } from '../mount-worker-client.js';
+import { prune } from '../prune-service.js';
+import type { Alarm, RunJob } from './scheduler.js';
+
+/** Every chunk is verified at least so often. */
+const VERIFY_WITHIN_DAYS = 30;
+/** Timers go by a clock that stops while the machine sleeps: look at the wall clock so often. */
+const LOOK_EVERY_MS = 60_000;
+
+/** What can be scheduled, done by the mount worker. */
+export function scheduledJobs(store: string, worker: MountWorker): Readonly<Record<string, RunJob>> {
+  return {
+    gc: async (_group, signal) => {
+      const report = await worker.request('gc', { dryRun: false, full: false, graceSeconds: null }, { signal });
+      const [problem] = report.plan.problems;
+      if (problem !== undefined) throw new CairnError('corrupt', problem);
+      return { outcome: 'done', message: `freed ${report.freed.bytes} bytes, set ${report.removed.bytes} aside` };
+    },
+    verify: async (_group, signal) => {
+      const args = { maxAgeDays: VERIFY_WITHIN_DAYS, spread: true, bytesPerSecond: null };
+      const { chunks, damaged } = await worker.request('verify-chunks', args, { signal });
+      if (damaged.length > 0) {
+        throw new CairnError('corrupt', `${damaged.length} chunks are damaged: "cairn check" and "cairn repair" help`);
+      }
+      return { outcome: 'done', message: `verified ${chunks} chunks` };
+    },
+    prune: async (group, signal) => {
+      const remove = (snapshot: Parameters<Parameters<typeof prune>[0]['remove']>[0]) =>
+        worker.request('remove-pruned', snapshot);
+      const args = { groups: group === null ? null : [group], keep: null, dryRun: false };
+      const { groups, removed } = await prune({ store, progress: () => undefined, signal, remove }, args);
+      if (groups.length === 0) return { outcome: 'skipped', message: 'no group has a policy' };
+      return { outcome: 'done', message: `removed ${removed} snapshots` };
+    },
+    snapshot: async (group, signal) => {
+      if (group === null) throw new CairnError('invalid', 'A snapshot is of a group');
+      const { created } = await worker.request('snapshot-if-changed', { group }, { signal });
+      if (created === null) return { outcome: 'skipped', message: 'nothing changed since the last snapshot' };
+      return { outcome: 'done', message: `made ${created.time}` };
+    },
+  };
+}
+
+/** The machine's own time. */
+export const wallAlarm: Alarm = {
+  now: () => Date.now(),
+  at: (timeMs, wake) => {
+    let timer: NodeJS.Timeout;
+    const look = (): void => {
+      const left = timeMs - Date.now();
+      if (left <= 0) wake();
+      else timer = setTimeout(look, Math.min(left, LOOK_EVERY_MS)).unref();
+    };
+    timer = setTimeout(look, 0).unref();
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,162 @@
+import { z } from 'zod';
+import type { CommandArguments, Problem } from '../../control/commands.js';
+import { type ScheduledRun, type ScheduleEntry, scheduledRun } from '../../control/schedule-commands.js';
+import { CairnError } from '../../core/errors.js';
+import { groupPath, parseGroupPath } from '../../core/group.js';
+import type { Log } from '../../core/log.js';
+import { readJson, writeJson } from '../../datastore/json-file.js';
+import type { DatastorePaths } from '../../datastore/paths.js';
+import { changeSettings, readSettings, type Settings } from '../../datastore/settings.js';
+import { runFailureHook } from './failure-hook.js';
+import { type Alarm, type RunJob, type Scheduled, Scheduler } from './scheduler.js';
+import { AFTER_SNAPSHOT, checkWhen } from './when.js';
+
+/** When jobs run where nothing is set; snapshots are made only where somebody asked for them. */
+export const DEFAULT_TIMES: Readonly<Record<string, string>> = {
+  gc: '30 3 * * *',
+  verify: '0 1 * * *',
+  prune: AFTER_SNAPSHOT,
+};
+const SNAPSHOT = 'snapshot';
+
+export interface ScheduleParts {
+  readonly paths: DatastorePaths;
+  readonly mountpoint: string;
+  /** Where nothing may be changed nothing runs by itself. */
+  readonly readOnly: boolean;
+  readonly uuid: string;
+  readonly alarm: Alarm;
+  readonly log: Log;
+  readonly jobs: Readonly<Record<string, RunJob>>;
+  /** In place of the command in the settings. */
+  readonly onFailure: string | null;
+}
+
+/** What runs by itself in one daemon: settings, the scheduler, and how runs ended. */
+export class ScheduleService {
+  readonly #parts: ScheduleParts;
+  readonly #scheduler: Scheduler;
+  readonly #last: Map<string, ScheduledRun>;
+  #settings: Settings;
+  #changing: Promise<unknown> = Promise.resolve();
+
+  /** @throws {CairnError} `corrupt` where the settings make no sense */
+  constructor(parts: ScheduleParts) {
+    this.#parts = parts;
+    this.#settings = readSettings(parts.paths);
+    this.#last = readLast(parts.paths.scheduleState);
+    this.#scheduler = new Scheduler({
+      ...{ alarm: parts.alarm, log: parts.log, jobs: parts.jobs, last: this.#last, seed: parts.uuid },
+      scheduled: () => this.#scheduled(),
+      ended: (task, run) => this.#ended(task, run),
+    });
+  }
+
+  start(): void {
+    if (!this.#parts.readOnly) this.#scheduler.plan();
+  }
+
+  /** Runs nothing more; resolves when the job under way has given up. */
+  stop(): Promise<void> {
+    return this.#scheduler.stop();
+  }
+
+  /** A group has a new snapshot: what it need not keep goes. */
+  snapshotMade(group: string): void {
+    const isWanted = (this.#settings.schedules.prune ?? DEFAULT_TIMES.prune) === AFTER_SNAPSHOT;
+    if (!isWanted || this.#parts.readOnly || this.#settings.prune[group] === undefined) return;
+    this.#scheduler.run({ key: 'prune', job: 'prune', group }).catch(() => undefined);
+  }
+
+  /** Changes settings, and goes by them. @throws {CairnError} `invalid` */
+  async change(change: CommandArguments<'settings-change'>): Promise<void> {
+    checkSchedules(change.schedules ?? {});
+    const changed = this.#changing.then(() => changeSettings(this.#parts.paths, change));
+    this.#changing = changed.catch(() => undefined);
+    this.#settings = await changed;
+    this.start();
+  }
+
+  list(): ScheduleEntry[] {
+    return this.#scheduled().map(({ key, job, group, when }) => {
+      const next = this.#scheduler.nextRun(key);
+      return {
+        ...{ job, group, when, isDefault: this.#settings.schedules[key] === undefined },
+        running: this.#scheduler.isRunning(key),
+        nextRunAt: next === undefined ? null : next / 1000,
+        last: this.#last.get(key) ?? null,
+      };
+    });
+  }
+
+  /** Runs a job now, or after the one that runs. @throws {CairnError} `invalid`, `read-only` */
+  async run(job: string, group: string | null): Promise<ScheduledRun> {
+    const key = group === null ? job : keyOfGroup(job, group);
+    checkKey(key);
+    if (this.#parts.readOnly) throw new CairnError('read-only', 'The datastore is mounted read-only');
+    const run = await this.#scheduler.run({ key: job === SNAPSHOT ? key : job, job, group });
+    return run;
+  }
+
+  /** Jobs whose last run failed. */
+  problems(): Problem[] {
+    const known = new Set(this.#scheduled().map(({ key }) => key));
+    const failed = [...this.#last].filter(([key, { outcome }]) => outcome === 'failed' && known.has(key));
+    return failed.map(([key, { message, endedAt }]) => ({
+      kind: 'schedule',
+      message: `Scheduled ${key} failed at ${new Date(endedAt * 1000).toISOString()}: ${message}`,
+    }));
+  }
+
+  #scheduled(): Scheduled[] {
+    const times = { ...DEFAULT_TIMES, ...this.#settings.schedules };
+    return Object.entries(times).map(([key, when]) => {
+      const [job = key, group] = key.split(' ');
+      return { key, job, group: group ?? null, when };
+    });
+  }
+
+  async #ended({ job, group }: Pick<Scheduled, 'job' | 'group'>, run: ScheduledRun): Promise<void> {
+    const { paths, mountpoint, log } = this.#parts;
+    const command = this.#parts.onFailure ?? this.#settings.onFailure;
+    if (run.outcome === 'failed' && command !== null) {
+      await runFailureHook(command, { store: paths.root, mountpoint, job, group, ...run }, log);
+    }
+    await writeJson(paths.scheduleState, Object.fromEntries(this.#last));
+  }
+}
+
+/** The key of a job for a group. */
+export function keyOfGroup(job: string, group: string): string {
+  return `${job} ${groupPath(parseGroupPath(group))}`;
+}
+
+/** @throws {CairnError} `invalid` for a job or time that is none */
+export function checkSchedules(schedules: Readonly<Record<string, string | null>>): void {
+  for (const [key, when] of Object.entries(schedules)) {
+    checkKey(key);
+    if (when !== null) checkWhen(key.split(' ')[0] ?? key, when);
+  }
+}
+
+function checkKey(key: string): void {
+  const [job = key, group, ...rest] = key.split(' ');
+  const jobs = [...Object.keys(DEFAULT_TIMES), SNAPSHOT];
+  if (!jobs.includes(job) || rest.length > 0) {
+    throw new CairnError('invalid', `There is no job ${JSON.stringify(key)}; wanted is one of ${jobs.join(', ')}`);
+  }
+  if (job === SNAPSHOT && group === undefined) throw new CairnError('invalid', 'Say of which group: --group host/web1');
+  if (group !== undefined && job !== SNAPSHOT && job !== 'prune') {
+    throw new CairnError('invalid', `The job ${job} is for the whole datastore, not for a group`);
+  }
+  if (group !== undefined) parseGroupPath(group);
+}
+
+/** How runs last ended; what cannot be read is not known. */
+function readLast(path: string): Map<string, ScheduledRun> {
+  try {
+    return new Map(Object.entries(z.record(z.string(), scheduledRun).safeParse(readJson(path)).data ?? {}));
+  } catch {
+    return new Map();
+  }
+}

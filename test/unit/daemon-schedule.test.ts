@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { ScheduledRun } from '../../src/control/schedule-commands.js';
+import { CairnError } from '../../src/core/errors.js';
+import { silentLog } from '../../src/core/log.js';
+import { runFailureHook } from '../../src/daemon/schedule/failure-hook.js';
+import { type Alarm, type RunJob, type Scheduled, Scheduler } from '../../src/daemon/schedule/scheduler.js';
+import { checkWhen, jitterMs, nextTime } from '../../src/daemon/schedule/when.js';
+import { ofKind } from '../support/catalog.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const HOUR = 3_600_000;
+const START = new Date('2026-03-02T10:10:00').getTime();
+
+/** Time that stands still until a test moves it. */
+class TestAlarm implements Alarm {
+  time = START;
+  #set: { at: number; wake: () => void } | undefined;
+
+  now(): number {
+    return this.time;
+  }
+
+  at(at: number, wake: () => void): () => void {
+    this.#set = { at, wake };
+    return () => {
+      this.#set = undefined;
+    };
+  }
+
+  /** Lets time pass, with every alarm on the way. */
+  pass(ms: number): void {
+    const end = this.time + ms;
+    for (let set = this.#set; set !== undefined && set.at <= end; set = this.#set) {
+      this.time = Math.max(this.time, set.at);
+      this.#set = undefined;
+      set.wake();
+    }
+    this.time = end;
+  }
+}
+
+/** A scheduler of made-up jobs. */
+class Bench {
+  readonly alarm = new TestAlarm();
+  readonly last = new Map<string, ScheduledRun>();
+  readonly begun: string[] = [];
+  readonly ended: string[] = [];
+  scheduled: Scheduled[] = [];
+  readonly jobs: Record<string, RunJob> = {};
+  readonly scheduler: Scheduler;
+
+  constructor(t: TestContext) {
+    this.scheduler = new Scheduler({
+      ...{ alarm: this.alarm, log: silentLog, jobs: this.jobs, last: this.last, seed: 'a store' },
+      scheduled: () => this.scheduled,
+      ended: async ({ key }, { outcome }) => {
+        this.ended.push(`${key} ${outcome}`);
+      },
+    });
+    t.after(() => this.scheduler.stop());
+  }
+
+  add(key: string, when: string, job: RunJob = async () => ({ outcome: 'done', message: 'well' })): void {
+    this.scheduled.push({ key, job: key, group: null, when });
+    this.jobs[key] = (group, signal) => {
+      this.begun.push(key);
+      return job(group, signal);
+    };
+  }
+}
+
+/** Everything that can go on without time passing has. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+test('a job runs once each time, a bit later, and the next time is known', async (t) => {
+  const bench = new Bench(t);
+  bench.add('gc', 'hourly');
+  bench.scheduler.plan();
+  const first = bench.scheduler.nextRun('gc') ?? 0;
+  assert.ok(first >= START + 50 * 60_000 && first <= START + 56 * 60_000, 'at the hour, at most a tenth of it later');
+  bench.alarm.pass(49 * 60_000);
+  assert.deepEqual(bench.begun, []);
+  for (let hours = 0; hours < 3; hours += 1) {
+    bench.alarm.pass(HOUR);
+    await settle();
+  }
+  assert.deepEqual(bench.ended, ['gc done', 'gc done', 'gc done']);
+  assert.equal(bench.scheduler.nextRun('gc'), first + 3 * HOUR);
+});
+
+test('no two jobs run at once, and one that waits is not asked for twice', async (t) => {
+  const bench = new Bench(t);
+  let finish: () => void = () => undefined;
+  const long: RunJob = () =>
+    new Promise((resolve) => {
+      finish = () => resolve({ outcome: 'done', message: 'at last' });
+    });
+  bench.add('gc', 'never', long);
+  bench.add('verify', 'never');
+  const task = (key: string) => ({ key, job: key, group: null });
+  const runs = [
+    bench.scheduler.run(task('gc')),
+    bench.scheduler.run(task('verify')),
+    bench.scheduler.run(task('verify')),
+  ];
+  await settle();
+  assert.deepEqual(bench.begun, ['gc']);
+  assert.ok(bench.scheduler.isRunning('gc'));
+  finish();
+  const outcomes = await Promise.all(runs);
+  assert.deepEqual(bench.begun, ['gc', 'verify']);
+  assert.deepEqual(
+    outcomes.map(({ message }) => message),
+    ['at last', 'well', 'well'],
+  );
+});
+
+test('a failure is kept; what others do already, or the end of the mount, is none', async (t) => {
+  const bench = new Bench(t);
+  const failing = (kind: 'corrupt' | 'busy') => async () => {
+    throw new CairnError(kind, `it is ${kind}`);
+  };
+  bench.add('gc', 'never', failing('corrupt'));
+  bench.add('verify', 'never', failing('busy'));
+  for (const key of ['gc', 'verify']) await bench.scheduler.run({ key, job: key, group: null });
+  assert.deepEqual(bench.ended, ['gc failed', 'verify skipped']);
+  assert.equal(bench.last.get('gc')?.message, 'it is corrupt');
+  let given: AbortSignal | undefined;
+  bench.add('prune', 'never', (_group, signal) => {
+    given = signal;
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('given up'))));
+  });
+  const run = bench.scheduler.run({ key: 'prune', job: 'prune', group: null });
+  await settle();
+  await bench.scheduler.stop();
+  assert.ok(given?.aborted);
+  assert.equal((await run).outcome, 'skipped');
+  await assert.rejects(bench.scheduler.run({ key: 'gc', job: 'gc', group: null }), ofKind('interrupted'));
+});
+
+test('what was due while no daemon was there is made up for, a first time is waited for', async (t) => {
+  const bench = new Bench(t);
+  bench.add('gc', 'daily');
+  bench.add('verify', 'daily');
+  const long = START / 1000 - 3 * 86_400;
+  bench.last.set('gc', { startedAt: long, endedAt: long, outcome: 'done', message: '' });
+  bench.scheduler.plan();
+  bench.alarm.pass(6 * 60_000);
+  await settle();
+  assert.deepEqual(bench.begun, ['gc']);
+  assert.ok((bench.scheduler.nextRun('gc') ?? 0) > START + 10 * HOUR);
+});
+
+test('times are cron patterns or names, and jitter is small and differs from store to store', () => {
+  assert.equal(nextTime('30 3 * * *', START), new Date('2026-03-03T03:30:00').getTime());
+  assert.equal(nextTime('never', START), undefined);
+  assert.equal(nextTime('after-snapshot', START), undefined);
+  for (const good of ['hourly', 'weekly', '*/5 * * * *', 'never']) checkWhen('gc', good);
+  checkWhen('prune', 'after-snapshot');
+  for (const bad of ['after-snapshot', 'sometimes', '61 * * * *', '* * * * * *', '']) {
+    assert.throws(() => checkWhen('gc', bad), ofKind('invalid'), bad);
+  }
+  const jitters = new Set(['a', 'b', 'c'].map((seed) => jitterMs(seed, 'daily', START)));
+  assert.equal(jitters.size, 3);
+  for (const jitter of jitters) assert.ok(jitter >= 0 && jitter < HOUR / 2);
+  assert.ok(jitterMs('a', '*/5 * * * *', START) <= 30_000);
+});
+
+test('the command for failures gets the facts, and is killed when it takes too long', async (t) => {
+  const folder = temporaryFolder(t);
+  await runFailureHook(`cat > ${join(folder, 'facts')}`, { job: 'gc' }, silentLog);
+  assert.deepEqual(JSON.parse(readFileSync(join(folder, 'facts'), 'utf8')), { job: 'gc' });
+  const warned: string[] = [];
+  const log = { ...silentLog, warn: (_: object, message: string) => warned.push(message) };
+  await runFailureHook('sleep 1000', {}, log, 50);
+  await runFailureHook('exit 3', {}, log);
+  await runFailureHook('/does/not/exist', {}, log);
+  assert.match(warned[0] ?? '', /took too long/);
+  assert.equal(warned.length, 3);
+});
