@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ReadPiece } from '../../src/content/transfer.js';
 import { type Log, silentLog } from '../../src/core/log.js';
+import { isDying } from '../../src/daemon/dying-caller.js';
 import { createNativeTransport } from '../../src/fuse/native-transport.js';
 import { dropCached, insertChunk } from '../../src/native/chunk-cache.js';
 import { sha256Sync } from '../../src/native/hash.js';
@@ -25,6 +26,7 @@ const transport = createNativeTransport({
   descriptor,
   vfs: delayed ? delayedVfs(vfs) : vfs,
   log,
+  isDying,
   afterBatch: () => {
     batches++;
   },
