@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { outputOf } from './commands.js';
 
 /** Sources are not compiled into dist/, so they are reached from dist/test/support through the checkout. */
-const SOURCES = fileURLToPath(new URL('../../../test/support/programs/', import.meta.url));
+const SOURCES = fileURLToPath(new URL('../../../test/', import.meta.url));
 const COMPILED = fileURLToPath(new URL('./programs/', import.meta.url));
 
 /**
@@ -12,7 +12,15 @@ const COMPILED = fileURLToPath(new URL('./programs/', import.meta.url));
  * the program's path. May be called by several test files at once.
  */
 export function compiledProgram(name: string): string {
-  const folder = join(SOURCES, name);
+  return compiled(join(SOURCES, 'support/programs', name), name, []);
+}
+
+/** As `compiledProgram`, of test/`folder`: a shared library that other programs are started with. */
+export function compiledLibrary(folder: string, name: string): string {
+  return compiled(join(SOURCES, folder), `${name}.so`, ['-shared', '-fPIC']);
+}
+
+function compiled(folder: string, name: string, options: readonly string[]): string {
   const sources = readdirSync(folder).map((file) => join(folder, file));
   const program = join(COMPILED, name);
   if (existsSync(program) && sources.every((file) => statSync(file).mtimeMs < statSync(program).mtimeMs))
@@ -20,7 +28,7 @@ export function compiledProgram(name: string): string {
   mkdirSync(COMPILED, { recursive: true });
   const fresh = `${program}.${process.pid}`;
   const code = sources.filter((file) => file.endsWith('.c'));
-  outputOf('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', fresh, ...code]);
+  outputOf('cc', ['-O2', '-Wall', '-Wextra', '-Werror', ...options, '-o', fresh, ...code]);
   renameSync(fresh, program);
   return program;
 }

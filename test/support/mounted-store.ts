@@ -47,6 +47,8 @@ export class TestStore {
   readonly store: string;
   readonly mountpoint: string;
   readonly log: DaemonLog;
+  /** What our processes have in their environment besides ours. */
+  environment: Readonly<Record<string, string>> = {};
   readonly #program: string;
   readonly #user: User;
   #daemon: ChildProcess | undefined;
@@ -75,7 +77,7 @@ export class TestStore {
 
   /** Runs `cairn ARGS…` with this store as the one meant. */
   run(args: readonly string[], options: CommandOptions = {}): CommandResult {
-    const env = { ...process.env, CAIRN_STORE: this.store, ...options.env };
+    const env = { ...process.env, ...this.environment, CAIRN_STORE: this.store, ...options.env };
     return runCommand(process.execPath, [this.#program, ...args], { ...this.#user, ...options, env });
   }
 
@@ -96,6 +98,7 @@ export class TestStore {
     const [out, err] = this.log.paths.map((path) => openSync(path, 'a')) as [number, number];
     const daemon = spawn(process.execPath, [this.#program, 'mount', ...options, this.store, this.mountpoint], {
       ...this.#user,
+      env: { ...process.env, ...this.environment },
       stdio: ['ignore', out, err],
     });
     closeSync(out);
