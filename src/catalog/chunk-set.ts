@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { RoaringBitmap32 } from 'roaring-wasm';
+import { isPortableSet } from './portable-set.js';
 
 let reachIds: (set: ChunkSet) => RoaringBitmap32;
 
@@ -73,7 +74,7 @@ export function setChecksum(header: Uint8Array, bytes: Uint8Array): Buffer {
 
 /** The set, or undefined where the bytes are not those the checksum was made of, or were no set when it was made. */
 export function decodeSet(header: Uint8Array, bytes: Uint8Array, checksum: Uint8Array): ChunkSet | undefined {
-  if (!setChecksum(header, bytes).equals(checksum)) return undefined;
+  if (!setChecksum(header, bytes).equals(checksum) || !isPortableSet(bytes)) return undefined;
   try {
     return new ChunkSet(RoaringBitmap32.deserialize(bytes, 'portable'));
   } catch {
