@@ -32,6 +32,17 @@ export interface ChunkStoreCounters {
   encodedBytes: number;
 }
 
+/** What two stores have done together. */
+export function addCounters(a: Readonly<ChunkStoreCounters>, b: Readonly<ChunkStoreCounters>): ChunkStoreCounters {
+  return {
+    loads: a.loads + b.loads,
+    inserts: a.inserts + b.inserts,
+    reuses: a.reuses + b.reuses,
+    plainBytes: a.plainBytes + b.plainBytes,
+    encodedBytes: a.encodedBytes + b.encodedBytes,
+  };
+}
+
 /**
  * Chunks by digest, over one backend. All methods may run at the same time. A digest that is to be relied
  * on, because something will name it or reads it, is held meanwhile: a collector removes no held chunk.

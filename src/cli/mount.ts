@@ -5,6 +5,7 @@ import { groupPath, parseGroupPath } from '../core/group.js';
 import { startInBackground } from '../daemon/background.js';
 import { createLogger } from '../daemon/logger.js';
 import { type DaemonOptions, runDaemon } from '../daemon/main.js';
+import { type ListenAddress, parseListenAddress } from '../daemon/metrics/listen-address.js';
 import type { TransportName } from '../daemon/worker-protocol.js';
 import { existingStore, optionsOf } from './context.js';
 import { interruptible } from './interruption.js';
@@ -14,6 +15,7 @@ interface MountOptions {
   readonly daemon?: boolean;
   readonly readOnly?: boolean;
   readonly group?: string;
+  readonly metrics?: ListenAddress;
   readonly transport: TransportName;
 }
 
@@ -30,17 +32,24 @@ export function addMount(program: Command): void {
     .option('--on-failure <command>', 'run by a shell when a scheduled job fails, with JSON on its standard input')
     .option('--read-only', 'let nothing be changed')
     .option('--group <group>', 'mount one group, such as host/web1, as a plain drive')
+    .option(
+      '--metrics <address>',
+      'show figures and a status page over HTTP at [HOST:]PORT; HOST is 127.0.0.1 by default',
+      parseListenAddress,
+    )
     .addOption(
       new Option('--transport <name>', 'how to attach to the kernel').choices(TRANSPORTS).default(TRANSPORTS[0]),
     )
     .addHelpText(
       'after',
       `
+What --metrics shows anybody can see who can connect: figures, paths of damaged files, and nothing can be changed there.
 Ctrl-C, SIGTERM, "cairn umount" and umount(8) end it; all that was written is safe then.
 
 Examples:
   $ cairn mount /srv/backup /mnt/backup
   $ cairn mount --daemon /srv/backup /mnt/backup
+  $ cairn mount --daemon --metrics 9210 /srv/backup /mnt/backup
   $ cairn mount --daemon --group host/web1 /srv/backup /mnt/web1`,
     )
     .action(run);
@@ -58,6 +67,7 @@ async function run(given: string, mountpoint: string, _: unknown, command: Comma
     readOnly: options.readOnly === true,
     group: options.group === undefined ? null : groupPath(parseGroupPath(options.group)),
     transport: options.transport,
+    ...(options.metrics && { metrics: options.metrics }),
     logLevel: options.debug ? 'debug' : 'info',
   };
   await (options.daemon ? mountInBackground(daemon) : mountHere(daemon));

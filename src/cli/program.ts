@@ -6,6 +6,7 @@ import { addGc } from './gc.js';
 import { addGcStatus } from './gc-status.js';
 import { addGcUndelete } from './gc-undelete.js';
 import { addInit } from './init.js';
+import { addMetrics } from './metrics.js';
 import { addMount } from './mount.js';
 import { addPolicy } from './policy.js';
 import { addPrune } from './prune.js';
@@ -52,6 +53,7 @@ Examples:
   addUmount(program);
   addSync(program);
   addStatus(program);
+  addMetrics(program);
   addVerify(program);
   addCheck(program);
   addRepair(program);

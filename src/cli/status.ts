@@ -64,6 +64,7 @@ function showMounted(status: Status): void {
   print(
     `Daemon      process ${status.pid}, cairn ${status.version}, up ${shownSeconds(Date.now() / 1000 - status.startedAt)}`,
   );
+  if (status.metricsAddress !== null) print(`Metrics     ${status.metricsAddress}`);
   print(`Memory      ${shownBytes(status.memoryBytes)}`);
   const age = status.oldestUnsyncedSeconds;
   const oldest = age === null ? '' : `, the oldest written ${shownSeconds(age)} ago`;

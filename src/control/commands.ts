@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { careCommands } from './care-commands.js';
 import { gcCommands } from './gc-commands.js';
+import { metricsCommands } from './metrics-commands.js';
 import { pruneCommands } from './prune-commands.js';
 import { scheduleCommands, scheduleEntry } from './schedule-commands.js';
 import { settingsCommands } from './settings-commands.js';
@@ -23,6 +24,8 @@ const status = z.object({
   /** The one group that is mounted, or null for the whole datastore. */
   group: z.string().nullable(),
   transport: z.string(),
+  /** Where metrics are shown over HTTP; null: nowhere. */
+  metricsAddress: z.string().nullable(),
   startedAt: z.number(),
   /** Bytes that were answered and would not survive a power cut. */
   dirtyBytes: count,
@@ -57,6 +60,7 @@ export const commands = {
   ...snapshotCommands,
   ...gcCommands,
   ...spaceCommands,
+  ...metricsCommands,
   ...pruneCommands,
   ...settingsCommands,
   ...scheduleCommands,

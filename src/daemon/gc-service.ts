@@ -15,6 +15,7 @@ import type { GcReport as DoneReport } from '../maintenance/gc/plan.js';
 import { runOwnedJob } from '../maintenance/job/job-owner.js';
 import { type FileLock, lockFile, lockHolder } from '../native/locks.js';
 import { readLastGc, writeLastGc } from './gc-record.js';
+import { countGc, type GcFigures, noGcFigures } from './metrics/job-figures.js';
 
 const JOB_SCRIPT = new URL('./gc-worker.js', import.meta.url);
 const DEFAULT_GRACE_SECONDS = 24 * 3600;
@@ -43,6 +44,7 @@ export class GcService {
   /** How many folders of chunks have been listed; undefined: not all of them once. */
   #listed: number | undefined;
   #last: LastGc | undefined;
+  readonly #figures = noGcFigures();
 
   /** @param requests how many requests the mount has had so far */
   constructor(datastore: WritableDatastore, live: LiveStore, log: Log, requests = () => 0) {
@@ -87,6 +89,11 @@ export class GcService {
     };
   }
 
+  /** What was collected since the mount began. */
+  get figures(): Readonly<GcFigures> {
+    return this.#figures;
+  }
+
   /** What an operator should know. */
   problems(): Problem[] {
     const error = this.#last?.error ?? undefined;
@@ -127,10 +134,12 @@ export class GcService {
     const lock = this.#lockOutOthers();
     try {
       const report = { ...(await this.#job(request, graceSeconds, context)), graceSeconds };
+      countGc(this.#figures, report);
       await this.#note({ endedAt: nowSeconds(), report, error: null });
       return report;
     } catch (error) {
       if (kindOf(error) !== 'interrupted') {
+        this.#figures.failures += 1;
         const message = error instanceof Error ? error.message : String(error);
         await this.#note({ endedAt: this.#last?.endedAt ?? 0, report: null, error: message });
       }

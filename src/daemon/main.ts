@@ -8,6 +8,10 @@ import { datastorePaths } from '../datastore/paths.js';
 import { passCareCommands } from './care-handlers.js';
 import { ownSocketPath, prepareSocket, restrictSocket } from './control-socket.js';
 import { passGcCommands } from './gc-handlers.js';
+import type { ListenAddress } from './metrics/listen-address.js';
+import { Metrics } from './metrics/metrics.js';
+import { MetricsServer } from './metrics/metrics-server.js';
+import type { Sample } from './metrics/sample.js';
 import { MountWorker, type WorkerCallOptions } from './mount-worker-client.js';
 import { cairnMounts, checkMountpoint, realFolderPath, removeMount, removeStaleMounts } from './mounts.js';
 import { scheduledJobs, wallAlarm } from './schedule/jobs.js';
@@ -15,7 +19,7 @@ import { ScheduleService } from './schedule/schedule-service.js';
 import { settingsHandlers } from './settings-handlers.js';
 import { passSnapshotCommands } from './snapshot-handlers.js';
 import { programVersion } from './version.js';
-import type { LogEntry, MountWorkerOptions, TransportName } from './worker-protocol.js';
+import type { LogEntry, MountState, MountWorkerOptions, TransportName } from './worker-protocol.js';
 
 /** What a daemon is started with. */
 export interface DaemonOptions {
@@ -26,6 +30,8 @@ export interface DaemonOptions {
   /** Path of the one group to mount, or null for the whole datastore. */
   readonly group: string | null;
   readonly transport: TransportName;
+  /** Where to show metrics over HTTP; absent: nowhere. */
+  readonly metrics?: ListenAddress;
   /** Least level that is logged, e.g. `info`. */
   readonly logLevel: string;
 }
@@ -49,6 +55,8 @@ interface Mounted {
   readonly startedAt: number;
   /** Resolves when the datastore is free for another daemon. */
   readonly released: Promise<void>;
+  /** Where metrics are shown over HTTP. */
+  metricsAddress: string | null;
 }
 
 const WORKER_SCRIPT = new URL('./mount-worker.js', import.meta.url);
@@ -70,14 +78,19 @@ export async function runDaemon(options: DaemonOptions, hooks: DaemonHooks): Pro
       hooks.log.info({ mountpoint: freed }, 'removed the mount of a daemon that was killed');
     }
     await checkMountpoint(options.store, mountpoint);
-    const { store, readOnly, group, transport } = options;
-    await serve({ store, mountpoint, readOnly, group, transport }, claim, hooks);
+    const { store, readOnly, group, transport, metrics } = options;
+    await serve({ store, mountpoint, readOnly, group, transport }, claim, hooks, metrics);
   } finally {
     claim.release();
   }
 }
 
-async function serve(options: MountWorkerOptions, claim: Claim, hooks: DaemonHooks): Promise<void> {
+async function serve(
+  options: MountWorkerOptions,
+  claim: Claim,
+  hooks: DaemonHooks,
+  metricsAt: ListenAddress | undefined,
+): Promise<void> {
   const { log } = hooks;
   const socket = ownSocketPath(options.store);
   prepareSocket(socket);
@@ -87,15 +100,24 @@ async function serve(options: MountWorkerOptions, claim: Claim, hooks: DaemonHoo
     becomeReleased = resolve;
   });
   const schedule = openSchedule(options, worker, hooks);
-  const mounted: Mounted = { options, worker, schedule, startedAt: Date.now() / 1000, released };
-  const control = new ControlServer(handlersOf(mounted), (error) => log.debug({ error }, 'control connection broke'));
+  const mounted: Mounted = { options, worker, schedule, startedAt: Date.now() / 1000, released, metricsAddress: null };
+  const metrics = new Metrics(() => sampleOf(mounted));
+  const control = new ControlServer(handlersOf(mounted, metrics), (error) =>
+    log.debug({ error }, 'control connection broke'),
+  );
   const stopSignals = unmountOnSignals(worker, log);
+  let shown: MetricsServer | undefined;
   try {
+    if (metricsAt !== undefined) {
+      shown = await MetricsServer.listen(metricsAt, { metrics, status: async () => (await sampleOf(mounted)).status });
+      mounted.metricsAddress = shown.address;
+    }
     await worker.ready;
     await control.listen(socket);
     restrictSocket(socket);
     announce(claim, options, socket, log);
-    log.info({ store: options.store, mountpoint: options.mountpoint }, 'mounted');
+    const { store, mountpoint } = options;
+    log.info({ store, mountpoint, ...(shown && { metrics: shown.address }) }, 'mounted');
     worker.onSnapshotMade = (group) => schedule.snapshotMade(group);
     schedule.start();
     hooks.onReady?.(options.mountpoint);
@@ -104,6 +126,7 @@ async function serve(options: MountWorkerOptions, claim: Claim, hooks: DaemonHoo
     log.info({ mountpoint: options.mountpoint }, 'unmounted');
   } finally {
     stopSignals();
+    await shown?.close();
     await worker.terminate();
     await schedule.stop();
     await removeLeftMount(options, log);
@@ -138,7 +161,7 @@ function announce(claim: Claim, { mountpoint, group }: MountWorkerOptions, socke
   }
 }
 
-function handlersOf(mounted: Mounted): CommandHandlers {
+function handlersOf(mounted: Mounted, metrics: Metrics): CommandHandlers {
   const { worker, options, schedule } = mounted;
   const through = (context: { progress: WorkerCallOptions['onProgress']; signal: AbortSignal }): WorkerCallOptions => ({
     ...(context.progress && { onProgress: context.progress }),
@@ -146,7 +169,8 @@ function handlersOf(mounted: Mounted): CommandHandlers {
   });
   return {
     ping: () => ({ pid: process.pid, version: programVersion() }),
-    status: () => statusOf(mounted),
+    status: async () => (await sampleOf(mounted)).status,
+    metrics: async () => ({ text: await metrics.text() }),
     sync: (args, context) => worker.request('sync', args, through(context)),
     unmount: async (args, context) => {
       await worker.request('unmount', args, through(context));
@@ -161,8 +185,12 @@ function handlersOf(mounted: Mounted): CommandHandlers {
   };
 }
 
-async function statusOf({ options, worker, schedule, startedAt }: Mounted): Promise<Status> {
-  const state = await worker.request('status', {});
+async function sampleOf(mounted: Mounted): Promise<Sample> {
+  const state = await mounted.worker.request('status', {});
+  return { state, status: statusOf(mounted, state) };
+}
+
+function statusOf({ options, schedule, startedAt, metricsAddress }: Mounted, state: MountState): Status {
   return {
     pid: process.pid,
     version: programVersion(),
@@ -171,6 +199,7 @@ async function statusOf({ options, worker, schedule, startedAt }: Mounted): Prom
     readOnly: options.readOnly,
     group: options.group,
     transport: options.transport,
+    metricsAddress,
     startedAt,
     dirtyBytes: state.dirtyBytes,
     oldestUnsyncedSeconds: state.oldestUnsyncedSeconds,

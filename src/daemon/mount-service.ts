@@ -1,3 +1,4 @@
+import { addCounters } from '../chunkstore/chunk-store.js';
 import { type LiveStore, openLiveStore } from '../content/open-live-store.js';
 import { Upkeep } from '../content/upkeep.js';
 import { type GroupName, parseGroupPath } from '../core/group.js';
@@ -170,7 +171,7 @@ async function finish({ live, parts, snapshots }: Mounted, log: Log): Promise<vo
     .catch((error: unknown) => log.warn({ error }, 'Groups count as changed at the next mount'));
 }
 
-function stateOf({ live, datastore, options, verify, gc, transport }: Mounted): MountState {
+function stateOf({ live, datastore, options, snapshots, verify, gc, transport }: Mounted): MountState {
   const failure = options.readOnly ? undefined : live.parts.log.failure;
   return {
     dirtyBytes: live.contents.dirtyBytes + live.durability.unsyncedBytes,
@@ -183,7 +184,10 @@ function stateOf({ live, datastore, options, verify, gc, transport }: Mounted): 
     ],
     requests: { ...transport.counters().byOperation },
     oldestVerifiedAt: datastore.catalog.chunks.oldestVerifiedAt(),
-    chunks: { ...datastore.chunks.counters },
+    chunks: addCounters(datastore.chunks.counters, snapshots.jobChunks),
+    catalog: datastore.catalog.figures(),
+    gc: { ...gc.figures, lastEndedAt: gc.status().last?.endedAt ?? 0 },
+    care: verify.figures,
   };
 }
 

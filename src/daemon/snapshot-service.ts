@@ -1,3 +1,4 @@
+import { addCounters, type ChunkStoreCounters } from '../chunkstore/chunk-store.js';
 import type { LiveStore } from '../content/open-live-store.js';
 import type { SnapshotCreated, SnapshotListed } from '../control/snapshot-commands.js';
 import { CairnError } from '../core/errors.js';
@@ -43,6 +44,7 @@ export class SnapshotService {
   #changed: SnapshotsChanged = () => undefined;
   #made: (group: string) => void = () => undefined;
   #lastWork: JobWork | undefined;
+  #jobChunks: ChunkStoreCounters = { loads: 0, inserts: 0, reuses: 0, plainBytes: 0, encodedBytes: 0 };
 
   constructor(datastore: WritableDatastore, live: LiveStore, log: Log) {
     const { paths, catalog } = datastore;
@@ -77,6 +79,11 @@ export class SnapshotService {
     return this.#lastWork;
   }
 
+  /** What the jobs of all snapshots did in chunk stores of their own. */
+  get jobChunks(): Readonly<ChunkStoreCounters> {
+    return this.#jobChunks;
+  }
+
   /** Ends what an earlier daemon left unfinished, and looks what others made and removed. */
   async completeInterrupted(): Promise<void> {
     await completeInterrupted(this.#forget);
@@ -100,6 +107,7 @@ export class SnapshotService {
     const before = this.#datastore.chunks.counters.encodedBytes;
     const made = await this.#maker.create(group, time, interrupted);
     this.#lastWork = made.work;
+    this.#jobChunks = addCounters(this.#jobChunks, made.work.chunks);
     this.changes.snapshotMade(made.groupId, made.archive, sequence);
     this.#changed(made.groupId, { made });
     this.#made(groupPath(group));

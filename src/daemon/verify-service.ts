@@ -10,6 +10,7 @@ import type { JobProgress } from '../maintenance/job/care-writes.js';
 import type { CareJobName, CareOptions, CareReport } from '../maintenance/job/protocol.js';
 import type { SnapshotMarks } from '../snapshot/marks.js';
 import { CatalogCareWrites } from './care-writes.js';
+import { type CareFigures, countCare, noCareFigures } from './metrics/job-figures.js';
 
 const SCRIPT = new URL('./care-worker.js', import.meta.url);
 /** How often a running job is told whether others are busy, and after how long healing is tried again. */
@@ -56,6 +57,7 @@ export class VerifyService {
   #ticks = 0;
   #healedAt = -1;
   #ended = false;
+  readonly #figures = noCareFigures();
 
   constructor(parts: VerifyParts) {
     this.#parts = parts;
@@ -88,6 +90,11 @@ export class VerifyService {
     if (state === 'absent' || state === 'quarantined' || this.#damaged.has(key)) return;
     this.#suspects.set(key, Uint8Array.from(digest));
     if (this.#suspects.size === 1) this.#inBackground('suspects', undefined);
+  }
+
+  /** What was verified and repaired since the mount began. */
+  get figures(): Readonly<CareFigures> {
+    return this.#figures;
   }
 
   /** What an operator should know, one line per damaged chunk. */
@@ -124,6 +131,7 @@ export class VerifyService {
     this.#running = thread;
     try {
       const report = (await thread.report) as CareReport<J>;
+      countCare(this.#figures, job, report);
       this.#learn(report);
       return report;
     } finally {

@@ -1,9 +1,11 @@
+import type { CatalogFigures } from '../catalog/figures.js';
 import type { ChunkStoreCounters } from '../chunkstore/chunk-store.js';
 import type { Problem } from '../control/commands.js';
 import type { ErrorMessage, Progress } from '../control/messages.js';
 import type { CareWorkerCommands } from './care-handlers.js';
 import type { GcWorkerCommands } from './gc-handlers.js';
 import type { JobWorkerCommands } from './job-handlers.js';
+import type { CareFigures, GcFigures } from './metrics/job-figures.js';
 import type { SnapshotWorkerCommands } from './snapshot-handlers.js';
 
 /** How a transport attaches to the kernel. */
@@ -31,6 +33,10 @@ export interface MountState {
   /** When the chunk verified longest ago was, epoch seconds; 0: some never were. */
   readonly oldestVerifiedAt: number;
   readonly chunks: Readonly<ChunkStoreCounters>;
+  readonly catalog: CatalogFigures;
+  /** `lastEndedAt` in epoch seconds; 0: none ever has. */
+  readonly gc: Readonly<GcFigures> & { readonly lastEndedAt: number };
+  readonly care: Readonly<CareFigures>;
 }
 
 /** What the main thread asks the mount worker for. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CairnError } from '../../src/core/errors.js';
+import { noCareFigures, noGcFigures } from '../../src/daemon/metrics/job-figures.js';
 import { WorkerEndpoint, type WorkerHandlers } from '../../src/daemon/worker-endpoint.js';
 import type { MountWorkerOptions } from '../../src/daemon/worker-protocol.js';
 
@@ -16,6 +17,9 @@ const endpoint = new WorkerEndpoint(parentPort);
 
 let attempts = 0;
 
+const TOTALS = { chunks: 14, plainBytes: 30, storedBytes: 15 };
+const CHUNKS = { present: TOTALS, absent: TOTALS, bad: TOTALS, quarantined: TOTALS };
+
 const handlers: Partial<WorkerHandlers> = {
   status: () => ({
     dirtyBytes: 5,
@@ -23,6 +27,9 @@ const handlers: Partial<WorkerHandlers> = {
     oldestVerifiedAt: 7,
     problems: [{ kind: 'test', message: 'A problem' }],
     requests: { LOOKUP: 6 },
+    catalog: { inodes: 8, allocatedBytes: 9, journalBytes: 10, chunks: CHUNKS },
+    gc: { ...noGcFigures(), deletedChunks: 11, lastEndedAt: 12 },
+    care: { ...noCareFigures(), healedChunks: 13 },
     chunks: { loads: 1, inserts: 2, reuses: 3, plainBytes: 4, encodedBytes: 5 },
   }),
   sync: async (_, context) => {

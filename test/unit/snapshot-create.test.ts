@@ -152,7 +152,7 @@ test('a second snapshot neither reads nor hashes file data that is in chunks', a
   const second = await store.snapshots.create(parseGroupPath(GROUP));
   const made = store.snapshots.lastWork;
   assert.equal(store.datastore.chunks.counters.loads, before);
-  assert.equal(made?.chunkLoads, 0);
+  assert.equal(made?.chunks.loads, 0);
   // Metadata, attributes, 16-byte items; never the 10 MiB and more of files.
   assert.ok((made?.hashedBytes ?? MIB) < 64 * 1024, `${made?.hashedBytes} bytes hashed`);
   assert.ok(second.addedBytes < 16 * 1024, `${second.addedBytes} bytes added`);

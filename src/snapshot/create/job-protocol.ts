@@ -1,6 +1,7 @@
 import type { Change } from '../../catalog/change.js';
 import type { IndexFile } from '../../catalog/index-files.js';
 import type { SnapshotFile } from '../../catalog/snapshots.js';
+import type { ChunkStoreCounters } from '../../chunkstore/chunk-store.js';
 import type { ErrorKind } from '../../core/errors.js';
 import type { GroupName } from '../../core/group.js';
 
@@ -34,8 +35,8 @@ export interface PublishedIndex {
 
 /** What a job has done to file data; metadata and 16-byte items are in it, too. */
 export interface JobWork {
-  /** Chunks read. */
-  readonly chunkLoads: number;
+  /** Of its own chunk store. */
+  readonly chunks: Readonly<ChunkStoreCounters>;
   /** Plain bytes given to SHA-256. */
   readonly hashedBytes: number;
   /** Large files with parts of chunks that no index can list (cloned ranges), which were cut anew. */

@@ -87,7 +87,7 @@ export class SnapshotJob {
     await this.#swap(files);
     const published = await publishSnapshot(this.#options, built, this.#written);
     const { recutFiles } = fitter;
-    const work = { chunkLoads: this.#chunks.counters.loads, hashedBytes: hashedBytes() - hashedBefore, recutFiles };
+    const work = { chunks: { ...this.#chunks.counters }, hashedBytes: hashedBytes() - hashedBefore, recutFiles };
     return { ...published, work };
   }
 

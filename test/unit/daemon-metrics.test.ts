@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { callDaemon } from '../../src/control/client.js';
+import type { Status } from '../../src/control/commands.js';
+import { CairnError, type ErrorKind } from '../../src/core/errors.js';
+import { silentLog } from '../../src/core/log.js';
+import { ownSocketPath } from '../../src/daemon/control-socket.js';
+import { type DaemonOptions, runDaemon } from '../../src/daemon/main.js';
+import { FIGURES } from '../../src/daemon/metrics/figures.js';
+import { type ListenAddress, pageAddress, parseListenAddress } from '../../src/daemon/metrics/listen-address.js';
+import { statusPage } from '../../src/daemon/metrics/status-page.js';
+import { createDatastore } from '../../src/datastore/create.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const workerScript = new URL('../support/fake-mount-worker.js', import.meta.url);
+const isKind = (kind: ErrorKind) => (error: unknown) => error instanceof CairnError && error.kind === kind;
+
+async function prepare(t: TestContext, metrics: ListenAddress): Promise<DaemonOptions> {
+  const folder = temporaryFolder(t);
+  const [store, mountpoint] = [join(folder, 'store'), join(folder, 'mnt')];
+  await createDatastore(store, { reserveBytes: 4096 });
+  mkdirSync(mountpoint);
+  return { store, mountpoint, group: null, readOnly: false, transport: 'native', logLevel: 'info', metrics };
+}
+
+/** A daemon with a fake mount worker; the address of its page, and its socket. */
+async function start(t: TestContext): Promise<{ page: string; socket: string }> {
+  const options = await prepare(t, { host: '127.0.0.1', port: 0 });
+  const socket = ownSocketPath(options.store);
+  let ended: Promise<void> = Promise.resolve();
+  await new Promise<void>((resolve, reject) => {
+    ended = runDaemon(options, { log: silentLog, workerScript, onReady: () => resolve() });
+    ended.catch(reject);
+  });
+  t.after(async () => {
+    await callDaemon(socket, 'unmount', { lazy: false });
+    await ended;
+  });
+  const { metricsAddress } = await callDaemon(socket, 'status', {});
+  assert.ok(metricsAddress);
+  return { page: metricsAddress, socket };
+}
+
+test('the figures are the same over the socket and over HTTP, and are what the mount says', async (t) => {
+  const { page, socket } = await start(t);
+  const response = await fetch(`${page}metrics`);
+  assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
+  const text = await response.text();
+  for (const line of [
+    'cairn_requests_total{operation="LOOKUP"} 6',
+    'cairn_storage_chunks_total{state="present"} 14',
+    'cairn_storage_chunks_bytes_total{state="bad"} 15',
+    'cairn_storage_chunk_operations_total{operation="create"} 2',
+    'cairn_storage_chunk_operations_total{operation="deduplicate"} 3',
+    'cairn_storage_chunk_operations_total{operation="delete"} 11',
+    'cairn_storage_chunk_dedupe_hits_total 3',
+    'cairn_compression_bytes_in_total 4',
+    'cairn_compression_bytes_out_total 5',
+    'cairn_compression_ratio 2',
+    'cairn_gc_last_run_timestamp_seconds 12',
+    'cairn_repair_healed_chunks_total 13',
+    'cairn_problems{kind="test"} 1',
+    'cairn_schedule_running{job="gc",group=""} 0',
+  ]) {
+    assert.ok(text.split('\n').includes(line), `${line} in\n${text}`);
+  }
+  for (const { name } of FIGURES) assert.match(text, new RegExp(`^# HELP ${name} \\S`, 'm'));
+  // Counters are not added up from one question to the next.
+  const again = await Promise.all([callDaemon(socket, 'metrics', {}), callDaemon(socket, 'metrics', {})]);
+  const steady = (all: string): string => all.replace(/^cairn_(memory_bytes|schedule_next).*$/gm, '');
+  for (const answer of again) assert.equal(steady(answer.text), steady(text));
+});
+
+test('the page shows the state and nothing can be changed by it', async (t) => {
+  const { page } = await start(t);
+  const shown = await fetch(page);
+  assert.equal(shown.status, 200);
+  assert.match(shown.headers.get('content-security-policy') ?? '', /default-src 'none'/);
+  assert.match(await shown.text(), /A problem/);
+  const health = await fetch(`${page}health`);
+  assert.deepEqual([health.status, await health.text()], [503, 'A problem\n']);
+  const head = await fetch(`${page}metrics`, { method: 'HEAD' });
+  assert.deepEqual([head.status, await head.text()], [200, '']);
+  assert.equal((await fetch(`${page}else`)).status, 404);
+  const post = await fetch(page, { method: 'POST', body: 'x' });
+  assert.deepEqual([post.status, post.headers.get('allow')], [405, 'GET, HEAD']);
+});
+
+test('names of files are text on the page, whatever is in them', () => {
+  const status = {
+    ...{ pid: 1, version: '1', store: '/a<b>', mountpoint: '/m', readOnly: true, group: null, transport: 'native' },
+    ...{ startedAt: 0, dirtyBytes: 0, oldestUnsyncedSeconds: null, memoryBytes: 1, metricsAddress: null },
+    ...{ requests: {}, oldestVerifiedAt: 0, schedule: [] },
+    problems: [{ kind: 'damaged-chunk', message: '<script>"&\'' }],
+    chunks: { loads: 0, inserts: 0, reuses: 0, plainBytes: 0, encodedBytes: 0 },
+  } as Status;
+  const page = statusPage(status);
+  assert.ok(page.includes('&lt;script&gt;&quot;&amp;&#39;'));
+  assert.ok(!page.includes('<script'));
+});
+
+test('a port that is taken is told before anything is mounted', async (t) => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  t.after(() => other.close());
+  const { port } = other.address() as AddressInfo;
+  const options = await prepare(t, { host: '127.0.0.1', port });
+  await assert.rejects(runDaemon(options, { log: silentLog, workerScript }), isKind('busy'));
+});
+
+test('a place to listen is a port, on loopback where no host is named', () => {
+  assert.deepEqual(parseListenAddress('9210'), { host: '127.0.0.1', port: 9210 });
+  assert.deepEqual(parseListenAddress('[::1]:9210'), { host: '::1', port: 9210 });
+  assert.equal(pageAddress(parseListenAddress('[::1]:9210')), 'http://[::1]:9210/');
+  assert.deepEqual(parseListenAddress('backup.example.org:80'), { host: 'backup.example.org', port: 80 });
+  for (const bad of ['', 'x', ':9', '65536', '1:2:3', '::1:80', '[x]:80', '[1.2.3.4]:80', '-1', '80 ']) {
+    assert.throws(() => parseListenAddress(bad), isKind('invalid'), bad);
+  }
+});
