@@ -7,6 +7,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { endLeftovers, findLeftovers, MARK } from './test-leftovers.mjs';
+import { startS3Server, wantsS3 } from './test-s3-server.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -136,6 +137,8 @@ async function runFile(file, tier, results, env) {
 async function runTier(tier, context) {
   const queue = filesOf(tier, context.files);
   const outcomes = [];
+  if (queue.some(wantsS3)) context.s3 ??= startS3Server();
+  Object.assign(context.env, context.s3?.env);
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const outcome = await runFile(file, tier, context.results, context.env);
@@ -195,6 +198,7 @@ function prepare(command) {
 async function cleanUp(context) {
   for (const child of groups) endGroup(child);
   context.closeFuse();
+  context.s3?.stop();
   await endLeftovers(context.run);
   rmSync(context.run.temporary, { recursive: true, force: true });
   rmSync(context.results, { recursive: true, force: true });

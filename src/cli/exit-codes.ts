@@ -10,7 +10,7 @@ export const EXIT_USAGE = 2;
 export const EXIT_NOT_FOUND = 3;
 /** It is in use; trying again later may help. */
 export const EXIT_BUSY = 4;
-/** The datastore is not mounted, or its daemon does not answer. */
+/** The datastore is not mounted, or its daemon or its object store does not answer. */
 export const EXIT_NOT_MOUNTED = 5;
 /** `status`, `verify`, `check` or `repair` found something an operator should look at. */
 export const EXIT_PROBLEMS = 6;
@@ -43,6 +43,8 @@ const CODE_OF_KIND: Record<ErrorKind, number> = {
   'not-ready': EXIT_BUSY,
   corrupt: EXIT_FAILED,
   unreachable: EXIT_NOT_MOUNTED,
+  throttled: EXIT_BUSY,
+  'credentials-refused': EXIT_FAILED,
   io: EXIT_FAILED,
 };
 

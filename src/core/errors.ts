@@ -27,7 +27,12 @@ export const ERROR_KINDS = [
   'interrupted',
   'not-ready',
   'corrupt',
+  // Who was asked does not answer: a daemon, or an object store.
   'unreachable',
+  // An object store answers that it is asked too much, also after waiting.
+  'throttled',
+  // An object store takes our credentials for wrong, expired or too weak. (`access-denied` is what a caller may not do.)
+  'credentials-refused',
   'io',
 ] as const;
 

@@ -30,6 +30,8 @@ const ERRNO_OF_KIND: Readonly<Record<ErrorKind, number>> = {
   'not-ready': errno.EBUSY,
   corrupt: errno.EIO,
   unreachable: errno.EIO,
+  throttled: errno.EIO,
+  'credentials-refused': errno.EIO,
   io: errno.EIO,
 };
 
