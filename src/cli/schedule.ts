@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import type { ScheduleEntry } from '../control/schedule-commands.js';
 import { CairnError } from '../core/errors.js';
 import { groupPath } from '../core/group.js';
-import { checkSchedules, DEFAULT_TIMES } from '../daemon/schedule/schedule-service.js';
+import { checkSchedules } from '../daemon/schedule/schedule-service.js';
+import { DEFAULT_TIMES, storedSchedule } from '../daemon/schedule/stored-schedule.js';
 import { datastorePaths } from '../datastore/paths.js';
 import { readSettings } from '../datastore/settings.js';
 import { announcementOf, askDaemon, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
@@ -17,7 +18,7 @@ interface GroupOption {
   readonly group?: string;
 }
 
-const JOBS = 'gc, verify, prune, or snapshot with --group';
+const JOBS = 'gc, verify, prune, drill, or snapshot with --group';
 
 /** `cairn schedule list|set|unset|run|on-failure` */
 export function addSchedule(program: Command): void {
@@ -37,12 +38,14 @@ export function addSchedule(program: Command): void {
     .addHelpText(
       'after',
       `
-Snapshots are skipped where nothing changed. One job runs at a time, up to half an hour after its time, so that not all
+Snapshots are skipped where nothing changed. A drill restores 20 random files of the newest snapshots to a temporary
+folder ($TMPDIR) and compares them. One job runs at a time, up to half an hour after its time, so that not all
 machines begin at once. Times are those of this machine's time zone.
 
 Examples:
   $ cairn schedule set snapshot hourly --group host/web1
   $ cairn schedule set gc "30 4 * * 0"
+  $ cairn schedule set drill weekly
   $ cairn schedule set verify never`,
     )
     .action(set);
@@ -71,7 +74,7 @@ Examples:
 async function list(_: unknown, command: Command): Promise<void> {
   const options = optionsOf<{ json?: boolean }>(command);
   const store = await existingStore(options.store);
-  const entries = (await askIfMounted(store, 'schedule-list', {}))?.schedule ?? unmounted(store);
+  const entries = (await askIfMounted(store, 'schedule-list', {}))?.schedule ?? storedSchedule(datastorePaths(store));
   if (options.json) printJson(entries);
   else printTable(['JOB', 'WHEN', 'NEXT', 'LAST'], entries.map(scheduleRow));
 }
@@ -85,15 +88,6 @@ export function scheduleRow({ job, group, when, nextRunAt, running, last }: Sche
 
 function shownTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
-}
-
-function unmounted(store: string): ScheduleEntry[] {
-  const { schedules } = readSettings(datastorePaths(store));
-  return Object.entries({ ...DEFAULT_TIMES, ...schedules }).map(([key, when]) => {
-    const [job = key, group] = key.split(' ');
-    const isDefault = schedules[key] === undefined;
-    return { job, group: group ?? null, when, isDefault, running: false, nextRunAt: null, last: null };
-  });
 }
 
 async function set(job: string, when: string, _: unknown, command: Command): Promise<void> {

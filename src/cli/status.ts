@@ -1,20 +1,11 @@
 import type { Command } from 'commander';
-import type { Problem, Status } from '../control/commands.js';
+import type { Status } from '../control/commands.js';
+import type { ScheduleEntry } from '../control/schedule-commands.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
-import { cairnMounts } from '../daemon/mounts.js';
+import { type UnmountedStatus, unmountedStatus } from '../daemon/unmounted-status.js';
 import { askIfMounted, existingStore, optionsOf } from './context.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
 import { print, printJson, shownBytes, shownSeconds } from './output.js';
-
-/** What `status` tells of a datastore nobody has mounted. */
-interface UnmountedStatus {
-  readonly store: string;
-  readonly pid: null;
-  readonly mountpoint: null;
-  readonly dirtyBytes: 0;
-  readonly oldestUnsyncedSeconds: null;
-  readonly problems: Problem[];
-}
 
 /** `cairn status` */
 export function addStatus(program: Command): void {
@@ -41,21 +32,32 @@ async function run(_: unknown, command: Command): Promise<void> {
   if (status.problems.length > 0) process.exitCode = EXIT_PROBLEMS;
 }
 
-async function unmountedStatus(store: string): Promise<UnmountedStatus> {
-  const stale = (await cairnMounts()).filter((mount) => mount.store === store);
-  const problems = stale.map(({ mountpoint }) => ({
-    kind: 'stale-mount',
-    message: `The daemon that served ${mountpoint} is gone: "cairn mount" or "cairn umount" cleans up`,
-  }));
-  return { store, pid: null, mountpoint: null, dirtyBytes: 0, oldestUnsyncedSeconds: null, problems };
-}
-
 function show(status: Status | UnmountedStatus): void {
   print(`Datastore   ${status.store}`);
-  if (status.pid === null) print('Mounted     no');
+  if (status.pid === null) showUnmounted(status);
   else showMounted(status);
   for (const problem of status.problems) print(`Problem     ${problem.message}`);
   if (status.problems.length === 0) print('Problems    none');
+}
+
+function showUnmounted({ oldestVerifiedAt, neverVerified, schedule }: UnmountedStatus): void {
+  print('Mounted     no');
+  if (oldestVerifiedAt !== null) showCoverage(oldestVerifiedAt, neverVerified);
+  schedule.forEach(showJob);
+}
+
+/** @param never how many never were, where that is known */
+function showCoverage(oldestVerifiedAt: number, never = 0): void {
+  const missing = never === 0 ? 'not all chunks yet' : `not all chunks yet, ${never} never`;
+  print(
+    `Verified    ${oldestVerifiedAt === 0 ? missing : `every chunk since ${formatSnapshotTime(oldestVerifiedAt)}`}`,
+  );
+}
+
+function showJob({ job, group, nextRunAt, running, last }: ScheduleEntry): void {
+  const next = nextRunAt === null ? '' : `, next in ${shownSeconds(Math.max(0, nextRunAt - Date.now() / 1000))}`;
+  const ended = last === null ? 'not run yet' : `${last.outcome} ${shownSeconds(Date.now() / 1000 - last.endedAt)} ago`;
+  print(`Job         ${job}${group === null ? '' : ` ${group}`}: ${running ? 'running' : ended}${next}`);
 }
 
 function showMounted(status: Status): void {
@@ -71,14 +73,8 @@ function showMounted(status: Status): void {
   print(`Not durable ${shownBytes(status.dirtyBytes)}${oldest}`);
   const requests = Object.values(status.requests).reduce((sum, count) => sum + count, 0);
   print(`Requests    ${requests} of the kernel`);
-  const verified = status.oldestVerifiedAt;
-  print(`Verified    ${verified === 0 ? 'not all chunks yet' : `every chunk since ${formatSnapshotTime(verified)}`}`);
-  for (const { job, group, nextRunAt, running, last } of status.schedule) {
-    const next = nextRunAt === null ? '' : `, next in ${shownSeconds(Math.max(0, nextRunAt - Date.now() / 1000))}`;
-    const ended =
-      last === null ? 'not run yet' : `${last.outcome} ${shownSeconds(Date.now() / 1000 - last.endedAt)} ago`;
-    print(`Job         ${job}${group === null ? '' : ` ${group}`}: ${running ? 'running' : ended}${next}`);
-  }
+  showCoverage(status.oldestVerifiedAt);
+  status.schedule.forEach(showJob);
   const { inserts, reuses, loads, plainBytes, encodedBytes } = status.chunks;
   print(
     `Chunks      ${inserts} written (${shownBytes(plainBytes)} as ${shownBytes(encodedBytes)}), ${reuses} reused, ${loads} read`,

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { UnmountedStatus } from '../../src/daemon/unmounted-status.js';
 import { outputOf, runCommand, until } from '../support/commands.js';
 import { type TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
@@ -159,7 +160,7 @@ test('user.cairn.* tells what files and folders take, and is never listed nor se
 test('jobs run when asked, snapshots only where something changed, and failures show', async () => {
   await withStore(
     async (store) => {
-      const { size } = new Set(['gc', 'verify', 'prune', `snapshot ${GROUP}`]);
+      const { size } = new Set(['gc', 'verify', 'prune', 'drill', `snapshot ${GROUP}`]);
       store.cairn('schedule', 'set', 'snapshot', '0 0 1 1 *', '--group', GROUP);
       assert.equal(json<unknown[]>(store, 'schedule', 'list').length, size);
       const run = (...args: string[]) => store.run(['schedule', 'run', ...args]).stdout;
@@ -173,6 +174,7 @@ test('jobs run when asked, snapshots only where something changed, and failures 
       assert.match(run('snapshot', '--group', GROUP), /done: made/);
       assert.match(run('gc'), /done: freed/);
       assert.match(run('verify'), /done: verified/);
+      assert.match(run('drill'), /done: restored and compared 20 files/);
 
       const facts = join(store.folder, 'facts');
       store.cairn('schedule', 'on-failure', `cat > ${facts}`);
@@ -181,6 +183,14 @@ test('jobs run when asked, snapshots only where something changed, and failures 
       const { job, outcome } = JSON.parse(readFileSync(facts, 'utf8')) as { job: string; outcome: string };
       assert.deepEqual([job, outcome], ['prune', 'failed']);
       assert.equal(store.run(['status']).status, 6);
+      await store.umount();
+      const unmounted = store.run(['status', '--json']);
+      assert.equal(unmounted.status, 6, 'also where no daemon runs');
+      const { oldestVerifiedAt, schedule } = JSON.parse(unmounted.stdout) as UnmountedStatus;
+      assert.ok(Number(oldestVerifiedAt) > 0);
+      const outcomes = schedule.map(({ job, last }) => `${job} ${last?.outcome}`);
+      assert.deepEqual(outcomes, ['gc done', 'verify done', 'prune failed', 'drill done', 'snapshot done']);
+      await store.mount();
 
       store.cairn('policy', 'set', GROUP, '--keep-last', '1');
       const made = snapshot(store);

@@ -1,10 +1,12 @@
 import { CairnError } from '../../core/errors.js';
+import { anySeed } from '../care-handlers.js';
 import type { MountWorker } from '../mount-worker-client.js';
 import { prune } from '../prune-service.js';
 import type { Alarm, RunJob } from './scheduler.js';
 
 /** Every chunk is verified at least so often. */
 const VERIFY_WITHIN_DAYS = 30;
+const DRILLED_FILES = 20;
 /** Timers go by a clock that stops while the machine sleeps: look at the wall clock so often. */
 const LOOK_EVERY_MS = 60_000;
 
@@ -24,6 +26,20 @@ export function scheduledJobs(store: string, worker: MountWorker): Readonly<Reco
         throw new CairnError('corrupt', `${damaged.length} chunks are damaged: "cairn check" and "cairn repair" help`);
       }
       return { outcome: 'done', message: `verified ${chunks} chunks` };
+    },
+    drill: async (_group, signal) => {
+      const args = { files: DRILLED_FILES, seed: anySeed(), bytesPerSecond: null };
+      const { files, failures, seed } = await worker.request('verify-restore', args, { signal });
+      const [first] = failures;
+      if (first !== undefined) {
+        const again = `"cairn verify --restore ${DRILLED_FILES} --seed ${seed}" names all`;
+        throw new CairnError(
+          'corrupt',
+          `${failures.length} of ${files} files cannot be restored; ${again}: ${first.path}`,
+        );
+      }
+      if (files === 0) return { outcome: 'skipped', message: 'there is no file in any snapshot' };
+      return { outcome: 'done', message: `restored and compared ${files} files` };
     },
     prune: async (group, signal) => {
       const remove = (snapshot: Parameters<Parameters<typeof prune>[0]['remove']>[0]) =>

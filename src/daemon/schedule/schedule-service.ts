@@ -1,22 +1,16 @@
-import { z } from 'zod';
 import type { CommandArguments, Problem } from '../../control/commands.js';
-import { type ScheduledRun, type ScheduleEntry, scheduledRun } from '../../control/schedule-commands.js';
+import type { ScheduledRun, ScheduleEntry } from '../../control/schedule-commands.js';
 import { CairnError } from '../../core/errors.js';
 import { groupPath, parseGroupPath } from '../../core/group.js';
 import type { Log } from '../../core/log.js';
-import { readJson, writeJson } from '../../datastore/json-file.js';
+import { writeJson } from '../../datastore/json-file.js';
 import type { DatastorePaths } from '../../datastore/paths.js';
 import { changeSettings, readSettings, type Settings } from '../../datastore/settings.js';
 import { runFailureHook } from './failure-hook.js';
 import { type Alarm, type RunJob, type Scheduled, Scheduler } from './scheduler.js';
+import { DEFAULT_TIMES, failedJobs, readLastRuns, scheduledBy } from './stored-schedule.js';
 import { AFTER_SNAPSHOT, checkWhen } from './when.js';
 
-/** When jobs run where nothing is set; snapshots are made only where somebody asked for them. */
-export const DEFAULT_TIMES: Readonly<Record<string, string>> = {
-  gc: '30 3 * * *',
-  verify: '0 1 * * *',
-  prune: AFTER_SNAPSHOT,
-};
 const SNAPSHOT = 'snapshot';
 
 export interface ScheduleParts {
@@ -44,10 +38,10 @@ export class ScheduleService {
   constructor(parts: ScheduleParts) {
     this.#parts = parts;
     this.#settings = readSettings(parts.paths);
-    this.#last = readLast(parts.paths.scheduleState);
+    this.#last = readLastRuns(parts.paths);
     this.#scheduler = new Scheduler({
       ...{ alarm: parts.alarm, log: parts.log, jobs: parts.jobs, last: this.#last, seed: parts.uuid },
-      scheduled: () => this.#scheduled(),
+      scheduled: () => scheduledBy(this.#settings),
       ended: (task, run) => this.#ended(task, run),
     });
   }
@@ -78,7 +72,7 @@ export class ScheduleService {
   }
 
   list(): ScheduleEntry[] {
-    return this.#scheduled().map(({ key, job, group, when }) => {
+    return scheduledBy(this.#settings).map(({ key, job, group, when }) => {
       const next = this.#scheduler.nextRun(key);
       return {
         ...{ job, group, when, isDefault: this.#settings.schedules[key] === undefined },
@@ -100,20 +94,7 @@ export class ScheduleService {
 
   /** Jobs whose last run failed. */
   problems(): Problem[] {
-    const known = new Set(this.#scheduled().map(({ key }) => key));
-    const failed = [...this.#last].filter(([key, { outcome }]) => outcome === 'failed' && known.has(key));
-    return failed.map(([key, { message, endedAt }]) => ({
-      kind: 'schedule',
-      message: `Scheduled ${key} failed at ${new Date(endedAt * 1000).toISOString()}: ${message}`,
-    }));
-  }
-
-  #scheduled(): Scheduled[] {
-    const times = { ...DEFAULT_TIMES, ...this.#settings.schedules };
-    return Object.entries(times).map(([key, when]) => {
-      const [job = key, group] = key.split(' ');
-      return { key, job, group: group ?? null, when };
-    });
+    return failedJobs(this.list());
   }
 
   async #ended({ job, group }: Pick<Scheduled, 'job' | 'group'>, run: ScheduledRun): Promise<void> {
@@ -150,13 +131,4 @@ function checkKey(key: string): void {
     throw new CairnError('invalid', `The job ${job} is for the whole datastore, not for a group`);
   }
   if (group !== undefined) parseGroupPath(group);
-}
-
-/** How runs last ended; what cannot be read is not known. */
-function readLast(path: string): Map<string, ScheduledRun> {
-  try {
-    return new Map(Object.entries(z.record(z.string(), scheduledRun).safeParse(readJson(path)).data ?? {}));
-  } catch {
-    return new Map();
-  }
 }
