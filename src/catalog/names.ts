@@ -39,7 +39,7 @@ export class Names {
     );
     this.#any = connection.number('SELECT 1 FROM dentries WHERE parent = ? LIMIT 1');
     this.#parents = connection.rows(
-      'SELECT parent, name FROM dentries INDEXED BY dentries_by_ino WHERE ino = ? ORDER BY parent, id LIMIT 1',
+      'SELECT parent, name FROM dentries INDEXED BY dentries_by_ino WHERE ino = ? ORDER BY parent, id LIMIT ?',
     );
     this.#nameIn = connection.rows(
       `SELECT name FROM dentries INDEXED BY dentries_by_ino WHERE ino = ? AND parent = ? ORDER BY id LIMIT 1`,
@@ -65,7 +65,7 @@ export class Names {
 
   /** The folder that holds the inode: a folder's only one, any other inode's first; undefined for root and orphans. */
   parentOf(ino: number): number | undefined {
-    return this.#parents.get(ino)?.[0] as number | undefined;
+    return this.#parents.get(ino, 1)?.[0] as number | undefined;
   }
 
   /** A name the inode has in folder `parent`, the oldest of several. */
@@ -80,13 +80,21 @@ export class Names {
   pathOf(ino: number): Uint8Array | undefined {
     const parts: Buffer[] = [];
     for (let at = ino; at !== ROOT_INO; ) {
-      const row = this.#parents.get(at);
+      const row = this.#parents.get(at, 1);
       if (row === undefined) return undefined;
       if (parts.length >= MAX_DEPTH) throw new CairnError('corrupt', `The folders above inode ${ino} form a ring`);
       parts.push(row[1] as Buffer);
       at = row[0] as number;
     }
     return Buffer.concat(parts.reverse().flatMap((part, index) => (index === 0 ? [part] : [SLASH, part])));
+  }
+
+  /** The paths of all names of an inode that is no folder, at most `limit`, each as `pathOf` gives it. */
+  pathsOf(ino: number, limit: number): Uint8Array[] {
+    return this.#parents.all(ino, limit).flatMap(([parent, name]) => {
+      const folder = this.pathOf(parent as number);
+      return folder === undefined ? [] : [Buffer.concat([folder, SLASH, name as Buffer])];
+    });
   }
 }
 

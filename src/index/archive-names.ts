@@ -61,6 +61,9 @@ export function isListedByPbs(name: string): boolean {
   return LISTED.test(name);
 }
 
+/** In our snapshots: what a faithful restore needs beyond pxar; PBS carries it along. */
+export const ATTRIBUTES_NAME = 'cairn.attrs.didx';
+
 /** The index format a file name claims, or undefined where it is no index. */
 export function indexKindOfName(name: string): IndexKind | undefined {
   if (name.endsWith('.didx')) return 'dynamic';

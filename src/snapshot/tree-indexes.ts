@@ -1,9 +1,10 @@
 import type { Snapshot } from '../catalog/snapshots.js';
 import type { GroupName } from '../core/group.js';
+import { ATTRIBUTES_NAME } from '../index/archive-names.js';
 import type { ChunkIndex } from '../index/chunk-index.js';
 import { loadIndex } from '../index/index-file.js';
 import { snapshotPath } from '../index/snapshot-folder.js';
-import { ATTRIBUTES_NAME, METADATA_NAME, PAYLOAD_NAME, WHOLE_NAME } from './snapshot-files.js';
+import { METADATA_NAME, PAYLOAD_NAME, WHOLE_NAME } from './snapshot-files.js';
 
 /** The index files of a snapshot's tree. */
 export interface SnapshotIndexes {

@@ -180,6 +180,34 @@ test('repair takes only bytes with the right digest, and says what it lacks', as
   assert.deepEqual((await runCare(t, store, 'scrub', ALL)).damaged, []);
 });
 
+test('all names of a damaged file are told, hard links in folders without anything damaged among them', async (t) => {
+  const store = await OpenStore.make(t);
+  const current = `${GROUP}/current`;
+  const link = async (from: string, to: string) => {
+    const [parent, name] = await store.at(`${current}/${to}`);
+    await store.vfs.names.link((await store.find(`${current}/${from}`)).node, parent, name);
+  };
+  for (const folder of ['far', 'far/down', 'near']) await store.mkdir(`${current}/${folder}`);
+  // `behind` lies between `bad` and the folders `far` and `near`, so that nothing of theirs is damaged.
+  for (const name of ['bad', 'behind']) await store.write(`${current}/${name}`, noise(name, 3_000_000));
+  for (const folder of ['far/down', 'near']) await store.write(`${current}/${folder}/own`, noise(folder, 1_000_000));
+  await link('bad', 'far/down/link');
+  const once = await store.snapshot();
+  await link('bad', 'near/second');
+  const twice = await store.snapshot();
+  // Data chunks of `bad` come first in the payload stream, behind its start and the file's header.
+  const chunks = await chunksOf(store, once, 'root.ppxar.didx');
+  const data = chunks.find((digest) => readFileSync(chunkPath(store, digest)).length > 100_000) as Digest;
+  flip(chunkPath(store, data));
+  const { damaged } = await runCare(t, store, 'scrub', ALL);
+  const names = ['bad', 'far/down/link'];
+  assert.deepEqual(damaged[0]?.files.toSorted(), [
+    ...names.map((name) => `${GROUP}/${once}/${name}`),
+    ...[...names, 'near/second'].map((name) => `${GROUP}/${twice}/${name}`),
+    ...[...names, 'near/second'].map((name) => `${current}/${name}`),
+  ]);
+});
+
 test('a restore drill restores the same files for a seed, and fails where one cannot be restored', async (t) => {
   const { store, snapshot } = await filledStore(t);
   const drill = { files: 8, seed: 42 };

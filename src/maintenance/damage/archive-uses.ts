@@ -1,3 +1,4 @@
+import { AttributesReader } from '../../archive/attributes-reader.js';
 import { PAYLOAD_HEADER_BYTES } from '../../archive/payload-items.js';
 import { ArchiveReader } from '../../archive/reader.js';
 import { ChunkSet } from '../../catalog/chunk-set.js';
@@ -6,7 +7,7 @@ import { payloadHeader } from '../../chunk/payload-header.js';
 import { kindOf } from '../../core/errors.js';
 import { groupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
-import { indexKindOfName, payloadFileOf } from '../../index/archive-names.js';
+import { ATTRIBUTES_NAME, indexKindOfName, payloadFileOf } from '../../index/archive-names.js';
 import type { ChunkIndex } from '../../index/chunk-index.js';
 import { loadIndex } from '../../index/index-file.js';
 import { type CareContext, requireWanted } from '../job/care-context.js';
@@ -14,6 +15,7 @@ import { type WalkedEntry, walkArchive } from './archive-walk.js';
 import { type BadRange, BadRanges } from './bad-ranges.js';
 import type { ChunkUse, WantedChunks } from './chunk-use.js';
 import { IndexStream, makeStreamCache, type StreamCache } from './index-stream.js';
+import { OtherNames } from './other-names.js';
 
 /** A snapshot that is looked through. */
 interface Looked {
@@ -78,8 +80,9 @@ async function* usesOfSnapshot(looked: Looked, { files }: Snapshot): AsyncGenera
     const ranges = new BadRanges(index, looked.wanted);
     if (name.endsWith(METADATA_SUFFIX)) {
       const payload = indexes.get(payloadFileOf(name) ?? '');
-      yield* usesOfTree(looked, name, index, ranges, payload);
-    } else if (name.endsWith(WHOLE_SUFFIX)) yield* usesOfTree(looked, name, index, ranges, undefined);
+      const attributes = indexes.get(ATTRIBUTES_NAME);
+      yield* usesOfTree(looked, { name, index, payload, attributes }, ranges);
+    } else if (name.endsWith(WHOLE_SUFFIX)) yield* usesOfTree(looked, { name, index }, ranges);
     else yield* usesOfStream(looked, name, ranges);
   }
 }
@@ -105,13 +108,19 @@ function* usesOfStream({ group, path }: Looked, name: string, ranges: BadRanges)
   }
 }
 
-/** @param payload the index of the payload stream; undefined where the archive holds the payload itself */
+/** The index files of a tree. */
+interface LookedTree {
+  readonly name: string;
+  readonly index: ChunkIndex;
+  /** Of the payload stream; undefined where the archive holds the payload itself. */
+  readonly payload?: ChunkIndex | undefined;
+  readonly attributes?: ChunkIndex | undefined;
+}
+
 async function* usesOfTree(
   looked: Looked,
-  name: string,
-  index: ChunkIndex,
+  { name, index, payload, attributes }: LookedTree,
   metadata: BadRanges,
-  payload: ChunkIndex | undefined,
 ): AsyncGenerator<ChunkUse> {
   const ranges = payload === undefined ? metadata : new BadRanges(payload, looked.wanted);
   if (!metadata.any && !ranges.any) return;
@@ -134,11 +143,36 @@ async function* usesOfTree(
   }
   // Names that damaged metadata hides are found by looking at every folder.
   const everywhere = metadata.any;
+  const others = new OtherNames();
   const walk = walkArchive(archive, (start, end) => everywhere || ranges.within(start, end).length > 0);
   for await (const walked of walk) {
     requireWanted(looked.context.signal);
     if (walked.kind === 'unreadable') yield* usesOfUnreadable(looked, walked, metadata);
-    else yield* usesOfFile(looked, walked, ranges);
+    else {
+      others.meet(walked);
+      yield* usesOfFile(looked, walked, ranges);
+    }
+  }
+  if (everywhere) return;
+  for await (const walked of others.find(archive, await openAttributes(looked, attributes))) {
+    requireWanted(looked.context.signal);
+    yield* usesOfFile(looked, walked, ranges);
+  }
+}
+
+/** Undefined where there are none, or they cannot be read. */
+async function openAttributes(
+  { context, cache }: Looked,
+  index: ChunkIndex | undefined,
+): Promise<AttributesReader | undefined> {
+  if (index === undefined) return undefined;
+  const stream = new IndexStream(index, context.chunks, cache);
+  try {
+    const size = index.contentLength;
+    return await AttributesReader.open({ read: (offset, length) => stream.read(offset, length), size });
+  } catch (error) {
+    if (kindOf(error) !== 'corrupt') throw error;
+    return undefined;
   }
 }
 

@@ -3,9 +3,16 @@ import { PAYLOAD_HEADER_BYTES } from '../../archive/payload-items.js';
 import type { ArchiveReader, ListedEntry } from '../../archive/reader.js';
 import { kindOf } from '../../core/errors.js';
 
+/** A name of a regular file. */
+export interface WalkedFile {
+  readonly kind: 'file';
+  readonly path: Buffer;
+  readonly entry: ArchiveEntry;
+}
+
 /** Something of an archive's tree. */
 export type WalkedEntry =
-  | { readonly kind: 'file'; readonly path: Buffer; readonly entry: ArchiveEntry }
+  | WalkedFile
   /** What is in this folder cannot be read. */
   | { readonly kind: 'unreadable'; readonly path: Buffer; readonly error: unknown };
 
@@ -18,7 +25,7 @@ const SLASH = Buffer.from('/');
 /**
  * The files of an archive whose payload is of interest, in archive order. Payload offsets rise in that order, so a
  * folder between two files that has nothing of interest between theirs is passed over, and with it names in it that are
- * hard links to files elsewhere.
+ * hard links to files elsewhere (`OtherNames` finds these).
  */
 export async function* walkArchive(archive: ArchiveReader, ofInterest: OfInterest): AsyncGenerator<WalkedEntry> {
   yield* walkFolder(archive, archive.root, Buffer.alloc(0), { start: 0, end: Number.MAX_SAFE_INTEGER }, ofInterest);

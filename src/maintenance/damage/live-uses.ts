@@ -10,6 +10,8 @@ import type { ChunkUse, WantedChunks } from './chunk-use.js';
 
 /** Rows looked at between two looks at messages. */
 const ROWS_PER_STEP = 50_000;
+/** Names looked at of one file. */
+const MAX_NAMES = 500;
 
 /** What live files need of the chunks, as the last commit has them. Looks at all extents: seconds for ten million. */
 export async function* liveUses(context: CareContext, wanted: WantedChunks): AsyncGenerator<ChunkUse> {
@@ -49,15 +51,16 @@ async function extentsIn(context: CareContext, wanted: WantedChunks): Promise<Ma
 
 function* usesOf({ catalog }: CareContext, ino: number, extents: readonly FoundExtent[]): Generator<ChunkUse> {
   const inode = catalog.inodes.find(ino);
-  const path = catalog.names.pathOf(ino);
   const group = inode && catalog.groups.find(inode.group);
-  if (inode === undefined || path === undefined || group === undefined) return;
+  if (inode === undefined || group === undefined) return;
   const current = `${groupPath(group.name)}/current/`;
-  const below = Buffer.from(path).subarray(Buffer.byteLength(current));
-  const shown = Buffer.from(path).toString();
-  for (const { digest, at, length, offset } of extents) {
-    yield { digest, at, length, shown, file: { group: groupPath(group.name), path: below, offset } };
-    if (inode.storage === STORAGE_PACKED) yield headerUse(digest, at, inode, shown);
+  for (const path of catalog.names.pathsOf(ino, MAX_NAMES)) {
+    const below = Buffer.from(path).subarray(Buffer.byteLength(current));
+    const shown = Buffer.from(path).toString();
+    for (const { digest, at, length, offset } of extents) {
+      yield { digest, at, length, shown, file: { group: groupPath(group.name), path: below, offset } };
+      if (inode.storage === STORAGE_PACKED) yield headerUse(digest, at, inode, shown);
+    }
   }
 }
 

@@ -1,12 +1,13 @@
 import type { IndexFile } from '../../catalog/index-files.js';
 import { groupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
+import { ATTRIBUTES_NAME } from '../../index/archive-names.js';
 import type { BuiltIndex } from '../../index/dynamic-index.js';
 import { parseDynamicIndex } from '../../index/dynamic-index.js';
 import { buildManifest, type ManifestFile } from '../../index/manifest.js';
 import { publishIndex, publishManifest } from '../../index/publish.js';
 import { createSnapshotFolder } from '../../index/snapshot-folder.js';
-import { ATTRIBUTES_NAME, METADATA_NAME, PAYLOAD_NAME } from '../snapshot-files.js';
+import { METADATA_NAME, PAYLOAD_NAME } from '../snapshot-files.js';
 import type { PublishedIndex, PublishedSnapshot, SnapshotJobOptions, WrittenChunk } from './job-protocol.js';
 
 /** First bytes of an index file that are its identity. */
