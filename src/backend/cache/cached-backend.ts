@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import { putFile } from '../../native/files.js';
+import type { Backend, BackendFigures, Move } from '../backend.js';
+import { FsBackend } from '../fs/fs-backend.js';
+import { temporaryName } from '../names.js';
+import { isPlaceholder, looksEvicted } from './placeholder.js';
+import { Transfers, whereStanding } from './transfers.js';
+
+const FILE_MODE = 0o644;
+
+/**
+ * A local folder in front of another backend (README.md). What is put is as durable as in the folder alone and goes to the
+ * other one with `transfers`; what is there may be evicted and is fetched when it is read. The folder has a file for every
+ * object, so lengths, listings and times are local; one that is missing is looked for in the other backend.
+ */
+export class CachedBackend implements Backend {
+  /** What brings objects to and fro, when somebody says so. */
+  readonly transfers: Transfers;
+  readonly #folder: string;
+  readonly #local: FsBackend;
+  readonly #remote: Backend;
+
+  /** @param folder absolute path; it must exist */
+  constructor(folder: string, remote: Backend) {
+    this.#folder = folder;
+    this.#local = new FsBackend(folder);
+    this.#remote = remote;
+    this.transfers = new Transfers(folder, this.#local, remote);
+  }
+
+  put(name: string, bytes: Uint8Array): Promise<void> {
+    return this.#local.put(name, bytes);
+  }
+
+  async get(name: string): Promise<Buffer> {
+    const bytes = await whereStanding(() => this.#local.get(name));
+    if (bytes !== undefined && !(looksEvicted(bytes) && (await this.#isHole(name)))) return bytes;
+    const fetched = await this.#remote.get(name);
+    await this.#keep(name, fetched);
+    return fetched;
+  }
+
+  async getRange(name: string, offset: number, length: number): Promise<Buffer> {
+    const bytes = await whereStanding(() => this.#local.getRange(name, offset, length));
+    const isLocal = bytes !== undefined && !(bytes.every((byte) => byte === 0) && (await this.#isHole(name)));
+    return isLocal ? bytes : this.#remote.getRange(name, offset, length);
+  }
+
+  async size(name: string): Promise<number | undefined> {
+    return (await this.#local.size(name)) ?? this.#remote.size(name);
+  }
+
+  async touch(name: string): Promise<number | undefined> {
+    return (await this.#local.touch(name)) ?? this.#remote.touch(name);
+  }
+
+  /** The other backend first: as long as a file stands here, a collector finds it and tries again. */
+  async removeAll(names: readonly string[]): Promise<boolean[]> {
+    const there = await this.#remote.removeAll(names);
+    const here = await this.#local.removeAll(names);
+    return here.map((was, index) => was || there[index] === true);
+  }
+
+  /** In the same order as `removeAll`. */
+  async moveAll(moves: readonly Move[]): Promise<boolean[]> {
+    const there = await this.#remote.moveAll(moves);
+    const here = await this.#local.moveAll(moves);
+    return here.map((was, index) => was || there[index] === true);
+  }
+
+  list(prefix: string): AsyncIterable<string> {
+    return this.#local.list(prefix);
+  }
+
+  sync(): Promise<void> {
+    return this.#local.sync();
+  }
+
+  syncAll(): Promise<void> {
+    return this.#local.syncAll();
+  }
+
+  figures(): Promise<BackendFigures> {
+    return this.#local.figures();
+  }
+
+  #isHole(name: string): Promise<boolean> {
+    return isPlaceholder(join(this.#folder, name));
+  }
+
+  /**
+   * Synced before it takes the placeholder's place: after a power cut nobody could tell it from a damaged object. Without
+   * room it is just not kept.
+   */
+  async #keep(name: string, bytes: Buffer): Promise<void> {
+    const path = join(this.#folder, name);
+    await putFile(path, temporaryName(path), bytes, { mode: FILE_MODE, sync: true }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { kindOf } from '../../core/errors.js';
+import type { Backend } from '../backend.js';
+import { isPlaceholder, looksEvicted, PLACEHOLDER_START_BYTES, replaceByPlaceholder } from './placeholder.js';
+
+/** Runs `work` while nobody else works on an object: with its digest locked. */
+export type Alone = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Brings objects of a cached backend to the other one, and gives their room back. */
+export class Transfers {
+  readonly #folder: string;
+  readonly #local: Backend;
+  readonly #remote: Backend;
+
+  /** @param folder where `local` has its objects */
+  constructor(folder: string, local: Backend, remote: Backend) {
+    this.#folder = folder;
+    this.#local = local;
+    this.#remote = remote;
+  }
+
+  /**
+   * Stores the object in the other backend too. The caller sees to it that nobody removes, moves or replaces it meanwhile.
+   * @returns its length in bytes; undefined where its bytes are not here, so there already or nowhere
+   */
+  async upload(name: string): Promise<number | undefined> {
+    const bytes = await whereStanding(() => this.#local.get(name));
+    if (bytes === undefined || (looksEvicted(bytes) && (await isPlaceholder(join(this.#folder, name)))))
+      return undefined;
+    await this.#remote.put(name, bytes);
+    return bytes.length;
+  }
+
+  /**
+   * Gives back the room of an object's bytes if the other backend says it has as many; the caller knows that they were
+   * uploaded as they are, and that nobody removes the object meanwhile.
+   * @param alone runs what must not meet anybody who writes, moves or removes the object; it is short
+   * @returns bytes given back; 0 where they stay, or were not here
+   */
+  async evict(name: string, alone: Alone): Promise<number> {
+    const length = await this.#evictable(name);
+    if (length === 0 || (await this.#remote.size(name)) !== length) return 0;
+    return alone(async () => {
+      if ((await this.#evictable(name)) !== length) return 0;
+      await replaceByPlaceholder(join(this.#folder, name), length);
+      return length;
+    });
+  }
+
+  /** Length of what is here and may be evicted; 0: nothing. */
+  async #evictable(name: string): Promise<number> {
+    const start = await whereStanding(() => this.#local.getRange(name, 0, PLACEHOLDER_START_BYTES));
+    if (start === undefined || start.length === 0 || looksEvicted(start)) return 0;
+    return (await this.#local.size(name)) ?? 0;
+  }
+}
+
+/** What `read` gives; undefined where there is no such object. */
+export async function whereStanding<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (kindOf(error) === 'not-found') return undefined;
+    throw error;
+  }
+}
