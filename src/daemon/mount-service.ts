@@ -142,7 +142,7 @@ function clonesOf(
 ): CloneService {
   return new CloneService(datastore, live, snapshots, log, {
     mountedGroup,
-    dropOrphan: (ino) => parts.orphans.add(ino),
+    dropOrphan: (ino) => parts.orphans.addUnasked(ino),
     onPlaced: (parent, name) => {
       transport.invalidateEntry(liveNode(parent), name);
       transport.invalidateNode(liveNode(parent));

@@ -7,8 +7,10 @@ import type { WritableDatastore } from '../datastore/open.js';
 import type { Transport } from '../fuse/transport.js';
 import { unnamedTrees } from '../snapshot/clone/unnamed-trees.js';
 import type { FileSystemFigures, Vfs } from '../vfs/api.js';
+import { countReferences } from '../vfs/count-references.js';
 import { LATEST_NAME, virtualNode } from '../vfs/groups/group-entries.js';
 import { openGroupVfs } from '../vfs/groups/group-vfs.js';
+import { KernelReferences } from '../vfs/live/kernel-references.js';
 import { liveNode } from '../vfs/live/live-nodes.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
 import { OpenFiles } from '../vfs/live/open-files.js';
@@ -44,7 +46,8 @@ export async function openTree(
   group: GroupName | undefined,
 ): Promise<OpenTree> {
   const { catalog, chunks, paths } = datastore;
-  const parts = livePartsOf(datastore, live);
+  const references = new KernelReferences();
+  const parts = livePartsOf(datastore, live, references);
   const groups = new DatastoreGroups(paths.root, catalog, snapshots);
   await groups.load();
   const nodes = new ArchiveNodes(chunks, (archive) => snapshots.indexesOf(archive));
@@ -68,7 +71,7 @@ export async function openTree(
     transport?.invalidateNode(virtualNode(groupId, 'latest'));
   });
   return {
-    vfs: group === undefined ? whole : groupAlone(datastore, whole, group),
+    vfs: countReferences(group === undefined ? whole : groupAlone(datastore, whole, group), references),
     parts,
     space,
     tellKernel(listener) {
@@ -85,7 +88,7 @@ function groupAlone({ catalog, paths }: WritableDatastore, whole: Vfs, group: Gr
   return openGroupVfs(whole, { group: liveNode(row.groupIno), current: liveNode(row.currentIno) });
 }
 
-function livePartsOf(datastore: WritableDatastore, live: LiveStore): LiveParts {
+function livePartsOf(datastore: WritableDatastore, live: LiveStore, references: KernelReferences): LiveParts {
   const { catalog } = datastore;
   const openFiles = new OpenFiles();
   const known: number[] = [];
@@ -103,7 +106,7 @@ function livePartsOf(datastore: WritableDatastore, live: LiveStore): LiveParts {
     reader: live.reader,
     cloner: live.cloner,
     openFiles,
-    orphans: new Orphans(live.parts.log, openFiles, orphans),
+    orphans: new Orphans(live.parts.log, openFiles, references, orphans),
     durability: live.durability,
     clock: systemClock,
     isInGroup,

@@ -113,7 +113,7 @@ function nameOperations({ live, snapshots }: VfsParts, above: GroupFolders): Nam
       return names.rename(live, caller, parent, name, newParent, newName, flags);
     },
     forget(node) {
-      if (isLive(node)) live.orphans.forgotten(node.position);
+      if (isLive(node)) live.orphans.dropUnused(node.position);
     },
   };
 }
@@ -219,7 +219,7 @@ function folderOperations({ live, groups, snapshots }: VfsParts, above: GroupFol
       return listFolder(live, node, cookie, limit);
     },
     reference() {
-      // References are not counted: an orphan ends with its FORGET, everything else with its name.
+      // Whoever has to know counts them (count-references.ts).
     },
     async sync(handle) {
       if (isLive(open.node(handle))) await live.durability.barrier();

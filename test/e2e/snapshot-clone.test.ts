@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { openCatalogReader } from '../../src/catalog/open-reader.js';
 import { outputOf, until } from '../support/commands.js';
 import { assertSameTree, differences } from '../support/compare-trees.js';
 import { makeOddTree } from '../support/make-odd-tree.js';
@@ -29,6 +30,16 @@ const withGroup = (body: (store: TestStore) => Promise<void> | void): Promise<vo
 /** Chunks written since the daemon started. */
 function inserts(store: TestStore): number {
   return (store.status().chunks as { inserts: number }).inserts;
+}
+
+/** Inodes without a name in the catalog's last commit. */
+function orphans(store: TestStore): number {
+  const catalog = openCatalogReader(join(store.store, '.cairn/catalog.db'));
+  try {
+    return catalog.orphans.list(0, 1000).length;
+  } finally {
+    catalog.close();
+  }
 }
 
 test('a clone is the tree of its snapshot, made without any data', async () => {
@@ -80,8 +91,8 @@ test('a live tree is replaced only when that is asked for, all at once', async (
   });
 });
 
-test('a path is restored into the live tree by reference', async () => {
-  await withGroup((store) => {
+test('a path is restored into the live tree by reference, and what it replaces goes', async () => {
+  await withGroup(async (store) => {
     mkdirSync(join(currentOf(store), 'etc/deep'), { recursive: true });
     writeFileSync(join(currentOf(store), 'etc/hosts'), 'hosts');
     writeFileSync(join(currentOf(store), 'etc/deep/large'), noise('large', 3_000_000));
@@ -101,6 +112,7 @@ test('a path is restored into the live tree by reference', async () => {
     assert.equal(differences(join(currentOf(store), 'before'), join(store.mountpoint, LATEST, 'etc')), '');
     assert.equal(restore('--overwrite', 'always', '--yes', `${LATEST}:etc`, `${GROUP}/current:etc`), 0);
     assert.equal(differences(join(currentOf(store), 'etc'), join(store.mountpoint, LATEST, 'etc')), '');
+    await until('what was replaced is gone from the catalog', () => orphans(store) === 0, 20_000);
   });
 });
 

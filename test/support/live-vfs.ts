@@ -1,5 +1,7 @@
 import type { TestContext } from 'node:test';
 import type { AttributeChanges, Attributes, NodeId, OpenResult, Vfs } from '../../src/vfs/api.js';
+import { countReferences } from '../../src/vfs/count-references.js';
+import { KernelReferences } from '../../src/vfs/live/kernel-references.js';
 import { liveNode } from '../../src/vfs/live/live-nodes.js';
 import type { LiveParts } from '../../src/vfs/live/live-parts.js';
 import { OpenFiles } from '../../src/vfs/live/open-files.js';
@@ -17,6 +19,7 @@ export const O_RDWR = 2;
 export class TestVfs {
   readonly store: TestLiveStore;
   readonly current: NodeId;
+  references!: KernelReferences;
   parts!: LiveParts;
   vfs!: Vfs;
 
@@ -40,6 +43,7 @@ export class TestVfs {
     const { datastore, live, clock } = this.store;
     const { catalog } = datastore;
     const openFiles = new OpenFiles();
+    this.references = new KernelReferences();
     this.parts = {
       tree: catalog,
       log: live.parts.log,
@@ -47,18 +51,19 @@ export class TestVfs {
       reader: live.reader,
       cloner: live.cloner,
       openFiles,
-      orphans: new Orphans(live.parts.log, openFiles, catalog.orphans.list(0, 1000)),
+      orphans: new Orphans(live.parts.log, openFiles, this.references, catalog.orphans.list(0, 1000)),
       durability: live.durability,
       clock,
       isInGroup: (caller, gid) => caller.gid === gid,
     };
-    this.vfs = openVfs({
+    const vfs = openVfs({
       live: this.parts,
       groups: {} as never,
       snapshots: {} as never,
       space: {} as never,
       figures: () => NO_FIGURES,
     });
+    this.vfs = countReferences(vfs, this.references);
   }
 
   async create(name: string, { mode = 0o644, flags = O_RDWR, parent = this.current, umask = 0 } = {}): Promise<Made> {

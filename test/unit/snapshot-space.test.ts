@@ -21,7 +21,7 @@ async function unlink(store: OpenStore, path: string): Promise<void> {
   const { node } = await store.find(path);
   const [parent, name] = await store.at(path);
   await store.vfs.names.unlink(parent, name);
-  store.vfs.names.forget(node, 1);
+  store.vfs.names.forget(node, Number.MAX_SAFE_INTEGER);
 }
 
 function entry(report: SpaceReport, kind: SpaceEntry['kind'], group = '', time: string | null = null): SpaceEntry {

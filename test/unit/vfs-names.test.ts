@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { NodeId } from '../../src/vfs/api.js';
 import { liveNode } from '../../src/vfs/live/live-nodes.js';
 import { ofKind } from '../support/catalog.js';
 import {
@@ -153,6 +154,42 @@ test('an unlinked large file that is forgotten while its close stores bytes ends
   assert.ok(exists(tree, node), 'gone while its bytes are being stored');
   await released;
   assert.ok(!exists(tree, node));
+});
+
+test('a folder without a name stays while the kernel has a reference, whatever it gave back before', async (t) => {
+  const tree = await TestVfs.make(t);
+  const folder = await tree.folder('d');
+  // The kernel evicts the folder, looks it up anew, and its FORGET of the first time is read last.
+  await tree.lookup('d');
+  await tree.vfs.names.removeFolder(tree.current, b('d'));
+  tree.vfs.names.forget(folder, 1);
+  assert.equal((await tree.stat(folder)).nlink, 0, 'somebody is in it');
+  tree.vfs.names.forget(folder, 1);
+  assert.ok(!exists(tree, folder));
+  assert.deepEqual(tree.references.figures(), { nodes: 0, references: 0 });
+});
+
+test('what the daemon itself took the last name of ends when nobody knows it', async (t) => {
+  const tree = await TestVfs.make(t);
+  const take = async (name: string): Promise<{ node: NodeId; unlink: () => void }> => {
+    const node = await tree.file(name, 'content');
+    const change = { kind: 'unlink', parent: tree.current.position, name: b(name), timeSec: 1, timeNsec: 0 } as const;
+    const unlink = (): void => {
+      tree.parts.log.make(change);
+      tree.parts.orphans.addUnasked(node.position);
+    };
+    return { node, unlink };
+  };
+  const [unknown, known, open] = [await take('unknown'), await take('known'), await take('open')];
+  const handle = await tree.open(open.node);
+  for (const { node } of [unknown, open]) tree.vfs.names.forget(node, 1);
+  for (const { unlink } of [unknown, known, open]) unlink();
+  const there = () => [unknown, known, open].map(({ node }) => exists(tree, node));
+  assert.deepEqual(there(), [false, true, true]);
+  tree.vfs.names.forget(known.node, 1);
+  await tree.close(handle);
+  assert.deepEqual(there(), [false, false, false]);
+  assert.deepEqual(tree.store.datastore.catalog.orphans.list(0, 10), []);
 });
 
 test('a file with another name, and one that is only forgotten, stay', async (t) => {
