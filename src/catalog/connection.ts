@@ -42,6 +42,18 @@ export class Connection {
   }
 }
 
+/** What helps where the database is lost or damaged. */
+export const REBUILD_ADVICE = 'unmount, then "cairn repair --rebuild-catalog" makes it anew';
+
+/** Opens a database file. @throws {CairnError} what SQLite says */
+export function openDatabase(path: string, options: Database.Options): Database.Database {
+  try {
+    return new Database(path, options);
+  } catch (error) {
+    throw fromSqliteError(error, `open the catalog ${path}`);
+  }
+}
+
 const KIND_OF_SQLITE_CODE: Readonly<Record<string, ErrorKind>> = {
   SQLITE_FULL: 'no-space',
   SQLITE_BUSY: 'busy',
@@ -63,7 +75,8 @@ export function fromSqliteError(error: unknown, doing: string): CairnError {
   const isFull = code === 'SQLITE_IOERR_SHMSIZE';
   const primary = /^SQLITE_[A-Z]+/.exec(code)?.[0] ?? '';
   const reason = error instanceof Error ? error.message : String(error);
-  const shown = code === '' ? reason : `${reason} (${code})`;
+  const isDamaged = primary === 'SQLITE_CORRUPT' || primary === 'SQLITE_NOTADB';
+  const shown = `${reason}${code === '' ? '' : ` (${code})`}${isDamaged ? `: ${REBUILD_ADVICE}` : ''}`;
   return new CairnError(isFull ? 'no-space' : (KIND_OF_SQLITE_CODE[primary] ?? 'io'), `Cannot ${doing}: ${shown}`, {
     cause: error,
   });

@@ -1,10 +1,9 @@
-import Database from 'better-sqlite3';
-import { CairnError } from '../core/errors.js';
+import type Database from 'better-sqlite3';
 import { ChunkSets } from './chunk-sets.js';
 import { ChunkUsers } from './chunk-users.js';
 import { ChunkRows } from './chunks.js';
 import { CollectionRows } from './collection.js';
-import { Connection, fromSqliteError } from './connection.js';
+import { Connection, fromSqliteError, openDatabase } from './connection.js';
 import { Consistency } from './consistency.js';
 import { MetaRows } from './counters.js';
 import { Extents } from './extents.js';
@@ -136,10 +135,5 @@ export function openCheckpointer(path: string): Checkpointer {
 }
 
 function openForJob(path: string, readonly: boolean): Database.Database {
-  try {
-    return new Database(path, { readonly, fileMustExist: true, timeout: READER_WAIT_MILLISECONDS });
-  } catch (error) {
-    if (error instanceof CairnError) throw error;
-    throw fromSqliteError(error, `open the catalog ${path}`);
-  }
+  return openDatabase(path, { readonly, fileMustExist: true, timeout: READER_WAIT_MILLISECONDS });
 }

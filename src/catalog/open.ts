@@ -1,11 +1,11 @@
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { CairnError } from '../core/errors.js';
 import { systemClock, type Timestamp } from '../core/time.js';
 import { applyChange } from './apply.js';
 import type { Change } from './change.js';
 import { ChunkSets } from './chunk-sets.js';
 import type { Chunks } from './chunks.js';
-import { Connection, fromSqliteError } from './connection.js';
+import { Connection, fromSqliteError, openDatabase } from './connection.js';
 import { Counters } from './counters.js';
 import { FreedLists } from './extent-edits.js';
 import { Extents } from './extents.js';
@@ -151,14 +151,6 @@ function assemble(connection: Connection, counters: Counters, transactions: Tran
       connection.database.close();
     },
   };
-}
-
-function openDatabase(path: string, options: Database.Options): Database.Database {
-  try {
-    return new Database(path, options);
-  } catch (error) {
-    throw fromSqliteError(error, `open the catalog ${path}`);
-  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
 import { CairnError } from '../core/errors.js';
+import { REBUILD_ADVICE } from './connection.js';
 
 /** What `PRAGMA user_version` of a catalog says: the version of `SCHEMA`. */
 export const SCHEMA_VERSION = 2;
@@ -218,7 +219,7 @@ export function checkedVersion(database: Database.Database, newest: number = SCH
   const id = database.pragma('application_id', { simple: true });
   const version = database.pragma('user_version', { simple: true }) as number;
   if (id !== APPLICATION_ID || version < 1) {
-    throw new CairnError('corrupt', `${database.name} is not a catalog; restore it or rebuild it from the datastore`);
+    throw new CairnError('corrupt', `${database.name} is not a catalog: ${REBUILD_ADVICE}`);
   }
   if (version > newest) {
     const reason = `has schema version ${version}, this Cairn knows versions up to ${newest}`;

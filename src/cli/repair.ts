@@ -6,12 +6,12 @@ import { askCare, printDamaged } from './care-asking.js';
 import { existingStore, optionsOf, surroundings } from './context.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
 import { print, printJson } from './output.js';
+import { type RepairCatalogOptions, repairCatalog } from './repair-catalog.js';
 import { mountOf } from './store-choice.js';
 
-interface RepairCliOptions {
+interface RepairCliOptions extends RepairCatalogOptions {
   readonly from?: string;
-  readonly dryRun?: boolean;
-  readonly json?: boolean;
+  readonly rebuildCatalog?: boolean;
 }
 
 /** `cairn repair` */
@@ -20,7 +20,11 @@ export function addRepair(program: Command): void {
     .command('repair')
     .description('name what damaged chunks concern, and store them anew from files that still have their content')
     .option('--from <folder>', 'a folder laid out as current/ is, such as the one that is backed up')
-    .option('--dry-run', 'only tell what would be stored anew')
+    .option('--rebuild-catalog', 'make the catalog anew where it is lost or damaged; the datastore must not be mounted')
+    .option('--no-copies', 'with --rebuild-catalog: from the datastore alone, not from a copy of the catalog')
+    .option('--force', 'with --rebuild-catalog: though it is whole')
+    .option('--yes', 'with --rebuild-catalog: do not ask')
+    .option('--dry-run', 'only tell what would be done')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -28,10 +32,15 @@ export function addRepair(program: Command): void {
 Without --from nothing is changed: the plan is shown. Only the files named are read, and only bytes with the digest of a
 damaged chunk are stored, so a source that has changed does no harm. Exits with 6 where chunks stay damaged.
 
+--rebuild-catalog begins with the newest copy of the catalog that is whole and the journal behind it (a copy is made each
+hour and when the datastore is unmounted), and takes all about snapshots from the datastore. A live tree that is in no copy
+becomes like the newest snapshot of its group. The old catalog and journal are kept. Exits with 6 where something is lost.
+
 Examples:
   $ cairn repair
   $ cairn repair --from /home --dry-run
-  $ cairn repair --from /home`,
+  $ cairn repair --from /home
+  $ cairn repair --rebuild-catalog --store /srv/backup`,
     )
     .action(run);
 }
@@ -39,12 +48,20 @@ Examples:
 async function run(_: unknown, command: Command): Promise<void> {
   const options = optionsOf<RepairCliOptions>(command);
   const store = await existingStore(options.store);
+  if (options.rebuildCatalog === true) return repairCatalog(store, options);
+  requireNoRebuildOptions(options);
   const from = options.from === undefined ? null : await sourceFolder(options.from, store);
   const apply = from !== null && options.dryRun !== true;
   const report = await askCare(store, 'repair', { from, apply });
   if (options.json) printJson(report);
   else show(report, from, apply);
   if (report.chunks.some(({ outcome }) => outcome === 'not-healed')) process.exitCode = EXIT_PROBLEMS;
+}
+
+/** @throws {CairnError} `invalid` */
+function requireNoRebuildOptions({ copies, force, yes }: RepairCliOptions): void {
+  const given = [copies ? '' : '--no-copies', force ? '--force' : '', yes ? '--yes' : ''].filter((text) => text !== '');
+  if (given.length > 0) throw new CairnError('invalid', `${given.join(', ')} goes with --rebuild-catalog`);
 }
 
 function show({ chunks }: CareCommandResult<'repair'>, from: string | null, apply: boolean): void {

@@ -1,8 +1,7 @@
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import { CairnError } from '../core/errors.js';
 import { groupPath, parseGroupPath } from '../core/group.js';
 import { formatTreeName, type TreeName } from '../core/tree-name.js';
+import { confirm } from './confirm.js';
 import { announcementOf, optionsOf, surroundings } from './context.js';
 import { print, printJson } from './output.js';
 import { askSnapshots } from './snapshot-asking.js';
@@ -74,16 +73,4 @@ export async function clone(
   });
   if (options.json) printJson(cloned);
   else print(`Made ${shown} of ${formatTreeName(source.tree)} (${cloned.entries} entries)`);
-}
-
-/** @throws {CairnError} `interrupted` where the answer is no, `invalid` where nobody can be asked */
-async function confirm(question: string): Promise<void> {
-  if (!process.stdin.isTTY) throw new CairnError('invalid', `${question} Say so with --yes`);
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    if (/^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim())) return;
-  } finally {
-    terminal.close();
-  }
-  throw new CairnError('interrupted', 'Nothing was changed');
 }

@@ -74,6 +74,9 @@ function showMounted(status: Status): void {
   const requests = Object.values(status.requests).reduce((sum, count) => sum + count, 0);
   print(`Requests    ${requests} of the kernel`);
   showCoverage(status.oldestVerifiedAt);
+  const { count, newestAt } = status.catalogCopies;
+  const newest = newestAt === null ? '' : `, the newest of ${formatSnapshotTime(newestAt)}`;
+  print(`Catalog     ${count} copies${newest}`);
   status.schedule.forEach(showJob);
   const { inserts, reuses, loads, plainBytes, encodedBytes } = status.chunks;
   print(

@@ -174,19 +174,24 @@ async function verifyChunk(chunks: ChunkStore, extent: ChunkExtent): Promise<boo
 function report({ catalog, log }: LiveStoreSources, { applied, dropped, stoppedBy }: ReplayResult): void {
   if (applied > 0) log.info({ changes: applied }, 'The journal brought back changes the catalog lacked');
   if (stoppedBy === undefined) return;
-  const paths = new Set(dropped.map((change) => describe(catalog, change)).filter((path) => path !== undefined));
-  const shown = [...paths].slice(0, 100);
+  const shown = droppedPaths(catalog, dropped).slice(0, 100);
   log.warn({ stoppedBy, changes: dropped.length, paths: shown }, 'The end of the journal was lost in a power cut');
 }
 
-function describe(catalog: Catalog, change: Change): string | undefined {
+/** What changes that were not applied were about, as far as the catalog knows: paths in the mount, each once. */
+export function droppedPaths(catalog: Pick<Catalog, 'names'>, dropped: readonly Change[]): string[] {
+  const paths = dropped.map((change) => describe(catalog, change)).filter((path) => path !== undefined);
+  return [...new Set(paths)];
+}
+
+function describe(catalog: Pick<Catalog, 'names'>, change: Change): string | undefined {
   if ('ino' in change) return pathText(catalog, change.ino);
   if (!('parent' in change)) return undefined;
   const folder = pathText(catalog, change.parent);
   return folder === undefined ? undefined : `${folder}/${Buffer.from(change.name).toString()}`;
 }
 
-function pathText(catalog: Catalog, ino: number): string | undefined {
+function pathText(catalog: Pick<Catalog, 'names'>, ino: number): string | undefined {
   const path = catalog.names.pathOf(ino);
   return path === undefined ? undefined : Buffer.from(path).toString();
 }

@@ -39,6 +39,8 @@ const status = z.object({
   /** When the chunk verified longest ago was, epoch seconds; 0: some never were. */
   oldestVerifiedAt: count,
   chunks: z.object({ loads: count, inserts: count, reuses: count, plainBytes: count, encodedBytes: count }),
+  /** Copies of the catalog beside it; when the newest was made, epoch seconds. */
+  catalogCopies: z.object({ count, bytes: count, newestAt: z.number().nullable() }),
 });
 
 /**

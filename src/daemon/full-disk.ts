@@ -5,16 +5,21 @@ import type { Problem } from '../control/commands.js';
 import type { Log } from '../core/log.js';
 import type { WritableDatastore } from '../datastore/open.js';
 import { emptyOldest } from '../maintenance/gc/relief.js';
+import { dropOlderCopies } from './catalog-copies/copy-files.js';
 
 /** Room made at a time: enough for the reserve and some more. */
 const RELIEF_BYTES = 128 * 1024 * 1024;
 
-/** From now on the quarantine is emptied, oldest first, before anything fails for want of room. */
+/**
+ * From now on all copies of the catalog but the newest are removed, then the quarantine is emptied, oldest first, before
+ * anything fails for want of room.
+ */
 export function relieveFullDisk(datastore: WritableDatastore, live: LiveStore, log: Log): void {
-  const { catalog, chunks, backend, config } = datastore;
+  const { catalog, chunks, backend, config, paths } = datastore;
   const states = new CatalogChunkStates({ catalog, chunks, durability: live.durability, log: live.parts.log });
   const quarantine = new Quarantine({ backend, prefixDigits: config.prefixDigits, states });
   live.parts.room.relieveWith(async () => {
+    if (await dropOlderCopies(paths.catalogCopies)) return true;
     if (catalog.chunks.totals('quarantined').chunks === 0) return false;
     const freed = await emptyOldest(quarantine, RELIEF_BYTES);
     if (freed.chunks > 0)

@@ -209,6 +209,7 @@ function statusOf({ options, schedule, startedAt, metricsAddress }: Mounted, sta
     memoryBytes: process.memoryUsage.rss(),
     requests: { ...state.requests },
     chunks: state.chunks,
+    catalogCopies: state.catalogCopies,
   };
 }
 

@@ -13,6 +13,7 @@ import { liveNode } from '../vfs/live/live-nodes.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
 import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
+import { CatalogCopies } from './catalog-copies/copy-service.js';
 import { CloneService } from './clone-service.js';
 import { isDying } from './dying-caller.js';
 import { relieveFullDisk, roomProblems } from './full-disk.js';
@@ -38,6 +39,7 @@ interface Mounted {
   readonly snapshots: SnapshotService;
   readonly verify: VerifyService;
   readonly gc: GcService;
+  readonly copies: CatalogCopies;
   readonly transport: Transport;
 }
 
@@ -99,12 +101,14 @@ async function serve(
   const upkeep = new Upkeep(live, datastore.catalog, log);
   const requests = () => transport.counters().requests;
   const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
+  const copies = await CatalogCopies.open(datastore, systemClock, log);
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
-  const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, transport };
+  const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, transport };
   transport.start();
   if (!options.readOnly) {
     upkeep.start();
     verify.start();
+    copies.start();
     clones.removeUnnamed();
   }
   endpoint.ready({
@@ -127,7 +131,7 @@ async function serve(
   });
   await transport.ended;
   upkeep.stop();
-  await Promise.all([verify.end(), gc.end(), clones.end()]);
+  await Promise.all([verify.end(), gc.end(), clones.end(), copies.stop()]);
   await snapshots.end();
   await live.packer.stop();
   if (!options.readOnly) await finish(mounted, log);
@@ -161,17 +165,19 @@ async function makeSafe({ live }: Mounted, context: WorkerContext): Promise<void
 }
 
 /** The kernel has gone: what is left is stored, orphans end, and the catalog is committed. */
-async function finish({ live, parts, snapshots }: Mounted, log: Log): Promise<void> {
+async function finish({ live, parts, snapshots, copies }: Mounted, log: Log): Promise<void> {
   if (live.parts.log.failure !== undefined) return;
   await live.contents.flushAll();
   parts.orphans.dropAll();
   await live.durability.commitDurably();
+  await copies.makeIfChanged();
   await snapshots.changes
     .save()
     .catch((error: unknown) => log.warn({ error }, 'Groups count as changed at the next mount'));
 }
 
-function stateOf({ live, datastore, options, snapshots, verify, gc, transport }: Mounted): MountState {
+function stateOf(mounted: Mounted): MountState {
+  const { live, datastore, options, snapshots, verify, gc, copies, transport } = mounted;
   const failure = options.readOnly ? undefined : live.parts.log.failure;
   return {
     dirtyBytes: live.contents.dirtyBytes + live.durability.unsyncedBytes,
@@ -181,6 +187,7 @@ function stateOf({ live, datastore, options, snapshots, verify, gc, transport }:
       ...(failure === undefined ? [] : [{ kind: 'read-only', message: failure.reason }]),
       ...verify.problems(),
       ...gc.problems(),
+      ...copies.problems(),
     ],
     requests: { ...transport.counters().byOperation },
     oldestVerifiedAt: datastore.catalog.chunks.oldestVerifiedAt(),
@@ -188,6 +195,7 @@ function stateOf({ live, datastore, options, snapshots, verify, gc, transport }:
     catalog: datastore.catalog.figures(),
     gc: { ...gc.figures, lastEndedAt: gc.status().last?.endedAt ?? 0 },
     care: verify.figures,
+    catalogCopies: copies.figures(),
   };
 }
 

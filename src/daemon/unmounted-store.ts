@@ -6,7 +6,7 @@ import type {
 } from '../control/snapshot-commands.js';
 import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
-import { openDatastore, type WritableDatastore } from '../datastore/open.js';
+import { type ClaimHolder, openDatastore, type WritableDatastore } from '../datastore/open.js';
 import { CloneService } from './clone-service.js';
 import { relieveFullDisk } from './full-disk.js';
 import { type CommandContext, snapshotHandlers } from './snapshot-handlers.js';
@@ -46,14 +46,16 @@ export interface UnmountedStore {
 
 /**
  * Opens a datastore that is not mounted, as a mount would, for one piece of work.
+ * @param claim as for `openDatastore`
  * @throws {CairnError} `busy` where another process has it, and what the work gives
  */
 export async function withUnmounted<T>(
   store: string,
   log: Log,
   work: (opened: UnmountedStore) => Promise<T>,
+  claim: ClaimHolder = 'open',
 ): Promise<T> {
-  const datastore = await openDatastore(store);
+  const datastore = await openDatastore(store, claim);
   try {
     const live = await openLiveStore({
       catalog: datastore.catalog,

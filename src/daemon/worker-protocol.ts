@@ -3,6 +3,7 @@ import type { ChunkStoreCounters } from '../chunkstore/chunk-store.js';
 import type { Problem } from '../control/commands.js';
 import type { ErrorMessage, Progress } from '../control/messages.js';
 import type { CareWorkerCommands } from './care-handlers.js';
+import type { CopyFigures } from './catalog-copies/copy-service.js';
 import type { GcWorkerCommands } from './gc-handlers.js';
 import type { JobWorkerCommands } from './job-handlers.js';
 import type { CareFigures, GcFigures } from './metrics/job-figures.js';
@@ -37,6 +38,7 @@ export interface MountState {
   /** `lastEndedAt` in epoch seconds; 0: none ever has. */
   readonly gc: Readonly<GcFigures> & { readonly lastEndedAt: number };
   readonly care: Readonly<CareFigures>;
+  readonly catalogCopies: CopyFigures;
 }
 
 /** What the main thread asks the mount worker for. */

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { CairnError, fromSystemError } from '../core/errors.js';
 import { type FileLock, lockFile, lockHolder } from '../native/locks.js';
 import { type Announcement, writeAnnouncement } from './announcement.js';
@@ -18,13 +18,15 @@ export interface Claim {
  * The claim ends with the thread that made it. Nobody in this process may open and close either file meanwhile:
  * the locks would be lost (pbs-format §1.6).
  * @throws {CairnError} `busy`, naming the holder, where it is claimed already; `read-only` or `access-denied`
- *   where the files cannot be opened for writing
+ *   where the files cannot be opened for writing; `not-ready` where its catalog was being rebuilt
+ * @param purpose `rebuild` for whoever goes on with that
  */
-export function claimDatastore(paths: DatastorePaths): Claim {
+export function claimDatastore(paths: DatastorePaths, purpose: 'use' | 'rebuild' = 'use'): Claim {
   const locks: FileLock[] = [];
   try {
     locks.push(lockFile(paths.lock, 'write') ?? refused(paths, 'in use'));
     locks.push(lockFile(paths.pbsLock, 'read') ?? refused(paths, 'being collected'));
+    if (purpose === 'use' && existsSync(paths.rebuilding)) throw unfinished(paths);
     makeRoomToOpen(paths.reserve);
     return claimWith(locks, openSync(paths.lock, 'r+'));
   } catch (error) {
@@ -45,6 +47,11 @@ function claimWith(locks: readonly FileLock[], descriptor: number): Claim {
       for (const lock of locks) lock.release();
     },
   };
+}
+
+function unfinished({ root }: DatastorePaths): CairnError {
+  const remedy = `run "cairn repair --rebuild-catalog --store ${root}" again`;
+  return new CairnError('not-ready', `The rebuilding of the catalog of ${root} was interrupted: ${remedy}`);
 }
 
 function refused(paths: DatastorePaths, why: 'in use' | 'being collected'): never {

@@ -172,8 +172,8 @@ async function makeFiles(paths: DatastorePaths, options: CreateOptions): Promise
   await makeStores(paths, prefixDigits);
 }
 
-/** The standing chunks, and a catalog that knows them. */
-async function makeStores(paths: DatastorePaths, prefixDigits: PrefixDigits): Promise<void> {
+/** Makes an empty catalog, where there is none, and the standing chunks it knows of. @throws {CairnError} `exists` */
+export async function makeStores(paths: DatastorePaths, prefixDigits: PrefixDigits): Promise<void> {
   const chunks = new ChunkStore(new FsBackend(paths.root), prefixDigits);
   const stored: { digest: Digest; length: number; stored: number }[] = [];
   for (const { digest, length, bytes } of standingChunks()) {

@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import type { Backend } from '../backend/backend.js';
 import { FsBackend } from '../backend/fs/fs-backend.js';
+import { REBUILD_ADVICE } from '../catalog/connection.js';
 import { type Catalog, openCatalog } from '../catalog/open.js';
 import { type CatalogReader, openCatalogReader } from '../catalog/open-reader.js';
 import { ChunkStore } from '../chunkstore/chunk-store.js';
-import { fromSystemError, isOutOfRoom } from '../core/errors.js';
+import { CairnError, fromSystemError, isOutOfRoom } from '../core/errors.js';
 import { type Claim, claimDatastore } from './claim.js';
 import { type DatastoreConfig, readConfig } from './config.js';
 import { type DatastorePaths, datastorePaths } from './paths.js';
@@ -93,7 +95,7 @@ function opened<C extends { close(): void }>(
     catalog = open();
   } catch (error) {
     claim?.release();
-    throw error;
+    throw existsSync(paths.catalog) ? error : catalogMissing(paths, error);
   }
   const backend = new FsBackend(paths.root);
   let closed = false;
@@ -110,4 +112,8 @@ function opened<C extends { close(): void }>(
       claim?.release();
     },
   };
+}
+
+function catalogMissing({ catalog }: DatastorePaths, cause: unknown): CairnError {
+  return new CairnError('not-found', `The catalog ${catalog} is missing: ${REBUILD_ADVICE}`, { cause });
 }

@@ -19,6 +19,10 @@ export interface DatastorePaths {
   /** There while `createDatastore` is at work, or was interrupted. */
   readonly unfinished: string;
   readonly catalog: string;
+  /** Copies of the catalog, one by one compressed. */
+  readonly catalogCopies: string;
+  /** There while the catalog is being rebuilt, or that was interrupted. */
+  readonly rebuilding: string;
   readonly journal: string;
   readonly quarantine: string;
   readonly forgotten: string;
@@ -45,6 +49,8 @@ export function datastorePaths(root: string): DatastorePaths {
     lock: join(own, 'lock'),
     unfinished: join(own, 'unfinished'),
     catalog: join(own, 'catalog.db'),
+    catalogCopies: join(own, 'catalog-copies'),
+    rebuilding: join(own, 'rebuilding.json'),
     journal: join(own, 'journal'),
     quarantine: join(own, 'quarantine'),
     forgotten: join(own, 'forgotten'),

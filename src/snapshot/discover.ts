@@ -8,6 +8,7 @@ import { formatSnapshotTime, snapshotTimeOf } from '../core/snapshot-time.js';
 import type { Clock } from '../core/time.js';
 import { loadManifest } from '../index/publish.js';
 import { findSnapshot, listGroups, listNamespaces, snapshotPath } from '../index/snapshot-folder.js';
+import { verifyOutcomeOf } from '../index/verify-state.js';
 import { listFolder } from '../native/files.js';
 import { dropIndexFiles } from './index-rows.js';
 import { METADATA_NAME, PAYLOAD_NAME, WHOLE_NAME } from './snapshot-files.js';
@@ -62,7 +63,9 @@ async function timesOf(store: string, group: GroupName): Promise<number[]> {
 async function adopt(parts: DiscoverParts, group: GroupName, time: number): Promise<void> {
   const found = await findSnapshot(parts.store, group, time);
   if (found?.finished !== true || !holdsTree(found.files)) return;
-  const { files, unprotected } = await loadManifest(snapshotPath(parts.store, group, time));
+  const manifest = await loadManifest(snapshotPath(parts.store, group, time));
+  const { files, unprotected } = manifest;
+  const verified = verifyOutcomeOf(manifest);
   const listed = files.map(({ filename, size }) => ({ name: filename, bytes: size }));
   if (!holdsTree(listed.map(({ name }) => name))) return;
   parts.catalog.snapshots.add(parts.catalog.groups.findByName(group)?.id ?? makeGroup(parts, group), time, {
@@ -72,8 +75,8 @@ async function adopt(parts: DiscoverParts, group: GroupName, time: number): Prom
     entries: 0,
     isProtected: found.isProtected,
     notes: typeof unprotected.notes === 'string' ? unprotected.notes : '',
-    verifyState: 'none',
-    verifiedAt: 0,
+    verifyState: verified?.state ?? 'none',
+    verifiedAt: verified?.startedAt ?? 0,
   });
 }
 
@@ -82,7 +85,10 @@ function holdsTree(files: readonly string[]): boolean {
 }
 
 /** Makes the group in the catalog, with an empty live tree. @returns its row */
-function makeGroup({ catalog, log, clock }: DiscoverParts, group: GroupName): number {
+export function makeGroup(
+  { catalog, log, clock }: Pick<DiscoverParts, 'catalog' | 'log' | 'clock'>,
+  group: GroupName,
+): number {
   const id = catalog.groups.allocateId();
   const { seconds, nanoseconds } = clock.now();
   log.make({
@@ -92,7 +98,8 @@ function makeGroup({ catalog, log, clock }: DiscoverParts, group: GroupName): nu
     groupIno: catalog.inodes.allocate(),
     currentIno: catalog.inodes.allocate(),
     folderInos: missingFolders(catalog, group),
-    ...{ uid: 0, gid: 0, timeSec: seconds, timeNsec: nanoseconds },
+    // As what a new catalog has: the user of this process.
+    ...{ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, timeSec: seconds, timeNsec: nanoseconds },
   });
   return id;
 }

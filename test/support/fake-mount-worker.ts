@@ -25,6 +25,7 @@ const handlers: Partial<WorkerHandlers> = {
     dirtyBytes: 5,
     oldestUnsyncedSeconds: 0.5,
     oldestVerifiedAt: 7,
+    catalogCopies: { count: 2, bytes: 300, newestAt: 8 },
     problems: [{ kind: 'test', message: 'A problem' }],
     requests: { LOOKUP: 6 },
     catalog: { inodes: 8, allocatedBytes: 9, journalBytes: 10, chunks: CHUNKS },

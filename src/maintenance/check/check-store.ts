@@ -38,14 +38,13 @@ export async function checkStore(context: CareContext, { deep }: CheckOptions): 
   return { deep, findings: findings.listed, counts: findings.counts() };
 }
 
-const RESTORE_CATALOG =
-  'keep a copy of .cairn, then restore catalog.db from a backup of it; snapshots can be read from the datastore alone';
+const REBUILD = 'unmount, then "cairn repair --rebuild-catalog" makes it anew from a copy or the datastore alone';
 
 function checkDatabase({ catalog }: CareContext, findings: Findings, deep: boolean): boolean {
   const lines = catalog.damage(deep ? 'whole' : 'quick');
   for (const message of lines) {
     const about = { severity: 'damage', kind: 'catalog-damaged', path: '.cairn/catalog.db' } as const;
-    findings.add({ ...about, message, advice: RESTORE_CATALOG });
+    findings.add({ ...about, message, advice: REBUILD });
   }
   return lines.length === 0;
 }
@@ -60,7 +59,7 @@ async function checkTables({ catalog, signal }: CareContext, findings: Findings)
         findings.add({
           ...about,
           message: `${what}: ${where}`,
-          advice: `report this as a bug, and ${RESTORE_CATALOG}`,
+          advice: `report this as a bug, and ${REBUILD}`,
         });
       }
       await breathe();

@@ -37,7 +37,7 @@ export async function checkNamedChunks(context: CareContext, findings: Findings)
 }
 
 /** Chunks named by index files whose sets are whole, and by live files. */
-async function namedChunks({ catalog, signal }: CareContext): Promise<ChunkSet> {
+export async function namedChunks({ catalog, signal }: Pick<CareContext, 'catalog' | 'signal'>): Promise<ChunkSet> {
   const union = catalog.sets.union();
   const named = union.kind === 'whole' ? union.value : new ChunkSet();
   for (let from: ExtentPosition | undefined; from?.done !== true; ) {

@@ -1,0 +1,126 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { Problem } from '../../control/commands.js';
+import type { Log } from '../../core/log.js';
+import type { Clock } from '../../core/time.js';
+import type { WritableDatastore } from '../../datastore/open.js';
+import { type CatalogCopy, listCatalogCopies } from './copy-files.js';
+import type { CopyWorkerMessage, CopyWorkerOptions } from './copy-worker.js';
+
+const SCRIPT = new URL('./copy-worker.js', import.meta.url);
+const INTERVAL_SECONDS = 3600;
+/** How often the time is looked at. */
+const LOOK_MILLISECONDS = 60_000;
+
+/** What is told of copies in the status. Times in seconds since 1970. */
+export interface CopyFigures {
+  readonly count: number;
+  readonly bytes: number;
+  /** When the newest was made; null: there is none. */
+  readonly newestAt: number | null;
+}
+
+/** What copies are made of. */
+type CopySources = Pick<WritableDatastore, 'paths' | 'reserve'> & {
+  readonly catalog: { readonly transactions: { appliedSequence(): number } };
+};
+
+/**
+ * Makes a copy of the catalog every hour in which something was committed, and one at the end, each on a thread of its own
+ * that takes its time. On the thread of the catalog's writer.
+ */
+export class CatalogCopies {
+  readonly #datastore: CopySources;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #unhurried = new Int32Array(new SharedArrayBuffer(4));
+  #copies: readonly CatalogCopy[] = [];
+  #failure: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+
+  private constructor(datastore: CopySources, clock: Clock, log: Log) {
+    this.#datastore = datastore;
+    this.#clock = clock;
+    this.#log = log;
+    this.#unhurried[0] = 1;
+  }
+
+  static async open(datastore: CopySources, clock: Clock, log: Log): Promise<CatalogCopies> {
+    const copies = new CatalogCopies(datastore, clock, log);
+    await copies.#load();
+    return copies;
+  }
+
+  /** Looks what there is. Where that cannot be done, a warning is all. */
+  async #load(): Promise<void> {
+    try {
+      this.#copies = await listCatalogCopies(this.#datastore.paths.catalogCopies);
+    } catch (error) {
+      this.#log.warn({ error }, 'The copies of the catalog cannot be listed');
+    }
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#look(), LOOK_MILLISECONDS);
+    this.#timer.unref();
+  }
+
+  figures(): CopyFigures {
+    const bytes = this.#copies.reduce((sum, copy) => sum + copy.bytes, 0);
+    return { count: this.#copies.length, bytes, newestAt: this.#copies[0]?.madeAt ?? null };
+  }
+
+  /** What an operator should know. */
+  problems(): Problem[] {
+    return this.#failure === undefined ? [] : [{ kind: 'catalog-copy', message: this.#failure }];
+  }
+
+  /** No more are made on time; resolves when none is under way. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    Atomics.store(this.#unhurried, 0, 0);
+    Atomics.notify(this.#unhurried, 0);
+    await this.#running;
+  }
+
+  /** Makes one where something was committed since the newest; never rejects. To be called when nothing is under way. */
+  async makeIfChanged(): Promise<void> {
+    if (this.#isChanged()) await this.#make();
+  }
+
+  #look(): void {
+    const newestAt = this.#copies[0]?.madeAt ?? Number.NEGATIVE_INFINITY;
+    const age = this.#clock.now().seconds - newestAt;
+    // One from the future says that the clock was set back.
+    if (this.#running !== undefined || (age >= 0 && age < INTERVAL_SECONDS) || !this.#isChanged()) return;
+    this.#running = this.#make().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  #isChanged(): boolean {
+    return this.#copies[0]?.appliedSequence !== this.#datastore.catalog.transactions.appliedSequence();
+  }
+
+  async #make(): Promise<void> {
+    const { paths, reserve } = this.#datastore;
+    const workerData: CopyWorkerOptions = {
+      places: { catalog: paths.catalog, catalogCopies: paths.catalogCopies },
+      nowSeconds: this.#clock.now().seconds,
+      spareBytes: reserve.wantedBytes,
+      haste: this.#unhurried.buffer as SharedArrayBuffer,
+    };
+    try {
+      const worker = new Worker(SCRIPT, { workerData });
+      const [message] = (await once(worker, 'message')) as [CopyWorkerMessage];
+      this.#failure = message.kind === 'failed' ? message.message : undefined;
+      if (message.kind === 'no-room')
+        this.#log.info(message, 'No copy of the catalog was made: the disk is nearly full');
+    } catch (error) {
+      this.#failure = `The catalog cannot be copied: ${(error as Error).message}`;
+    }
+    if (this.#failure !== undefined) this.#log.warn({}, this.#failure);
+    await this.#load();
+  }
+}
