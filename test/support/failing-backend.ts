@@ -9,6 +9,7 @@ export class FailingBackend implements Backend {
   /** Puts that still work before `failure` counts. */
   putsBefore = 0;
   #gate: Promise<void> = Promise.resolve();
+  #loadGate: Promise<void> = Promise.resolve();
 
   constructor(real: Backend) {
     this.#real = real;
@@ -31,7 +32,17 @@ export class FailingBackend implements Backend {
     return this.#real.put(name, bytes);
   }
 
-  get(name: string): Promise<Buffer> {
+  /** Loads wait until what it returns is called. */
+  holdUpLoads(): () => void {
+    let open: () => void = () => undefined;
+    this.#loadGate = new Promise((resolve) => {
+      open = resolve;
+    });
+    return open;
+  }
+
+  async get(name: string): Promise<Buffer> {
+    await this.#loadGate;
     return this.#real.get(name);
   }
 
