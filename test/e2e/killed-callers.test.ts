@@ -92,7 +92,7 @@ test('a reader of a chunk that does not come goes with a signal', { skip: skipMo
     for (const [command, ...args] of ways) {
       await mount.sh('echo 1 > /proc/sys/vm/drop_caches');
       for (const extent of catalog.extents.all(ino)) if (extent.kind === 'chunk') dropCached(extent.digest);
-      const goOn = backend.holdUpLoads();
+      const goOn = backend.holdUp('gets');
       const before = mount.counters().byOperation.READ ?? 0;
       const reader = mount.spawn(command, args);
       await until(`${command} waits`, () => !isAtRest(mount) && (mount.counters().byOperation.READ ?? 0) > before);
