@@ -116,6 +116,7 @@ async function withDamage(
 test('damaged chunks are found, named by path, and healed by writing the files again', async () => {
   await withDamage(async (store, source) => {
     copyIn(store, source, '-I');
+    store.cairn('check');
     store.cairn('sync');
   });
 });

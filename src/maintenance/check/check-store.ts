@@ -17,7 +17,7 @@ export interface CheckReport {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-/** Compares catalog, index files, snapshots, chunks and journal with each other. Changes nothing. */
+/** Compares catalog, index files, snapshots, chunks and journal with each other. Repairs nothing. */
 export async function checkStore(context: CareContext, { deep }: CheckOptions): Promise<CheckReport> {
   const findings = new Findings();
   const step = (name: string): void => {

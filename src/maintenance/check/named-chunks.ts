@@ -16,6 +16,8 @@ export async function checkNamedChunks(context: CareContext, findings: Findings)
   const { catalog, signal } = context;
   const lost = LOST.reduce((sum, state) => sum + catalog.figures().chunks[state].chunks, 0);
   if (lost === 0) return;
+  // What was written again a moment ago has healed them once it is in chunks and committed.
+  await context.writes.settle();
   const named = await namedChunks(context);
   try {
     for (const state of LOST) {
