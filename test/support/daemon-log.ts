@@ -38,6 +38,15 @@ export class DaemonLog {
     return lines.some((line) => line?.msg === message && line.pid === pid);
   }
 
+  /** A number the process has logged with this message, if it did. */
+  fieldOf(message: string, field: string, pid: number): number | undefined {
+    const lines = this.text().split('\n').map(parse);
+    const line = lines.findLast((line) => line?.msg === message && line.pid === pid) as
+      | Record<string, unknown>
+      | undefined;
+    return line === undefined ? undefined : Number(line[field]);
+  }
+
   /** Fails where the log holds a warning or error nobody declared. */
   assertClean(): void {
     const [out, err] = this.paths.map((path) =>

@@ -94,6 +94,24 @@ export class TestStore {
 
   /** Starts the daemon and waits until the mount stands. */
   async mount(...options: string[]): Promise<void> {
+    const daemon = this.#start(options);
+    assert.ok(await this.#standsOrEnded(daemon), `the daemon ended:\n${this.log.text()}`);
+  }
+
+  /**
+   * Starts a daemon that may be killed before its mount stands.
+   * @returns whether it stands; false: the daemon was killed by SIGKILL, what else ends it fails
+   */
+  async mountUnlessKilled(): Promise<boolean> {
+    const daemon = this.#start([]);
+    if (await this.#standsOrEnded(daemon)) return true;
+    assert.equal(daemon.signalCode, 'SIGKILL', `the daemon ended by itself:\n${this.log.text()}`);
+    this.#daemon = undefined;
+    this.log.assertClean();
+    return false;
+  }
+
+  #start(options: readonly string[]): ChildProcess {
     assert.equal(this.#daemon, undefined, 'the store is mounted already');
     const [out, err] = this.log.paths.map((path) => openSync(path, 'a')) as [number, number];
     const daemon = spawn(process.execPath, [this.#program, 'mount', ...options, this.store, this.mountpoint], {
@@ -104,15 +122,20 @@ export class TestStore {
     closeSync(out);
     closeSync(err);
     this.#daemon = daemon;
-    await until(
+    return daemon;
+  }
+
+  async #standsOrEnded(daemon: ChildProcess): Promise<boolean> {
+    const outcome = await until(
       `mount of ${this.store}`,
       () => {
-        assert.equal(daemon.exitCode ?? daemon.signalCode, null, `the daemon ended:\n${this.log.text()}`);
+        if ((daemon.exitCode ?? daemon.signalCode) !== null) return 'ended';
         // A killed daemon's mount looks the same until this daemon has taken it away.
-        return this.log.says('mounted', daemon.pid) && mountedOn(this.mountpoint).at(-1) === MOUNT_TYPE;
+        return this.log.says('mounted', daemon.pid) && mountedOn(this.mountpoint).at(-1) === MOUNT_TYPE && 'stands';
       },
       LIMIT_MILLISECONDS,
     );
+    return outcome === 'stands';
   }
 
   /** Unmounts, and checks that the daemon ends well, its mount is gone and nothing unexpected is in its log. */
@@ -134,10 +157,12 @@ export class TestStore {
     await this.mount(...options);
   }
 
-  /** Ends the daemon as a crash would; its mount stays behind, dead. */
+  /** Ends the daemon as a crash would, where nothing else has; its mount stays behind, dead. */
   async kill9(): Promise<void> {
-    process.kill(this.pid, 'SIGKILL');
+    const daemon = this.#daemon;
+    daemon?.kill('SIGKILL');
     await this.#ended();
+    assert.equal(daemon?.signalCode, 'SIGKILL', `the daemon ended with ${daemon?.exitCode}:\n${this.log.text()}`);
     this.log.assertClean();
   }
 
@@ -152,18 +177,6 @@ export class TestStore {
     const daemon = this.#daemon;
     const end = daemon === undefined ? null : (daemon.signalCode ?? daemon.exitCode);
     return `${end === null ? '' : `The daemon ended by itself with ${end}\n`}Log of the daemon:\n${this.log.text().slice(-8000)}`;
-  }
-
-  /** What the daemon has open now, as /proc shows it. */
-  openFiles(): string[] {
-    const folder = `/proc/${this.pid}/fd`;
-    return readdirSync(folder).flatMap((descriptor) => {
-      try {
-        return [readlinkSync(join(folder, descriptor))];
-      } catch {
-        return [];
-      }
-    });
   }
 
   /** Ends whatever still runs, without checks: for the way out of a failed test. */
@@ -194,6 +207,18 @@ export class TestStore {
     await until('end of the daemon', () => (daemon.exitCode ?? daemon.signalCode) !== null, LIMIT_MILLISECONDS);
     this.#daemon = undefined;
   }
+}
+
+/** What a process has open now, as /proc shows it. */
+export function openFilesOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).flatMap((descriptor) => {
+    try {
+      return [readlinkSync(join(folder, descriptor))];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function unmountCommand(point: string): [string, string[]] {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { TestStore, withStore } from '../mounted-store.js';
 import { Random } from '../random.js';
+import { readTree } from '../read-tree.js';
 import { cairnAside, runAside } from '../run-aside.js';
-import { SoakSource, sha256 } from '../soak/soak-content.js';
+import { SoakSource } from '../soak/soak-content.js';
 import { CutDisk } from './cut-disk.js';
 import { findProgress, PromisedFiles, type Promises } from './promised-files.js';
 
@@ -172,15 +172,4 @@ async function judgeFiles(folder: string, { before, after }: Cut): Promise<numbe
     if (found.progress < promised.acknowledged) lacking += 1;
   }
   return lacking;
-}
-
-/** Path of each file below a folder → SHA-256 of its bytes. */
-async function readTree(folder: string): Promise<Map<string, string>> {
-  const hashes = new Map<string, string>();
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    hashes.set(relative(folder, path), sha256(await readFile(path)));
-  }
-  return hashes;
 }
