@@ -5,14 +5,15 @@ import { makeCatalog } from '../support/catalog.js';
 import { ARCHIVE_FORMATS } from '../support/fuzz/archive-formats.js';
 import { CHUNK_FORMATS } from '../support/fuzz/chunk-formats.js';
 import { JOURNAL_FORMATS, journalOn } from '../support/fuzz/journal-formats.js';
+import { catalogCopies, OWN_FORMATS, ownFiles } from '../support/fuzz/own-formats.js';
 import { fuzz } from '../support/fuzz/run.js';
-import { ownFiles, TEXT_FORMATS } from '../support/fuzz/text-formats.js';
+import { TEXT_FORMATS } from '../support/fuzz/text-formats.js';
 import { seedOfRun } from '../support/random.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const CASES = 4000;
 
-for (const target of [...CHUNK_FORMATS, ...ARCHIVE_FORMATS, ...JOURNAL_FORMATS, ...TEXT_FORMATS]) {
+for (const target of [...CHUNK_FORMATS, ...ARCHIVE_FORMATS, ...JOURNAL_FORMATS, ...TEXT_FORMATS, ...OWN_FORMATS]) {
   test(`damaged input is refused, never worse: ${target.name}`, async (t) => {
     const { repaired, refused, accepted } = await fuzz(target, seedOfRun(t), CASES);
     t.diagnostic(`${CASES} cases, ${repaired} repaired, ${refused} refused, ${accepted} accepted`);
@@ -30,4 +31,10 @@ test('a config, settings or announcement that makes no sense is refused', async 
   const paths = datastorePaths(temporaryFolder(t));
   mkdirSync(paths.own);
   await fuzz(ownFiles(paths), seedOfRun(t), CASES / 2);
+});
+
+test('a catalog that is damaged, or a copy of one, is told so or used to its end', async (t) => {
+  const paths = datastorePaths(temporaryFolder(t));
+  mkdirSync(paths.own);
+  await fuzz(catalogCopies(paths), seedOfRun(t), CASES / 20);
 });

@@ -7,8 +7,9 @@ import { ARCHIVE_FORMATS } from '../support/fuzz/archive-formats.js';
 import { CHUNK_FORMATS } from '../support/fuzz/chunk-formats.js';
 import { MadKernel } from '../support/fuzz/fuse-requests.js';
 import { JOURNAL_FORMATS, journalOn } from '../support/fuzz/journal-formats.js';
+import { catalogCopies, OWN_FORMATS, ownFiles } from '../support/fuzz/own-formats.js';
 import { type FuzzTally, fuzz } from '../support/fuzz/run.js';
-import { ownFiles, TEXT_FORMATS } from '../support/fuzz/text-formats.js';
+import { TEXT_FORMATS } from '../support/fuzz/text-formats.js';
 import { TestVfs } from '../support/live-vfs.js';
 import { Random, seedOfRun } from '../support/random.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -27,13 +28,13 @@ test('damaged input of every format is refused, never worse', async (t) => {
   catalog.transactions.begin();
   const paths = datastorePaths(temporaryFolder(t));
   mkdirSync(paths.own);
-  const files = [...CHUNK_FORMATS, ...ARCHIVE_FORMATS, ...JOURNAL_FORMATS, ...TEXT_FORMATS];
-  const targets = [...files, journalOn(catalog), ownFiles(paths)];
+  const files = [...CHUNK_FORMATS, ...ARCHIVE_FORMATS, ...JOURNAL_FORMATS, ...TEXT_FORMATS, ...OWN_FORMATS];
+  const targets = [...files, journalOn(catalog), ownFiles(paths), catalogCopies(paths)];
   const sum: FuzzTally = { cases: 0, repaired: 0, refused: 0, accepted: 0 };
   const end = performance.now() + tortureSeconds(DEMANDED_MINUTES) * 1000;
   for (let round = 0; performance.now() < end; round += 1) {
     for (const target of targets) {
-      const tally = await fuzz(target, seed + round, CASES_A_ROUND);
+      const tally = await fuzz(target, seed + round, CASES_A_ROUND * (target.share ?? 1));
       for (const key of Object.keys(sum) as (keyof FuzzTally)[]) sum[key] += tally[key];
     }
   }

@@ -159,6 +159,7 @@ function wholeAttributes(random: Random): { stream: Buffer; records: AttributeRe
 /** The attributes streams of our snapshots; repaired, magic, tail and the index of the pages are whole. */
 const attributes: FuzzTarget = {
   name: 'attributes',
+  share: 0.3,
   refusals: ['corrupt'],
   outerRefusal: /wrong magic|malformed tail|malformed index/,
   make(random) {

@@ -4,6 +4,7 @@ import { CairnError } from '../../../src/core/errors.js';
 import { OPCODE } from '../../../src/fuse/wire/opcodes.js';
 import type { Draft } from '../../../src/native/draft.js';
 import type { Vfs } from '../../../src/vfs/api.js';
+import type { GroupServices } from '../../../src/vfs/groups/group-parts.js';
 import { openVfs } from '../../../src/vfs/open-vfs.js';
 import { FakeKernel, fields, u32, u64 } from '../fuse-requests.js';
 import type { TestVfs } from '../live-vfs.js';
@@ -206,14 +207,25 @@ export class MadKernel {
   }
 }
 
-/** The live tree with what is above it; there are no snapshots, and no services that make any. */
-function wholeVfs(tree: TestVfs): Vfs {
+/** The live tree with what is above it: groups can be made and removed; there are no snapshots, and nothing makes any. */
+function wholeVfs({ parts, store }: TestVfs): Vfs {
   const refuse = () => {
     throw new CairnError('stale', 'There are no snapshots here');
   };
   const refusing = new Proxy({}, { get: () => refuse }) as never;
+  const { groups } = store.datastore.catalog;
+  const nothing = async () => undefined;
+  const folders = {
+    ...{ createGroup: nothing, requireRemovableGroup: nothing, removeGroup: nothing, make: nothing, remove: nothing },
+  };
+  const services: GroupServices = {
+    ...{ folders, createSnapshot: refuse, forgetSnapshot: refuse, folderOfArchive: () => undefined },
+    ...{ snapshots: () => [], hasSnapshots: () => false, owner: () => Buffer.from('root@pam\n') },
+    groupFolder: (group) => groups.find(group)?.groupIno,
+    allocateGroup: () => groups.allocateId(),
+  };
   const figures = () => ({ totalBytes: 0, freeBytes: 0, availableBytes: 0, files: 0, freeFiles: 0 });
-  return openVfs({ live: tree.parts, groups: refusing, snapshots: refusing, space: refusing, figures });
+  return openVfs({ live: parts, groups: services, snapshots: refusing, space: refusing, figures });
 }
 
 /** Its WRITE bodies bring bytes, and pieces that native/fuse-session.ts would refuse as impossible are refused. */

@@ -21,6 +21,8 @@ export interface FuzzTarget {
   readonly refusals: readonly ErrorKind[];
   /** What a refusal says that a repaired input must never meet: the checksum or header around the contents. */
   readonly outerRefusal?: RegExp;
+  /** The share of a round's cases that it gets, for one that takes long; default all. */
+  readonly share?: number;
   make(random: Random): FuzzCase;
 }
 

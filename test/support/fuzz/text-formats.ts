@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
 import { checkName } from '../../../src/backend/names.js';
 import { segmentName, segmentOfName } from '../../../src/content/journal/segment.js';
 import { LineSplitter, parseLine } from '../../../src/control/lines.js';
@@ -7,10 +6,6 @@ import { digestFromHex, digestHex } from '../../../src/core/digest.js';
 import { groupPath, parseGroupPath } from '../../../src/core/group.js';
 import { formatSnapshotTime, snapshotTimeOf } from '../../../src/core/snapshot-time.js';
 import { formatTreeName, parseTreeName } from '../../../src/core/tree-name.js';
-import { readAnnouncement } from '../../../src/datastore/announcement.js';
-import { formatConfig, readConfig } from '../../../src/datastore/config.js';
-import type { DatastorePaths } from '../../../src/datastore/paths.js';
-import { readSettings } from '../../../src/datastore/settings.js';
 import { archiveNameOf, isServerFileName, serverFileName } from '../../../src/index/archive-names.js';
 import { buildManifest, manifestText, parseManifest, signatureFits } from '../../../src/index/manifest.js';
 import { verifyOutcomeOf } from '../../../src/index/verify-state.js';
@@ -109,39 +104,6 @@ const manifests: FuzzTarget = {
     return { repaired, input, feed };
   },
 };
-
-const CONFIG = {
-  ...{ format: 1, uuid: '0b6d7c4e-9a1f-4c3e-8d52-6f1a2b3c4d5e', created: '2026-11-20T10:00:00Z', prefixDigits: 2 },
-  ...{ verifyNew: false, gcGraceSeconds: 60 },
-} as const;
-const SETTINGS = {
-  schedules: { gc: '0 3 * * *', 'snapshot host/web1': '@daily' },
-  prune: { 'host/web1': { last: 3, daily: 7 } },
-  onFailure: 'mail root',
-};
-const ANNOUNCEMENT = { pid: 77, socket: '/run/cairn/a.sock', mountpoints: ['/mnt/a'], group: null };
-
-/** `.cairn/config.json`, `.cairn/settings.json` and what a daemon announces in `.cairn/lock`. */
-export function ownFiles(paths: DatastorePaths): FuzzTarget {
-  return {
-    name: 'own-files',
-    refusals: ['corrupt', 'unsupported'],
-    outerRefusal: /not JSON/,
-    make(random) {
-      const [path, value, use] = random.pick([
-        [paths.config, CONFIG, () => void formatConfig(readConfig(paths))],
-        [paths.settings, SETTINGS, () => void readSettings(paths)],
-        [paths.lock, ANNOUNCEMENT, () => void readAnnouncement(paths)],
-      ] as [string, unknown, () => void][]);
-      const { text, repaired } = otherJson(random, value);
-      const feed = () => {
-        writeFileSync(path, text);
-        use();
-      };
-      return { repaired, input: text, feed };
-    },
-  };
-}
 
 const NAMES: readonly string[] = [
   ...['host/web1', 'ns/a/ns/b/vm/100', 'host/web1/2026-11-20T10:00:00Z', 'host/web1/latest', '2026-11-20T10:00:00Z'],
