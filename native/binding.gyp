@@ -35,7 +35,9 @@
         "memory.cc",
         "node_attributes.cc",
         "pool.cc",
-        "promise_job.cc"
+        "promise_job.cc",
+        "source.cc",
+        "source_binding.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "_FILE_OFFSET_BITS=64"],

@@ -16,5 +16,6 @@ void initHolds(Napi::Env env, Napi::Object exports);
 void initJournalFile(Napi::Env env, Napi::Object exports);
 void initLocks(Napi::Env env, Napi::Object exports);
 void initNodeAttributes(Napi::Env env, Napi::Object exports);
+void initSource(Napi::Env env, Napi::Object exports);
 
 }  // namespace cairn

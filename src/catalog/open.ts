@@ -138,7 +138,7 @@ function assemble(connection: Connection, counters: Counters, transactions: Tran
     extents: new Extents(connection, inodes),
     xattrs: new Xattrs(connection),
     orphans: new Orphans(connection),
-    pieces: new Pieces(connection, transactions),
+    pieces: new Pieces(connection, transactions, chunks),
     journalRefs: new JournalRefs(connection),
     freedLists: new FreedLists(connection, transactions),
     indexFiles: new IndexFileTable(connection, chunks, transactions),

@@ -1,4 +1,5 @@
 import type { Digest } from '../core/digest.js';
+import type { ChunkTable } from './chunks.js';
 import type { Connection } from './connection.js';
 import type { ChunkExtent } from './extent.js';
 import type { WriteFrame } from './transactions.js';
@@ -42,11 +43,15 @@ export class PieceRows {
 /** The writer's pieces. */
 export class Pieces {
   readonly #rows: PieceRows;
+  readonly #edits: PieceEdits;
+  readonly #chunks: Pick<ChunkTable, 'mention'>;
   readonly #frame: WriteFrame;
   readonly #deleteLost;
 
-  constructor(connection: Connection, frame: WriteFrame) {
+  constructor(connection: Connection, frame: WriteFrame, chunks: Pick<ChunkTable, 'mention'>) {
     this.#rows = new PieceRows(connection);
+    this.#edits = new PieceEdits(connection);
+    this.#chunks = chunks;
     this.#frame = frame;
     this.#deleteLost = connection.write(
       `DELETE FROM pieces WHERE content = ? AND (SELECT state FROM chunks WHERE id = pieces.chunk) > 0`,
@@ -57,6 +62,14 @@ export class Pieces {
   /** The piece, or undefined where none is known whose chunk is present. */
   find(content: Digest): Piece | undefined {
     return this.#rows.find(content);
+  }
+
+  /** Says where content lies that a snapshot has and no live tree need have; its chunk is present. */
+  put(content: Digest, piece: Piece): void {
+    this.#frame.write('note where content lies', () => {
+      const extent: ChunkExtent = { kind: 'chunk', offset: 0, ...piece };
+      this.#edits.put(content, extent, this.#chunks.mention(extent));
+    });
   }
 
   /**

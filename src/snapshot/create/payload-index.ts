@@ -13,7 +13,7 @@ import type { StoreBytes } from './stream-chunks.js';
 export class PayloadIndex implements PayloadListing {
   readonly #store: StoreBytes;
   readonly #index = new DynamicIndexBuilder();
-  readonly #items = new Map<string, Promise<void>>();
+  readonly #items = new Map<string, Promise<unknown>>();
 
   constructor(store: StoreBytes) {
     this.#store = store;

@@ -8,17 +8,17 @@ import { presentChunk } from '../../content/open-live-store.js';
 import type { PackingParts } from '../../content/packing/packing-parts.js';
 import type { Digest } from '../../core/digest.js';
 import { openDatastoreReader, type ReadableDatastore } from '../../datastore/open.js';
-import { newIndexStamp } from '../../index/index-header.js';
 import { hashedBytes } from '../../native/hashed-bytes.js';
 import { HoldScope } from '../../native/holds.js';
 import { JournalFile } from '../../native/journal-file.js';
 import { FileFitter } from './file-fitter.js';
-import type { PublishedSnapshot, SnapshotJobOptions, WrittenChunk } from './job-protocol.js';
-import { PayloadIndex } from './payload-index.js';
+import { JobChunks } from './job-chunks.js';
+import type { PublishedSnapshot, SnapshotJobOptions } from './job-protocol.js';
+import { LiveTreeSource } from './live-tree-source.js';
 import { PictureFiles } from './picture-files.js';
 import { type BuiltStreams, publishSnapshot } from './publish-snapshot.js';
-import { StreamChunks } from './stream-chunks.js';
 import { TreeEncoder } from './tree-encoder.js';
+import { finishTreeStreams, newTreeStreams } from './tree-streams.js';
 
 /** Guess of how many inodes come with a folder: only its power of two matters, and that it stays the same. */
 const INODES_PER_FOLDER = 16;
@@ -48,7 +48,7 @@ export class SnapshotJob {
   readonly #now: CatalogReader;
   readonly #chunks: ChunkStore;
   readonly #sink: ChunkSink;
-  readonly #written: WrittenChunk[] = [];
+  readonly #jobChunks: JobChunks;
   readonly #segments = new Map<number, JournalFile>();
 
   private constructor(options: SnapshotJobOptions, datastore: ReadableDatastore, events: JobEvents) {
@@ -61,11 +61,10 @@ export class SnapshotJob {
     const guards = processGuards(HoldScope.of(options.holds));
     const { backend, config } = datastore;
     this.#chunks = new ChunkStore(backend, config.prefixDigits, availableParallelism(), guards, config.verifyNew);
+    this.#jobChunks = new JobChunks(this.#chunks, this.#now);
     this.#sink = new ChunkSink(this.#chunks, {
       findPresent: (digest) => presentChunk(this.#now.chunks, digest),
-      rewritten: async (digest, length, stored) => {
-        this.#written.push({ digest, length, stored });
-      },
+      rewritten: async (digest, length, stored) => this.#jobChunks.noteWritten(digest, length, stored),
     });
   }
 
@@ -85,7 +84,7 @@ export class SnapshotJob {
     const built = await this.#encode(files, fitter);
     this.#reader.picture.end();
     await this.#swap(files);
-    const published = await publishSnapshot(this.#options, built, this.#written);
+    const published = await publishSnapshot(this.#options, built, this.#jobChunks.written);
     const { recutFiles } = fitter;
     const work = { chunks: { ...this.#chunks.counters }, hashedBytes: hashedBytes() - hashedBefore, recutFiles };
     return { ...published, work };
@@ -107,21 +106,12 @@ export class SnapshotJob {
     const { groupId, currentIno, time } = this.#options;
     await fitter.fitGroup(groupId);
     await this.#swap(files);
-    const store = (digest: Digest, bytes: Uint8Array) => this.#store(digest, bytes);
-    const streams = {
-      metadata: new StreamChunks(store),
-      attributes: new StreamChunks(store),
-      payload: new PayloadIndex(store),
-    };
+    const streams = newTreeStreams((digest, bytes) => this.#jobChunks.store(digest, bytes));
     const { inodes, allocatedBytes } = this.#reader.figures();
     const bits = realignBits(Math.ceil(inodes / INODES_PER_FOLDER), allocatedBytes);
-    const entries = await new TreeEncoder(this.#reader, fitter, streams, bits).encode(currentIno);
-    return {
-      entries,
-      metadata: await streams.metadata.finish(newIndexStamp(time)),
-      attributes: await streams.attributes.finish(newIndexStamp(time)),
-      payload: await streams.payload.finish(newIndexStamp(time)),
-    };
+    const source = new LiveTreeSource(this.#reader, fitter, currentIno);
+    const entries = await new TreeEncoder(source, streams, bits).encode();
+    return { entries, ...(await finishTreeStreams(streams, time)) };
   }
 
   #packingParts(files: PictureFiles): PackingParts {
@@ -141,16 +131,5 @@ export class SnapshotJob {
       this.#segments.set(segment, file);
     }
     return file;
-  }
-
-  async #store(digest: Digest, bytes: Uint8Array): Promise<void> {
-    this.#chunks.hold(digest);
-    const known = () => {
-      const chunk = presentChunk(this.#now.chunks, digest);
-      return chunk?.length === bytes.length ? chunk.stored : undefined;
-    };
-    if ((await this.#chunks.reuse(digest, known)) !== undefined) return;
-    const stored = await this.#chunks.insertBytes(digest, bytes);
-    this.#written.push({ digest, length: bytes.length, stored });
   }
 }

@@ -48,14 +48,23 @@ export interface SnapshotMakerParts {
   removeFolder(group: GroupName, time: number): Promise<void>;
 }
 
+/** A job that makes a snapshot's folder, under a name it is told. */
+export interface PublishingJob {
+  /** Makes it; the job is ended where this fails. @param archive row of the snapshot, which says that it is unfinished */
+  publish(place: { readonly time: number; readonly archive: number }): Promise<PublishedSnapshot>;
+  /** Records, with the snapshot, what else is known now. */
+  record?(): Promise<void>;
+  end(): Promise<void>;
+  /** What holds its chunks; ended here. */
+  readonly holds: HoldScope;
+}
+
 /** A snapshot that is being made. */
 interface Attempt {
   readonly group: GroupName;
   readonly time: number;
   readonly archive: number;
-  readonly job: JobThread;
-  readonly holds: HoldScope;
-  readonly swaps: LiveSwaps;
+  readonly job: PublishingJob;
 }
 
 /**
@@ -66,7 +75,7 @@ interface Attempt {
 export class SnapshotMaker {
   readonly #parts: SnapshotMakerParts;
   #last: Promise<unknown> = Promise.resolve();
-  #running: JobThread | undefined;
+  #running: PublishingJob | undefined;
   #ended = false;
 
   constructor(parts: SnapshotMakerParts) {
@@ -82,6 +91,21 @@ export class SnapshotMaker {
    */
   create(group: GroupName, time?: number, interrupted?: AbortSignal): Promise<MadeSnapshot> {
     const made = unlessInterrupted(this.#last, interrupted).then(() => this.#create(group, time, interrupted));
+    this.#last = Promise.allSettled([this.#last, made]);
+    return made;
+  }
+
+  /**
+   * Gives what a job has gathered its name and records it; the group exists. One at a time with those of live trees.
+   * @param time epoch seconds: its name, or the next free second behind the group's newest snapshot where that is later
+   * @throws {CairnError} as `create`
+   */
+  publish(group: GroupName, time: number, job: PublishingJob, interrupted: AbortSignal): Promise<MadeSnapshot> {
+    const made = unlessInterrupted(this.#last, interrupted).then(async () => {
+      this.#requireGoingOn(interrupted);
+      const row = this.#requireGroup(group);
+      return this.#publish(group, row.id, await this.#freeTime(row.id, group, time), job, interrupted);
+    });
     this.#last = Promise.allSettled([this.#last, made]);
     return made;
   }
@@ -102,10 +126,9 @@ export class SnapshotMaker {
   }
 
   async #create(group: GroupName, wanted: number | undefined, interrupted?: AbortSignal): Promise<MadeSnapshot> {
-    const { catalog, messages, packer } = this.#parts;
+    const { messages, packer } = this.#parts;
     this.#requireGoingOn(interrupted);
-    const row = catalog.groups.findByName(group);
-    if (row === undefined) throw new CairnError('not-found', `There is no group ${groupPath(group)}`);
+    const row = this.#requireGroup(group);
     const time = await this.#checkedTime(row.id, group, wanted);
     await packer.run().catch((error: unknown) => messages.warn({ error }, 'Packing before a snapshot stopped'));
     // Before the picture is opened, and until the commit that records the snapshot.
@@ -118,33 +141,59 @@ export class SnapshotMaker {
     }
   }
 
+  /** Of the live tree, as a commit shows it. */
   async #make(
     group: GroupName,
     { id, currentIno }: Group,
     time: number,
     interrupted: AbortSignal | undefined,
   ): Promise<MadeSnapshot> {
-    const { catalog, durability, log, store } = this.#parts;
+    const { log, startJob, store } = this.#parts;
     const holds = HoldScope.open();
-    const archive = catalog.snapshots.add(id, time, { ...NOTHING_YET, state: 'publishing' });
-    const job = this.#parts.startJob({ store, group, groupId: id, currentIno, time, holds: holds.id });
-    const attempt = { group, time, archive, job, holds, swaps: new LiveSwaps(log) };
+    const swaps = new LiveSwaps(log);
+    const thread = startJob({ store, group, groupId: id, currentIno, time, holds: holds.id });
+    const job: PublishingJob = {
+      publish: () => this.#runJob(thread, swaps),
+      end: async () => {
+        await thread.end();
+        await swaps.settled().catch(() => undefined);
+      },
+      holds,
+    };
+    try {
+      return await this.#publish(group, id, time, job, interrupted);
+    } catch (error) {
+      await thread.end();
+      throw error;
+    }
+  }
+
+  async #publish(
+    group: GroupName,
+    groupId: number,
+    time: number,
+    job: PublishingJob,
+    interrupted: AbortSignal | undefined,
+  ): Promise<MadeSnapshot> {
+    const { catalog, durability } = this.#parts;
+    const archive = catalog.snapshots.add(groupId, time, { ...NOTHING_YET, state: 'publishing' });
     this.#running = job;
     const giveUp = () => void job.end();
     interrupted?.addEventListener('abort', giveUp, { once: true });
     try {
       // The folder must not outlive a power cut that takes the row which says that it is unfinished.
       await durability.commitDurably();
-      const snapshot = await this.#runJob(attempt);
-      await this.#record(archive, snapshot);
-      holds.end();
+      this.#requireGoingOn(interrupted);
+      const snapshot = await job.publish({ time, archive });
+      await this.#record(archive, snapshot, job);
+      job.holds.end();
       const addedBytes = snapshot.written.reduce((sum, { stored }) => sum + stored, 0);
       const { entries, contentBytes, work } = snapshot;
       const name = `${groupPath(group)}/${formatSnapshotTime(time)}`;
       this.#parts.messages.info({ entries, contentBytes, addedBytes, ...work }, `Made the snapshot ${name}`);
-      return { archive, groupId: id, time, entries, contentBytes, addedBytes, work };
+      return { archive, groupId, time, entries, contentBytes, addedBytes, work };
     } catch (error) {
-      await this.#undo(attempt, error);
+      await this.#undo({ group, time, archive, job }, error);
       this.#refuseGivenUp(interrupted, error);
       throw error;
     } finally {
@@ -165,15 +214,25 @@ export class SnapshotMaker {
     interrupted?.throwIfAborted();
   }
 
+  #requireGroup(group: GroupName): Group {
+    const row = this.#parts.catalog.groups.findByName(group);
+    if (row === undefined) throw new CairnError('not-found', `There is no group ${groupPath(group)}`);
+    return row;
+  }
+
+  /** The first second from `time` on, behind the group's newest snapshot, that nothing has for its name. */
+  async #freeTime(groupId: number, group: GroupName, time: number): Promise<number> {
+    const newest = this.#parts.catalog.snapshots.list(groupId)[0]?.time;
+    let free = newest === undefined ? time : Math.max(time, newest + 1);
+    while (await this.#parts.isTaken(group, free)) free += 1;
+    return free;
+  }
+
   async #checkedTime(groupId: number, group: GroupName, wanted: number | undefined): Promise<number> {
     const { catalog, clock } = this.#parts;
     const now = clock.now().seconds;
     const newest = catalog.snapshots.list(groupId)[0]?.time;
-    if (wanted === undefined) {
-      let time = newest === undefined ? now : Math.max(now, newest + 1);
-      while (await this.#parts.isTaken(group, time)) time += 1;
-      return time;
-    }
+    if (wanted === undefined) return this.#freeTime(groupId, group, now);
     const name = formatSnapshotTime(wanted);
     if (catalog.snapshots.findByTime(groupId, wanted) !== undefined || (await this.#parts.isTaken(group, wanted))) {
       throw new CairnError('exists', `There is a snapshot ${name} already`);
@@ -185,9 +244,9 @@ export class SnapshotMaker {
     return wanted;
   }
 
-  async #runJob({ job, swaps }: Attempt): Promise<PublishedSnapshot> {
+  async #runJob(job: JobThread, swaps: LiveSwaps): Promise<PublishedSnapshot> {
     const { contents, durability } = this.#parts;
-    job.onSwaps(({ changes }) => swaps.add(changes));
+    job.on('swaps', ({ changes }) => swaps.add(changes));
     await job.next('loaded');
     const letSegmentsGo = durability.keepSegments();
     try {
@@ -206,10 +265,11 @@ export class SnapshotMaker {
     }
   }
 
-  async #record(archive: number, snapshot: PublishedSnapshot): Promise<void> {
+  async #record(archive: number, snapshot: PublishedSnapshot, job: PublishingJob): Promise<void> {
     const { catalog, durability } = this.#parts;
     await inTurns(snapshot.written, ({ digest, length, stored }) => catalog.chunks.setPresent(digest, length, stored));
     for (const index of snapshot.indexes) await this.#track(index);
+    await job.record?.();
     const { files, contentBytes, entries } = snapshot;
     catalog.snapshots.update(archive, { state: 'finished', files, contentBytes, entries });
     await durability.commitDurably();
@@ -230,18 +290,17 @@ export class SnapshotMaker {
   }
 
   /** Leaves nothing of it behind. What cannot be removed now is removed by the next mount: the row says so. */
-  async #undo({ group, time, archive, job, holds, swaps }: Attempt, reason: unknown): Promise<void> {
+  async #undo({ group, time, archive, job }: Attempt, reason: unknown): Promise<void> {
     const { catalog, durability, messages } = this.#parts;
     try {
       await job.end();
-      await swaps.settled().catch(() => undefined);
       // Where the job found a folder that was there before, it is somebody else's.
       if (kindOf(reason) !== 'exists') await this.#parts.removeFolder(group, time);
       dropIndexFiles(catalog, group, time);
       catalog.snapshots.remove(archive);
       // What was packed and swapped into the live tree stays held until a commit names it.
       await durability.commitDurably();
-      holds.end();
+      job.holds.end();
     } catch (error) {
       messages.warn({ error }, `What is left of a failed snapshot of ${groupPath(group)} goes with the next mount`);
     }

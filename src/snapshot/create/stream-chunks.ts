@@ -5,7 +5,7 @@ import type { IndexStamp } from '../../index/index-header.js';
 import { type Cut, scanChunks } from '../../native/chunker.js';
 
 /** Brings plain bytes into the store under their digest; resolves when the chunk is there and held. */
-export type StoreBytes = (digest: Digest, bytes: Uint8Array) => Promise<void>;
+export type StoreBytes = (digest: Digest, bytes: Uint8Array) => Promise<unknown>;
 
 /** Bytes gathered before they are cut: a few chunks. */
 const BATCH_BYTES = 2 * 1024 * 1024;
@@ -50,7 +50,7 @@ export class StreamChunks {
     const bytes = Buffer.concat(this.#waiting);
     const cuts = await scanChunks(bytes, METADATA_CUTTER, final);
     let at = 0;
-    const stores: Promise<void>[] = [];
+    const stores: Promise<unknown>[] = [];
     for (const cut of cuts) {
       stores.push(this.#append(cut, bytes.subarray(at, at + cut.length)));
       at += cut.length;
@@ -61,7 +61,7 @@ export class StreamChunks {
     this.#waitingBytes = rest.length;
   }
 
-  #append(cut: Cut, bytes: Uint8Array): Promise<void> {
+  #append(cut: Cut, bytes: Uint8Array): Promise<unknown> {
     this.#index.append(cut.digest, cut.length);
     return this.#store(cut.digest, bytes);
   }

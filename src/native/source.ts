@@ -1,0 +1,296 @@
+import { DIGEST_BYTES, type Digest } from '../core/digest.js';
+import { addon } from './addon.js';
+import { type FilePath, requireBytes, requireInteger, requirePath, requireRange } from './check.js';
+import { noteHashed } from './hashed-bytes.js';
+
+// Reading a tree that is to be backed up, on pool threads. Names are single components of an open folder, symbolic links
+// are never followed, access times are not changed where that can be had. All but `status` reject with Errors of the
+// system (`code`).
+
+interface SourceHandle {
+  readonly source: unique symbol;
+}
+
+interface RawEntries {
+  readonly names: Buffer;
+  readonly ends: Uint32Array;
+  readonly errors: Int32Array;
+  readonly known: Uint8Array;
+  readonly statuses: Float64Array;
+  readonly targets: Readonly<Record<number, Buffer>>;
+  readonly xattrs: Readonly<Record<number, readonly Buffer[]>>;
+}
+
+interface RawSmallFiles {
+  readonly errors: Int32Array;
+  readonly flags: Uint8Array;
+  readonly bytes: Float64Array;
+  readonly statuses: Float64Array;
+  readonly digests: Buffer;
+}
+
+const native = addon as {
+  readonly statusNumbers: number;
+  scanFolder(parent: SourceHandle | undefined, name: FilePath): Promise<RawEntries & { handle: SourceHandle }>;
+  scanEntry(parent: SourceHandle, name: FilePath): Promise<RawEntries>;
+  readSmallFiles(
+    parents: readonly SourceHandle[],
+    names: readonly Uint8Array[],
+    sizes: readonly number[],
+    offsets: readonly number[],
+    out: Uint8Array,
+  ): Promise<RawSmallFiles>;
+  openSource(parent: SourceHandle, name: FilePath): Promise<RawOpenSource>;
+  sourceStatus(file: SourceHandle): Float64Array;
+  closeSource(file: SourceHandle): void;
+  readInto(file: SourceHandle, offset: number, out: Uint8Array): Promise<number>;
+  dataRanges(file: SourceHandle, from: number, size: number, limit: number): Promise<number[]>;
+};
+
+interface RawOpenSource {
+  readonly status: Float64Array;
+  readonly fresh: boolean;
+  readonly handle: SourceHandle;
+}
+
+const CHANGED = 1;
+const FRESH = 2;
+
+/** What statx(2) says. Times in seconds since 1970 and nanoseconds; a birth time of 0 and 0 is not known. */
+export interface SourceStatus {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly nlink: number;
+  readonly major: number;
+  readonly minor: number;
+  readonly size: number;
+  readonly device: number;
+  /** The inode number's upper and lower 32 bits. */
+  readonly inodeHigh: number;
+  readonly inodeLow: number;
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+  readonly ctimeSec: number;
+  readonly ctimeNsec: number;
+  readonly btimeSec: number;
+  readonly btimeNsec: number;
+}
+
+/** A name in a folder. */
+export interface SourceEntry {
+  readonly name: Buffer;
+  /** errno of what could not be read of it, else 0. */
+  readonly error: number;
+  /** Undefined where not even that could be read. */
+  readonly status: SourceStatus | undefined;
+  /** Of a symbolic link. */
+  readonly target: Buffer | undefined;
+  /** Not of folders: those are read when they are opened. */
+  readonly xattrs: readonly { readonly name: Buffer; readonly value: Buffer }[];
+}
+
+/** A small file that is wanted, and where its bytes go. */
+export interface WantedFile {
+  readonly folder: SourceFolder;
+  readonly name: Uint8Array;
+  /** Bytes it has. */
+  readonly size: number;
+  /** Where in the buffer its content goes; `size` bytes. */
+  readonly offset: number;
+}
+
+/** How reading a small file went. */
+export interface ReadFile {
+  /** errno, else 0. */
+  readonly error: number;
+  /** It has another size than was said, or was written to while it was read. */
+  readonly changed: boolean;
+  /** It changed so shortly before that one more change need not show in its times. */
+  readonly fresh: boolean;
+  /** Bytes read. */
+  readonly bytes: number;
+  /** After it was read. */
+  readonly status: SourceStatus;
+  /** SHA-256 of the bytes read. */
+  readonly digest: Digest;
+}
+
+const NO_XATTRS: SourceEntry['xattrs'] = [];
+
+/** An open folder. */
+export class SourceFolder {
+  /** The folder itself; its name is empty. */
+  readonly self: SourceEntry;
+  /** What is in it, in byte order of names. */
+  readonly entries: readonly SourceEntry[];
+  readonly #handle: SourceHandle;
+
+  private constructor(handle: SourceHandle, self: SourceEntry, entries: readonly SourceEntry[]) {
+    this.#handle = handle;
+    this.self = self;
+    this.entries = entries;
+  }
+
+  /** Opens and reads the folder a path leads to, links followed. */
+  static async open(path: FilePath): Promise<SourceFolder> {
+    requirePath(path);
+    return SourceFolder.#scan(undefined, path);
+  }
+
+  static async #scan(parent: SourceHandle | undefined, name: FilePath): Promise<SourceFolder> {
+    const raw = await native.scanFolder(parent, name);
+    const [self, ...entries] = entriesOf(raw);
+    return new SourceFolder(raw.handle, self as SourceEntry, entries);
+  }
+
+  /** Opens and reads a folder that is in this one. */
+  async subfolder(name: Uint8Array): Promise<SourceFolder> {
+    requirePath(name);
+    return SourceFolder.#scan(this.#handle, name);
+  }
+
+  /** Looks at one name anew. */
+  async entry(name: Uint8Array): Promise<SourceEntry> {
+    requirePath(name);
+    return entriesOf(await native.scanEntry(this.#handle, name))[0] as SourceEntry;
+  }
+
+  /** Opens a regular file; one that is none any more is `ESTALE`. */
+  async openFile(name: Uint8Array): Promise<SourceFile> {
+    requirePath(name);
+    const { handle, status, fresh } = await native.openSource(this.#handle, name);
+    return new SourceFile(handle, statusAt(status, 0), fresh);
+  }
+
+  /** Closes it when nothing that was begun with it is under way any more. Idempotent. */
+  close(): void {
+    native.closeSource(this.#handle);
+  }
+
+  /** Reads small files, all in one go, into `out`, which nobody else uses until this settles. */
+  static async readSmallFiles(files: readonly WantedFile[], out: Uint8Array): Promise<ReadFile[]> {
+    requireBytes(out, 'out');
+    const handles = files.map(({ folder }) => folder.#handle);
+    const names = files.map(({ name }) => name);
+    const sizes = files.map(({ size }) => size);
+    const offsets = files.map(({ offset }) => offset);
+    const raw = await native.readSmallFiles(handles, names, sizes, offsets, out);
+    return files.map((_, at): ReadFile => {
+      const bytes = raw.bytes[at] as number;
+      noteHashed(bytes);
+      return {
+        error: raw.errors[at] as number,
+        changed: ((raw.flags[at] as number) & CHANGED) !== 0,
+        fresh: ((raw.flags[at] as number) & FRESH) !== 0,
+        bytes,
+        status: statusAt(raw.statuses, at),
+        digest: raw.digests.subarray(at * DIGEST_BYTES, (at + 1) * DIGEST_BYTES),
+      };
+    });
+  }
+}
+
+/** An open regular file. */
+export class SourceFile {
+  readonly #handle: SourceHandle;
+  /** When it was opened. */
+  readonly opened: SourceStatus;
+  /** As in `ReadFile`, when it was opened. */
+  readonly fresh: boolean;
+
+  /** For this door only. */
+  constructor(handle: SourceHandle, opened: SourceStatus, fresh: boolean) {
+    this.#handle = handle;
+    this.opened = opened;
+    this.fresh = fresh;
+  }
+
+  /** As it is now; at once. */
+  status(): SourceStatus {
+    return statusAt(native.sourceStatus(this.#handle), 0);
+  }
+
+  /** Fills `out`, which nobody else uses until this settles; how many bytes: fewer only where the file ends. */
+  async readInto(offset: number, out: Uint8Array): Promise<number> {
+    requireInteger(offset, 'offset');
+    requireBytes(out, 'out');
+    return native.readInto(this.#handle, offset, out);
+  }
+
+  /**
+   * The first runs of data of [from, size), at most `limit`, flat as start, end, start…; what lies between them reads as
+   * zeros. `searched` is where to go on; `size` at the end.
+   */
+  async dataRanges(from: number, size: number, limit: number): Promise<{ searched: number; ranges: number[] }> {
+    requireRange(from, size);
+    const [searched, ...ranges] = await native.dataRanges(this.#handle, from, size, limit);
+    return { searched: searched as number, ranges };
+  }
+
+  /** Closes it when nothing that was begun with it is under way any more. Idempotent. */
+  close(): void {
+    native.closeSource(this.#handle);
+  }
+}
+
+/** Whether neither content nor attributes of a file changed between the two. */
+export function isSameStatus(a: SourceStatus, b: SourceStatus): boolean {
+  return (
+    a.inodeLow === b.inodeLow &&
+    a.inodeHigh === b.inodeHigh &&
+    a.device === b.device &&
+    a.size === b.size &&
+    a.mtimeSec === b.mtimeSec &&
+    a.mtimeNsec === b.mtimeNsec &&
+    a.ctimeSec === b.ctimeSec &&
+    a.ctimeNsec === b.ctimeNsec
+  );
+}
+
+function entriesOf({ names, ends, errors, known, statuses, targets, xattrs }: RawEntries): SourceEntry[] {
+  const entries: SourceEntry[] = [];
+  let start = 0;
+  for (let at = 0; at < ends.length; at += 1) {
+    const end = ends[at] as number;
+    const found = xattrs[at];
+    entries.push({
+      name: names.subarray(start, end),
+      error: errors[at] as number,
+      status: known[at] === 1 ? statusAt(statuses, at) : undefined,
+      target: targets[at],
+      xattrs: found === undefined ? NO_XATTRS : pairsOf(found),
+    });
+    start = end;
+  }
+  return entries;
+}
+
+function pairsOf(flat: readonly Buffer[]): { name: Buffer; value: Buffer }[] {
+  const pairs: { name: Buffer; value: Buffer }[] = [];
+  for (let at = 0; at < flat.length; at += 2) pairs.push({ name: flat[at] as Buffer, value: flat[at + 1] as Buffer });
+  return pairs;
+}
+
+/** In the order native/source_binding.cc writes them. */
+function statusAt(numbers: Float64Array, index: number): SourceStatus {
+  const at = index * native.statusNumbers;
+  return {
+    mode: numbers[at] as number,
+    uid: numbers[at + 1] as number,
+    gid: numbers[at + 2] as number,
+    nlink: numbers[at + 3] as number,
+    major: numbers[at + 4] as number,
+    minor: numbers[at + 5] as number,
+    size: numbers[at + 6] as number,
+    device: numbers[at + 7] as number,
+    inodeHigh: numbers[at + 8] as number,
+    inodeLow: numbers[at + 9] as number,
+    mtimeSec: numbers[at + 10] as number,
+    mtimeNsec: numbers[at + 11] as number,
+    ctimeSec: numbers[at + 12] as number,
+    ctimeNsec: numbers[at + 13] as number,
+    btimeSec: numbers[at + 14] as number,
+    btimeNsec: numbers[at + 15] as number,
+  };
+}
