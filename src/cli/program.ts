@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { programVersion } from '../daemon/version.js';
+import { addBackup } from './backup.js';
 import { addCheck } from './check.js';
 import { addDf } from './df.js';
 import { addGc } from './gc.js';
@@ -46,12 +47,15 @@ Examples:
   $ cairn init /srv/backup
   $ cairn mount --daemon /srv/backup /mnt/backup
   $ rsync -aHAX /home/ /mnt/backup/host/web1/current/
-  $ cairn snapshot create host/web1`,
+  $ cairn snapshot create host/web1
+  $ cairn backup /etc host/web1-etc`,
     );
   addInit(program);
   addMount(program);
   addUmount(program);
   addSync(program);
+  addBackup(program);
+  addSnapshotRestore(program);
   addStatus(program);
   addMetrics(program);
   addVerify(program);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backupCommands } from './backup-commands.js';
 import { careCommands } from './care-commands.js';
 import { gcCommands } from './gc-commands.js';
 import { metricsCommands } from './metrics-commands.js';
@@ -48,6 +49,7 @@ const status = z.object({
  * here and one handler in the daemon.
  */
 export const commands = {
+  ...backupCommands,
   ...careCommands,
   ping: { arguments: nothing, result: z.object({ pid: count, version: z.string() }) },
   status: { arguments: nothing, result: status },

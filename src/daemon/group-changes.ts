@@ -47,6 +47,17 @@ export class GroupChanges {
     this.#snapshots.set(group, { archive, sequence });
   }
 
+  /** The group has a newest snapshot the live tree has no part in: what is to be saved is what was before. */
+  otherSnapshotMade(group: number, archive: number): void {
+    const before = this.#snapshots.get(group);
+    if (before !== undefined) this.#snapshots.set(group, { archive, sequence: before.sequence });
+  }
+
+  /** A group was made for such snapshots: its live tree is empty, and nothing of it is to be saved. */
+  groupMadeForOthers(group: number): void {
+    this.#snapshots.set(group, { archive: 0, sequence: this.#log.lastSequence });
+  }
+
   /** Whether the live tree is proved to be as in the group's newest snapshot. */
   isUnchangedSince(group: number, newestArchive: number): boolean {
     const snapshot = this.#snapshots.get(group);

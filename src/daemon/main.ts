@@ -177,6 +177,7 @@ function handlersOf(mounted: Mounted, metrics: Metrics): CommandHandlers {
       await mounted.released;
       return {};
     },
+    backup: (args, context) => worker.request('backup', args, through(context)),
     ...passCareCommands((command, args, context) => worker.request(command, args, through(context))),
     space: (args, context) => worker.request('space', args, through(context)),
     ...settingsHandlers(options.store, worker, schedule),

@@ -11,6 +11,7 @@ import { setCacheLimit } from '../native/chunk-cache.js';
 import { mountFuse, unmountFuse } from '../native/fuse-mount.js';
 import { liveNode } from '../vfs/live/live-nodes.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
+import { BackupService } from './backup-service.js';
 import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
 import { CatalogCopies } from './catalog-copies/copy-service.js';
@@ -104,6 +105,7 @@ async function serve(
   const copies = await CatalogCopies.open(datastore, systemClock, log);
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
   const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, transport };
+  const backups = new BackupService(datastore, live, snapshots, placing(transport));
   transport.start();
   if (!options.readOnly) {
     upkeep.start();
@@ -124,6 +126,7 @@ async function serve(
       await unmountFuse(options.mountpoint, { lazy });
       return {};
     },
+    backup: (args, context) => backups.run(args, context),
     ...careHandlers((job, args, call) => verify.run(job, args, call)),
     ...snapshotHandlers(snapshots, clones),
     ...gcHandlers(gc),
@@ -131,7 +134,7 @@ async function serve(
   });
   await transport.ended;
   upkeep.stop();
-  await Promise.all([verify.end(), gc.end(), clones.end(), copies.stop()]);
+  await Promise.all([verify.end(), gc.end(), clones.end(), copies.stop(), backups.end()]);
   await snapshots.end();
   await live.packer.stop();
   if (!options.readOnly) await finish(mounted, log);
@@ -147,11 +150,16 @@ function clonesOf(
   return new CloneService(datastore, live, snapshots, log, {
     mountedGroup,
     dropOrphan: (ino) => parts.orphans.addUnasked(ino),
-    onPlaced: (parent, name) => {
-      transport.invalidateEntry(liveNode(parent), name);
-      transport.invalidateNode(liveNode(parent));
-    },
+    onPlaced: placing(transport),
   });
+}
+
+/** Tells the kernel of names that appear by themselves. */
+function placing(transport: Transport): (parentIno: number, name: Uint8Array) => void {
+  return (parent, name) => {
+    transport.invalidateEntry(liveNode(parent), name);
+    transport.invalidateNode(liveNode(parent));
+  };
 }
 
 /** Everything written so far survives a power cut when this resolves. */

@@ -41,6 +41,8 @@ export class SnapshotService {
   readonly changes: GroupChanges;
   /** Protection and notes. */
   readonly marks: SnapshotMarks;
+  /** Snapshots of what is no live tree. */
+  readonly others: Pick<SnapshotMaker, 'publish'>;
   #changed: SnapshotsChanged = () => undefined;
   #made: (group: string) => void = () => undefined;
   #lastWork: JobWork | undefined;
@@ -63,6 +65,7 @@ export class SnapshotService {
       isTaken: async (group, time) => (await findSnapshot(paths.root, group, time)) !== undefined,
       removeFolder: (group, time) => removeSnapshotFolder(paths.root, group, time),
     });
+    this.others = { publish: (...args) => this.#publish(...args) };
   }
 
   onChange(changed: SnapshotsChanged): void {
@@ -90,6 +93,14 @@ export class SnapshotService {
     await discoverSnapshots(this.#discover).catch((error: unknown) =>
       this.#discover.messages.warn({ error }, 'Snapshots that others made or removed are not seen'),
     );
+  }
+
+  async #publish(...args: Parameters<SnapshotMaker['publish']>): Promise<MadeSnapshot> {
+    const made = await this.#maker.publish(...args);
+    this.changes.otherSnapshotMade(made.groupId, made.archive);
+    this.#changed(made.groupId, { made });
+    this.#made(groupPath(args[0]));
+    return made;
   }
 
   /** Resolves when none is being made and none waits. */

@@ -2,6 +2,7 @@ import type { CatalogFigures } from '../catalog/figures.js';
 import type { ChunkStoreCounters } from '../chunkstore/chunk-store.js';
 import type { Problem } from '../control/commands.js';
 import type { ErrorMessage, Progress } from '../control/messages.js';
+import type { BackupWorkerCommands } from './backup-service.js';
 import type { CareWorkerCommands } from './care-handlers.js';
 import type { CopyFigures } from './catalog-copies/copy-service.js';
 import type { GcWorkerCommands } from './gc-handlers.js';
@@ -44,6 +45,7 @@ export interface MountState {
 /** What the main thread asks the mount worker for. */
 export interface WorkerCommands
   extends SnapshotWorkerCommands,
+    BackupWorkerCommands,
     CareWorkerCommands,
     GcWorkerCommands,
     JobWorkerCommands {

@@ -1,4 +1,3 @@
-import { ROOT_INO } from '../catalog/inode.js';
 import type { Catalog } from '../catalog/open.js';
 import type { ChangeLog } from '../content/change-log.js';
 import { fromSystemError } from '../core/errors.js';
@@ -11,6 +10,7 @@ import { findSnapshot, listGroups, listNamespaces, snapshotPath } from '../index
 import { verifyOutcomeOf } from '../index/verify-state.js';
 import { listFolder } from '../native/files.js';
 import { dropIndexFiles } from './index-rows.js';
+import { makeGroup } from './make-group.js';
 import { METADATA_NAME, PAYLOAD_NAME, WHOLE_NAME } from './snapshot-files.js';
 
 /** What looking for snapshots needs of a datastore. */
@@ -82,37 +82,6 @@ async function adopt(parts: DiscoverParts, group: GroupName, time: number): Prom
 
 function holdsTree(files: readonly string[]): boolean {
   return files.includes(WHOLE_NAME) || (files.includes(METADATA_NAME) && files.includes(PAYLOAD_NAME));
-}
-
-/** Makes the group in the catalog, with an empty live tree. @returns its row */
-export function makeGroup(
-  { catalog, log, clock }: Pick<DiscoverParts, 'catalog' | 'log' | 'clock'>,
-  group: GroupName,
-): number {
-  const id = catalog.groups.allocateId();
-  const { seconds, nanoseconds } = clock.now();
-  log.make({
-    kind: 'create-group',
-    group,
-    id,
-    groupIno: catalog.inodes.allocate(),
-    currentIno: catalog.inodes.allocate(),
-    folderInos: missingFolders(catalog, group),
-    // As what a new catalog has: the user of this process.
-    ...{ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, timeSec: seconds, timeNsec: nanoseconds },
-  });
-  return id;
-}
-
-/** Numbers for the folders on the way to the group that the catalog does not have. */
-export function missingFolders(catalog: Catalog, group: GroupName): number[] {
-  const inos: number[] = [];
-  let parent: number | undefined = ROOT_INO;
-  for (const name of groupPath(group).split('/').slice(0, -1)) {
-    parent = parent === undefined ? undefined : catalog.names.lookup(parent, Buffer.from(name));
-    if (parent === undefined) inos.push(catalog.inodes.allocate());
-  }
-  return inos;
 }
 
 async function alignRows({ catalog, messages, store }: DiscoverParts, id: number, group: GroupName): Promise<void> {

@@ -59,6 +59,27 @@ test('an ordinary user can create, mount, fill and snapshot a datastore of his o
   });
 });
 
+test('what a backup cannot read is named and left out; the rest is in the snapshot', async () => {
+  await asOrdinaryUser(async (store, user) => {
+    store.cairn('init', store.store);
+    const source = join(store.folder, 'source');
+    const sh = (script: string): string => outputOf('sh', ['-c', script, source], { ...user, cwd: '/' });
+    sh('mkdir -p "$0/closed/sub" "$0/open" && echo mine >"$0/open/file" && cp "$0/open/file" "$0/secret"');
+    sh('head -c 300000 /dev/urandom >"$0/open/large" && cp "$0/open/large" "$0/hidden"');
+    sh('chmod 0 "$0/closed" "$0/secret" "$0/hidden"');
+    const { status, stdout, stderr } = store.run(['backup', source, 'host/x']);
+    assert.equal(status, 6, stderr);
+    for (const name of ['closed', 'secret', 'hidden'])
+      assert.match(stderr, new RegExp(`^cairn: ${name}: permission denied$`, 'm'));
+    assert.match(stdout, /3 could not be read/);
+    store.cairn('restore', 'host/x/latest', join(store.folder, 'target'));
+    assert.equal(
+      sh('cd "$0/../target" && find . -type f | sort && ls -d closed'),
+      './open/file\n./open/large\nclosed\n',
+    );
+  });
+});
+
 test('others do not see an ordinary user’s mount', {
   skip: process.getuid?.() === 0 ? false : 'needs root',
 }, async () => {

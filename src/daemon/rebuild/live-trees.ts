@@ -3,7 +3,7 @@ import { parseGroupPath } from '../../core/group.js';
 import type { Log } from '../../core/log.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import { systemClock } from '../../core/time.js';
-import { makeGroup } from '../../snapshot/discover.js';
+import { makeGroup } from '../../snapshot/make-group.js';
 import { CloneService } from '../clone-service.js';
 import type { UnmountedStore } from '../unmounted-store.js';
 import type { ChosenCopy } from './choose-copy.js';

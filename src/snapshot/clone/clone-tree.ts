@@ -2,8 +2,8 @@ import { isFolder, ROLE_CURRENT, ROLE_ORDINARY } from '../../catalog/inode.js';
 import type { Durability } from '../../content/durability.js';
 import { CairnError } from '../../core/errors.js';
 import { type GroupName, groupPath } from '../../core/group.js';
-import { missingFolders } from '../discover.js';
 import type { FoundSnapshot } from '../find-snapshot.js';
+import { missingFolders, tellOfFolders } from '../make-group.js';
 import { componentsOf, requireEntryAt, type TreeView } from '../tree-view.js';
 import { type BuilderParts, TreeBuilder } from './tree-builder.js';
 import { removeHiddenTree, removeTree } from './unnamed-trees.js';
@@ -145,13 +145,7 @@ function placeGroup({ catalog, log, clock, onPlaced }: CloneParts, group: GroupN
   log.make({
     ...{ kind: 'create-group', group, id, ...folders, uid: root?.uid ?? 0, gid: root?.gid ?? 0, timeSec, timeNsec },
   });
-  for (let at = folders.groupIno; ; ) {
-    const parent = catalog.names.parentOf(at);
-    const name = parent === undefined ? undefined : catalog.names.entryName(parent, at);
-    if (parent === undefined || name === undefined) return;
-    onPlaced(parent, name);
-    at = parent;
-  }
+  tellOfFolders(catalog, folders.groupIno, onPlaced);
 }
 
 /** What cannot be removed now is removed by the next mount. */

@@ -23,7 +23,7 @@ export interface BuiltStreams {
 
 /** Puts a snapshot's folder on disk: index files first, the manifest last; durable when it resolves. */
 export async function publishSnapshot(
-  options: SnapshotJobOptions,
+  options: Pick<SnapshotJobOptions, 'store' | 'group' | 'time'>,
   built: BuiltStreams,
   written: readonly WrittenChunk[],
 ): Promise<Omit<PublishedSnapshot, 'work'>> {

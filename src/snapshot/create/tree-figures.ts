@@ -26,7 +26,10 @@ export function attributesOf(
 }
 
 /** The holes of a file that are worth telling. @param extents by offset */
-export function holesOf(fileBytes: number, extents: readonly { readonly offset: number; readonly length: number }[]): ByteRange[] {
+export function holesOf(
+  fileBytes: number,
+  extents: readonly { readonly offset: number; readonly length: number }[],
+): ByteRange[] {
   const holes: ByteRange[] = [];
   let at = 0;
   for (const { offset, length } of extents) {

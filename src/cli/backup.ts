@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import type { BackedUp, BackupArguments } from '../control/backup-commands.js';
+import { fromSystemError } from '../core/errors.js';
+import { groupPath } from '../core/group.js';
+import { createLogger } from '../daemon/logger.js';
+import { realFolderPath } from '../daemon/mounts.js';
+import { runUnmountedBackup } from '../daemon/unmounted-backup.js';
+import { announcementOf, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
+import { EXIT_PROBLEMS } from './exit-codes.js';
+import { interruptible } from './interruption.js';
+import { print, printJson, shownBytes } from './output.js';
+import { withProgress } from './progress-display.js';
+import { chooseGroup } from './store-choice.js';
+
+interface BackupOptions {
+  readonly exclude: readonly string[];
+  readonly excludeFrom: readonly string[];
+  readonly oneFileSystem?: boolean;
+  readonly excludeCaches?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** Problems told one by one; more are only counted. */
+const SHOWN_PROBLEMS = 20;
+
+/** `cairn backup SOURCE GROUP` */
+export function addBackup(program: Command): void {
+  const repeated = (flags: string, description: string): Option =>
+    new Option(flags, description).default([], 'none').argParser((value, before: string[]) => [...before, value]);
+  program
+    .command('backup')
+    .description('make a snapshot of a folder directly, without a mount in between')
+    .argument('<source>', 'the folder to back up')
+    .argument('<group>', 'the group that gets the snapshot, such as host/web1; made where there is none')
+    .addOption(repeated('--exclude <pattern>', 'leave out what fits the pattern, as in a .gitignore file (repeatable)'))
+    .addOption(repeated('--exclude-from <file>', 'leave out what fits a pattern in the file (repeatable)'))
+    .option('-x, --one-file-system', 'leave out what is mounted below the source')
+    .option('--exclude-caches', 'leave out what is in folders with a CACHEDIR.TAG')
+    .option('-n, --dry-run', 'say what would be read and change nothing')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Files that the group's newest snapshot proves unchanged (size, modification and change time) are not read again. The
+group's live tree has no part in it and stays as it is. The snapshot is named by when the backup began, and pruned like
+any other. Where the datastore is mounted its daemon reads the source. What cannot be read is named and left out; the
+exit status is 6 then. The datastore itself and its mount are left out. Ctrl-C leaves nothing.
+
+Examples:
+  $ cairn backup /home host/web1
+  $ cairn backup --one-file-system --exclude-caches --exclude '*.o' --exclude /swapfile / host/web1
+  $ cairn backup --dry-run --exclude-from /etc/backup.exclude /srv ns/office/host/files`,
+    )
+    .action(run);
+}
+
+async function run(source: string, group: string, _: unknown, command: Command): Promise<void> {
+  const options = optionsOf<BackupOptions>(command);
+  const mountedGroup = (store: string): string | null => announcementOf(store)?.group ?? null;
+  const chosen = await chooseGroup(group, options.store, surroundings, mountedGroup);
+  const done = await backUp(await existingStore(chosen.store), {
+    source: await realFolderPath(source),
+    group: groupPath(chosen.group),
+    excludes: [...options.exclude, ...options.excludeFrom.flatMap(patternsIn)],
+    oneFileSystem: options.oneFileSystem === true,
+    excludeCaches: options.excludeCaches === true,
+    dryRun: options.dryRun === true,
+  });
+  if (done.unreadable > 0) process.exitCode = EXIT_PROBLEMS;
+  if (options.json) printJson(done);
+  else show(done);
+}
+
+function backUp(store: string, args: BackupArguments): Promise<BackedUp> {
+  return interruptible(async (signal) => {
+    const answer = await askIfMounted(store, 'backup', args, { signal });
+    if (answer !== undefined) return answer;
+    const log = createLogger('warn');
+    return withProgress((progress) => runUnmountedBackup(store, args, { signal, progress }, log));
+  });
+}
+
+/** Empty lines and comments are what they are in a .gitignore file: nothing. */
+function patternsIn(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split(/\r?\n/);
+  } catch (error) {
+    throw fromSystemError(error, `read the patterns in ${file}`);
+  }
+}
+
+function show({ snapshot, figures, problems, unreadable, changedWhileRead }: BackedUp): void {
+  for (const { path, message } of problems.slice(0, SHOWN_PROBLEMS))
+    process.stderr.write(`cairn: ${path}: ${message}\n`);
+  const more = unreadable + changedWhileRead - Math.min(problems.length, SHOWN_PROBLEMS);
+  if (more > 0) process.stderr.write(`cairn: … and ${more} more\n`);
+  const { files, newFiles, changedFiles, unchangedFiles, folders, others, contentBytes, readBytes, excluded } = figures;
+  const left = excluded > 0 ? `, ${excluded} excluded` : '';
+  const verb = snapshot === null ? 'Would read' : 'Read';
+  print(`Found ${files} files (${shownBytes(contentBytes)}), ${folders} folders, ${others} others${left}`);
+  print(
+    `${verb} ${shownBytes(readBytes)}: ${newFiles} new, ${changedFiles} changed, ${unchangedFiles} unchanged files`,
+  );
+  if (snapshot !== null) {
+    const sizes = `${snapshot.entries} entries, ${shownBytes(snapshot.addedBytes)} added`;
+    print(`Created ${snapshot.group}/${snapshot.time} (${sizes})`);
+  }
+  if (unreadable > 0) print(`${unreadable} could not be read and are not in the snapshot`);
+  if (changedWhileRead > 0) print(`${changedWhileRead} changed while they were read`);
+}

@@ -1,0 +1,109 @@
+import { sep } from 'node:path';
+import type { LiveStore } from '../content/open-live-store.js';
+import type { BackedUp, BackupArguments } from '../control/backup-commands.js';
+import { CairnError } from '../core/errors.js';
+import { type GroupName, parseGroupPath } from '../core/group.js';
+import { formatSnapshotTime } from '../core/snapshot-time.js';
+import { systemClock } from '../core/time.js';
+import type { WritableDatastore } from '../datastore/open.js';
+import { makeBackup } from '../snapshot/backup/backup-maker.js';
+import { BackupThread } from '../snapshot/backup/backup-thread.js';
+import { makeGroup } from '../snapshot/make-group.js';
+import { cairnMounts } from './mounts.js';
+import type { CommandContext } from './snapshot-handlers.js';
+import type { SnapshotService } from './snapshot-service.js';
+import { StoreFolders } from './store-folders.js';
+
+const JOB_SCRIPT = new URL('./backup-worker.js', import.meta.url);
+
+/** What the main thread asks the mount worker about backups: the clients' command as it is. */
+export interface BackupWorkerCommands {
+  backup: { arguments: BackupArguments; result: BackedUp };
+}
+
+/** Told what appeared under a name, so that the kernel hears of it. */
+export type OnPlaced = (parentIno: number, name: Uint8Array) => void;
+
+/** Backups of folders into one datastore: made on the mount worker, several at once. */
+export class BackupService {
+  readonly #datastore: WritableDatastore;
+  readonly #live: LiveStore;
+  readonly #snapshots: SnapshotService;
+  readonly #onPlaced: OnPlaced;
+  readonly #ending = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(datastore: WritableDatastore, live: LiveStore, snapshots: SnapshotService, onPlaced: OnPlaced) {
+    this.#datastore = datastore;
+    this.#live = live;
+    this.#snapshots = snapshots;
+    this.#onPlaced = onPlaced;
+  }
+
+  /** Gives up what is under way and resolves when nothing is. */
+  async end(): Promise<void> {
+    this.#ending.abort(new CairnError('interrupted', 'The backup was given up: the datastore is being unmounted'));
+    await Promise.allSettled([...this.#running]);
+  }
+
+  /** @throws {CairnError} as `makeBackup`; `invalid` for a source inside the datastore or its mount */
+  run(args: BackupArguments, context: CommandContext): Promise<BackedUp> {
+    const running = this.#run(args, context);
+    this.#running.add(running);
+    const done = (): boolean => this.#running.delete(running);
+    running.then(done, done);
+    return running;
+  }
+
+  async #run(args: BackupArguments, { progress, signal }: CommandContext): Promise<BackedUp> {
+    const { catalog, paths } = this.#datastore;
+    await this.#requireApart(args.source);
+    if (!args.dryRun) this.#live.parts.log.requireWorking();
+    const gaveUp = new AbortController();
+    const giveUp = () => gaveUp.abort(new CairnError('interrupted', 'The backup was given up: nothing of it is left'));
+    if (signal.aborted) giveUp();
+    signal.addEventListener('abort', giveUp, { once: true });
+    const step = args.dryRun ? 'looking' : 'backing up';
+    const parts = {
+      ...{ catalog, clock: systemClock, store: paths.root },
+      maker: this.#snapshots.others,
+      startJob: (options: ConstructorParameters<typeof BackupThread>[1]) => new BackupThread(JOB_SCRIPT, options),
+      requireGroup: (group: GroupName) => this.#requireGroup(group),
+    };
+    const { report, snapshot } = await makeBackup(parts, {
+      ...{ ...args, group: parseGroupPath(args.group) },
+      signal: AbortSignal.any([gaveUp.signal, this.#ending.signal]),
+      onProgress: (done, total) => progress({ step, done, total, unit: 'bytes' }),
+    });
+    const { figures, unreadable, changedWhileRead } = report;
+    const made = snapshot && {
+      ...{ group: args.group, time: formatSnapshotTime(snapshot.time), entries: snapshot.entries },
+      ...{ sizeBytes: snapshot.contentBytes, addedBytes: snapshot.addedBytes },
+    };
+    return { snapshot: made ?? null, figures, problems: [...report.problems], unreadable, changedWhileRead };
+  }
+
+  /** The daemon would wait for itself. */
+  async #requireApart(source: string): Promise<void> {
+    const store = this.#datastore.paths.root;
+    if (isIn(source, store)) throw new CairnError('invalid', `${source} is inside the datastore ${store}`);
+    const mounts = (await cairnMounts()).filter((mount) => mount.store === store);
+    const mount = mounts.find(({ mountpoint }) => isIn(source, mountpoint));
+    if (mount === undefined) return;
+    const advice = 'a live tree becomes a snapshot with "cairn snapshot create"';
+    throw new CairnError('invalid', `${source} is inside the mount of the datastore: ${advice}`);
+  }
+
+  async #requireGroup(group: GroupName): Promise<void> {
+    const { catalog, paths } = this.#datastore;
+    if (catalog.groups.findByName(group) !== undefined) return;
+    await new StoreFolders(paths.root).createGroup(group);
+    if (catalog.groups.findByName(group) !== undefined) return;
+    const parts = { catalog, log: this.#live.parts.log, clock: systemClock };
+    this.#snapshots.changes.groupMadeForOthers(makeGroup(parts, group, this.#onPlaced));
+  }
+}
+
+function isIn(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}

@@ -1,0 +1,8 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { BackupJobOptions } from '../snapshot/backup/backup-protocol.js';
+import { serveBackupJob } from '../snapshot/backup/backup-thread.js';
+import { openSnapshotView } from './open-snapshot-view.js';
+
+// The program of a backup job's thread.
+if (parentPort === null) throw new Error('A backup job runs as a worker thread');
+await serveBackupJob(workerData as BackupJobOptions, parentPort, openSnapshotView);

@@ -1,0 +1,95 @@
+import type { Catalog } from '../../catalog/open.js';
+import type { GroupName } from '../../core/group.js';
+import type { Clock } from '../../core/time.js';
+import { HoldScope } from '../../native/holds.js';
+import type { MadeSnapshot, SnapshotMaker } from '../create/snapshot-maker.js';
+import { inTurns } from '../create/turns.js';
+import type { BackupJobOptions, BackupReport, BackupScope, PackedPieces } from './backup-protocol.js';
+import type { BackupThread } from './backup-thread.js';
+
+/** What backups are made with. */
+export interface BackupMakerParts {
+  readonly catalog: Pick<Catalog, 'pieces'>;
+  readonly maker: Pick<SnapshotMaker, 'publish'>;
+  readonly clock: Clock;
+  /** The datastore's folder. */
+  readonly store: string;
+  startJob(options: BackupJobOptions): BackupThread;
+  /** Makes the group where there is none. */
+  requireGroup(group: GroupName): Promise<void>;
+}
+
+/** What to back up, and whom to tell. */
+export interface BackupRequest extends BackupScope {
+  /** Real path of a folder. */
+  readonly source: string;
+  readonly group: GroupName;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+  onProgress(done: number, total: number | undefined): void;
+}
+
+/** A backup that was made; in a dry run without its snapshot. */
+export interface MadeBackup {
+  readonly report: BackupReport;
+  readonly snapshot: MadeSnapshot | undefined;
+}
+
+/**
+ * Makes snapshots of folders outside the datastore. Lives on the mount worker: a job on a thread of its own does the work,
+ * any number of them at once; holds keep its chunks until the snapshot is recorded. It is named by when it began.
+ * @throws {CairnError} what reading the source and storing gives, `interrupted`; nothing is left then but chunks for the
+ *   next collection, and a new group if it was made already
+ */
+export async function makeBackup(parts: BackupMakerParts, request: BackupRequest): Promise<MadeBackup> {
+  const { maker, clock, store } = parts;
+  const { source, group, dryRun, excludes, oneFileSystem, excludeCaches, signal } = request;
+  signal.throwIfAborted();
+  const holds = HoldScope.open();
+  const startTime = clock.now().seconds;
+  const thread = parts.startJob({
+    ...{ store, source, group, startTime, dryRun, excludes, oneFileSystem, excludeCaches },
+    holds: holds.id,
+  });
+  const giveUp = () => void thread.end();
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    thread.on('progress', ({ done, total }) => request.onProgress(done, total));
+    const { report } = await thread.next('gathered');
+    if (dryRun) return { report, snapshot: undefined };
+    await parts.requireGroup(group);
+    let pieces: PackedPieces | undefined;
+    const job = {
+      publish: async ({ time }: { readonly time: number }) => {
+        thread.send({ type: 'publish', time });
+        const published = await thread.next('published');
+        pieces = published.pieces;
+        return published.snapshot;
+      },
+      record: () => recordPieces(parts.catalog, pieces),
+      end: () => thread.end(),
+      holds,
+    };
+    return { report, snapshot: await maker.publish(group, startTime, job, signal) };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+    await thread.end();
+    holds.end();
+  }
+}
+
+/** From now on the same contents are found again, wherever they come from. */
+async function recordPieces({ pieces }: Pick<Catalog, 'pieces'>, packed: PackedPieces | undefined): Promise<void> {
+  if (packed === undefined) return;
+  const { contents, chunks, places } = packed;
+  await inTurns([...new Array(contents.length / 32).keys()], (index) => {
+    const [at, length, chunkLength, storedLength] = places.subarray(index * 4, index * 4 + 4) as unknown as number[];
+    pieces.put(contents.subarray(index * 32, index * 32 + 32), {
+      digest: chunks.subarray(index * 32, index * 32 + 32),
+      ...{ at: at ?? 0, length: length ?? 0, chunkLength: chunkLength ?? 0, storedLength: storedLength ?? 0 },
+    });
+  });
+}

@@ -1,0 +1,43 @@
+import type { BackupFigures, BackupProblem, BackupReport } from './backup-protocol.js';
+
+/** Problems of one kind kept by path; more are only counted. */
+const KEPT_PROBLEMS = 1000;
+
+/** Gathers what a backup finds and does. */
+export class BackupRecord {
+  readonly figures: BackupFigures = {
+    ...{ files: 0, folders: 0, others: 0, links: 0, newFiles: 0, changedFiles: 0, unchangedFiles: 0 },
+    ...{ contentBytes: 0, readBytes: 0, excluded: 0 },
+  };
+  readonly #problems: BackupProblem[] = [];
+  readonly #counts = { unreadable: 0, changed: 0 };
+
+  /** @param path relative to the source; empty for the source itself */
+  problem(kind: BackupProblem['kind'], path: Uint8Array, message: string): void {
+    this.#counts[kind] += 1;
+    if (this.#counts[kind] > KEPT_PROBLEMS) return;
+    const shown = path.length === 0 ? '.' : Buffer.from(path).toString();
+    this.#problems.push({ path: shown, kind, message });
+  }
+
+  report(): BackupReport {
+    const { unreadable, changed } = this.#counts;
+    return { figures: { ...this.figures }, problems: this.#problems, unreadable, changedWhileRead: changed };
+  }
+}
+
+/** What an errno means, for people. */
+export function errnoText(errno: number): string {
+  return ERRNO_TEXTS[errno] ?? `error ${errno}`;
+}
+
+const ERRNO_TEXTS: Readonly<Record<number, string>> = {
+  1: 'not permitted',
+  2: 'vanished',
+  5: 'input/output error',
+  13: 'permission denied',
+  20: 'no folder any more',
+  24: 'too many open files',
+  40: 'a symbolic link now',
+  116: 'no regular file any more',
+};

@@ -1,0 +1,41 @@
+import type { MessagePort } from 'node:worker_threads';
+import { kindOf } from '../../core/errors.js';
+import { ThreadedJob } from '../create/threaded-job.js';
+import type { BackupJobOptions, FromBackupJob, ToBackupJob } from './backup-protocol.js';
+import { BackupJob, type OpenView } from './run-backup.js';
+
+const PROGRESS_MS = 200;
+
+/** A backup job on a thread of its own, as the mount worker sees it. */
+export class BackupThread extends ThreadedJob<FromBackupJob, ToBackupJob> {
+  /** @param script the job's program */
+  constructor(script: URL, options: BackupJobOptions) {
+    super(script, options, 'The backup');
+  }
+}
+
+/** The job's side: gathers, waits for its name, publishes, and ends. */
+export async function serveBackupJob(options: BackupJobOptions, port: MessagePort, openView: OpenView): Promise<void> {
+  const post = (message: FromBackupJob) => port.postMessage(message);
+  const stopped = new AbortController();
+  let job: BackupJob | undefined;
+  let ticking: NodeJS.Timeout | undefined;
+  try {
+    const publish = new Promise<ToBackupJob>((resolve) => port.once('message', resolve));
+    const opened = await BackupJob.open(options, openView, stopped.signal);
+    job = opened;
+    ticking = setInterval(() => post({ type: 'progress', ...opened.progress }), PROGRESS_MS);
+    post({ type: 'gathered', report: await opened.gather() });
+    clearInterval(ticking);
+    if (options.dryRun) return;
+    const { time } = await publish;
+    post({ type: 'published', ...(await opened.publish(time)) });
+  } catch (error) {
+    stopped.abort();
+    post({ type: 'failed', kind: kindOf(error), message: error instanceof Error ? error.message : String(error) });
+  } finally {
+    clearInterval(ticking);
+    job?.close();
+    port.close();
+  }
+}

@@ -1,0 +1,175 @@
+import { availableParallelism } from 'node:os';
+import { realignBits } from '../../archive/payload.js';
+import type { Xattr } from '../../archive/xattrs.js';
+import { ChunkStore } from '../../chunkstore/chunk-store.js';
+import { processGuards } from '../../chunkstore/guards.js';
+import { CairnError } from '../../core/errors.js';
+import { openDatastoreReader, type ReadableDatastore } from '../../datastore/open.js';
+import { hashedBytes } from '../../native/hashed-bytes.js';
+import { HoldScope } from '../../native/holds.js';
+import { JobChunks } from '../create/job-chunks.js';
+import type { PublishedSnapshot } from '../create/job-protocol.js';
+import { type BuiltStreams, publishSnapshot } from '../create/publish-snapshot.js';
+import { TreeEncoder } from '../create/tree-encoder.js';
+import type { FileContent, TreeSource } from '../create/tree-source.js';
+import { finishTreeStreams, newTreeStreams } from '../create/tree-streams.js';
+import type { FoundSnapshot } from '../find-snapshot.js';
+import type { TreeView } from '../tree-view.js';
+import type { BackupJobOptions, BackupReport, PackedPieces } from './backup-protocol.js';
+import { BackupRecord } from './backup-record.js';
+import { EntryQueue } from './entry-queue.js';
+import { FileContents } from './file-contents.js';
+import { KnownChunks } from './known-chunks.js';
+import { LargeFiles } from './large-files.js';
+import { PackStore } from './pack-store.js';
+import { PreviousTree } from './previous-tree.js';
+import { SmallFiles } from './small-files.js';
+import type { SourceNode } from './source-node.js';
+import { SourceWalk, type WalkEvent } from './source-walk.js';
+import { StorePlaces } from './store-places.js';
+
+/** Names found that nobody has encoded yet. */
+const ENTRIES_AHEAD = 8192;
+/** Guess of how many entries come with a folder, as in create/run-job. */
+const ENTRIES_PER_FOLDER = 16;
+
+/** Opens a snapshot's tree. */
+export type OpenView = (datastore: ReadableDatastore, found: FoundSnapshot) => Promise<TreeView>;
+
+/**
+ * Makes one snapshot of a folder: walks it, reads what the group's newest snapshot does not prove unchanged, stores it,
+ * encodes the tree and publishes it. Runs on a thread of its own; the live tree has no part in it.
+ */
+export class BackupJob {
+  readonly #options: BackupJobOptions;
+  readonly #datastore: ReadableDatastore;
+  readonly #openView: OpenView;
+  readonly #signal: AbortSignal;
+  readonly #chunks: ChunkStore;
+  readonly #jobChunks: JobChunks;
+  readonly #packs: PackStore;
+  readonly #record = new BackupRecord();
+  #built: BuiltStreams | undefined;
+  #previousBytes: number | undefined;
+
+  private constructor(
+    options: BackupJobOptions,
+    datastore: ReadableDatastore,
+    openView: OpenView,
+    signal: AbortSignal,
+  ) {
+    this.#options = options;
+    this.#datastore = datastore;
+    this.#openView = openView;
+    this.#signal = signal;
+    const { backend, config } = datastore;
+    const guards = processGuards(HoldScope.of(options.holds));
+    this.#chunks = new ChunkStore(backend, config.prefixDigits, availableParallelism(), guards, config.verifyNew);
+    this.#jobChunks = new JobChunks(this.#chunks, datastore.catalog);
+    this.#packs = new PackStore(this.#jobChunks);
+  }
+
+  /** Opens what a job works on; give it back with `close`. @throws {CairnError} as `openDatastoreReader` */
+  static async open(options: BackupJobOptions, openView: OpenView, signal: AbortSignal): Promise<BackupJob> {
+    return new BackupJob(options, await openDatastoreReader(options.store), openView, signal);
+  }
+
+  /** Bytes of files read and passed over so far, and how many there are, as far as that can be guessed. */
+  get progress(): { done: number; total: number | undefined } {
+    const { contentBytes } = this.#record.figures;
+    const guess = this.#previousBytes;
+    return { done: contentBytes, total: guess === undefined ? undefined : Math.max(guess, contentBytes) };
+  }
+
+  /** Stores and encodes everything; durable when it resolves. @throws {CairnError} also where it was given up */
+  async gather(): Promise<BackupReport> {
+    const known = new KnownChunks(this.#jobChunks);
+    const previous = await this.#previous();
+    const record = this.#record;
+    const large = new LargeFiles(this.#jobChunks, record, this.#signal);
+    const small = new SmallFiles({
+      ...{ packs: this.#packs, known, record, pieces: this.#datastore.catalog.pieces },
+      readLarge: (file) => large.read(file),
+    });
+    const readers = this.#options.dryRun ? undefined : { small, large };
+    const contents = new FileContents({ previous: previous?.tree, known, record, readers });
+    const queue = new EntryQueue<WalkEvent>(ENTRIES_AHEAD);
+    const { source } = this.#options;
+    const avoid = await StorePlaces.of(this.#datastore.paths.root);
+    const walk = new SourceWalk({
+      ...{ scope: this.#options, source, avoid, previous: previous?.tree, contents, record, queue },
+      signal: this.#signal,
+    });
+    const opened = await walk.open();
+    const walking = opened.walk().then(
+      () => contents.flush(),
+      (error) => queue.fail(error),
+    );
+    const tree = treeOf(opened.root, queue);
+    if (this.#options.dryRun) await passOver(tree);
+    else await this.#encode(tree, previous?.entries ?? 0);
+    await walking;
+    return record.report();
+  }
+
+  /** Puts the snapshot's folder on disk. */
+  async publish(time: number): Promise<{ snapshot: PublishedSnapshot; pieces: PackedPieces }> {
+    if (this.#built === undefined) throw new CairnError('invalid', 'Nothing was gathered to be published');
+    const published = await publishSnapshot({ ...this.#options, time }, this.#built, this.#jobChunks.written);
+    const work = { chunkLoads: this.#chunks.counters.loads, hashedBytes: hashedBytes(), recutFiles: 0 };
+    return { snapshot: { ...published, work }, pieces: this.#packs.pieces() };
+  }
+
+  close(): void {
+    this.#datastore.close();
+  }
+
+  async #previous(): Promise<{ tree: PreviousTree; entries: number } | undefined> {
+    const { groups, snapshots } = this.#datastore.catalog;
+    const group = groups.findByName(this.#options.group);
+    const snapshot = group && snapshots.newestFinished(group.id);
+    if (group === undefined || snapshot === undefined) return undefined;
+    try {
+      const tree = new PreviousTree(await this.#openView(this.#datastore, { group, snapshot }));
+      this.#previousBytes = tree.dataBytes();
+      return { tree, entries: snapshot.entries };
+    } catch {
+      // A snapshot that cannot be read proves nothing; everything is read then.
+      return undefined;
+    }
+  }
+
+  async #encode(tree: TreeSource<SourceNode>, entriesBefore: number): Promise<void> {
+    const streams = newTreeStreams((digest, bytes) => this.#jobChunks.store(digest, bytes));
+    // By the snapshot before, so that the payload is padded in the same places again; by nothing, hardly ever.
+    const folders = entriesBefore === 0 ? Number.POSITIVE_INFINITY : Math.ceil(entriesBefore / ENTRIES_PER_FOLDER);
+    const bits = realignBits(folders, this.#previousBytes ?? 0);
+    const entries = await new TreeEncoder(tree, streams, bits).encode();
+    this.#built = { entries, ...(await finishTreeStreams(streams, this.#options.startTime)) };
+    await this.#chunks.sync();
+  }
+}
+
+/** The source as what is encoded: it comes in just the order it is asked for. */
+function treeOf(root: SourceNode, queue: EntryQueue<WalkEvent>): TreeSource<SourceNode> {
+  const children = { next: () => queue.take() };
+  return {
+    root: () => root,
+    children: () => children,
+    xattrs: (node): readonly Xattr[] => node.xattrs,
+    content: (node): FileContent | undefined | Promise<FileContent | undefined> => node.content,
+  };
+}
+
+const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;
+
+/** Goes through a tree to its end. */
+async function passOver(tree: TreeSource<SourceNode>): Promise<void> {
+  const children = tree.children(await tree.root());
+  for (let depth = 1; depth > 0; ) {
+    const child = await children.next();
+    if (child === undefined) depth -= 1;
+    else if ((child.node.mode & S_IFMT) === S_IFDIR) depth += 1;
+  }
+}
