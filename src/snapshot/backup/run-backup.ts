@@ -116,7 +116,7 @@ export class BackupJob {
   async publish(time: number): Promise<{ snapshot: PublishedSnapshot; pieces: PackedPieces }> {
     if (this.#built === undefined) throw new CairnError('invalid', 'Nothing was gathered to be published');
     const published = await publishSnapshot({ ...this.#options, time }, this.#built, this.#jobChunks.written);
-    const work = { chunkLoads: this.#chunks.counters.loads, hashedBytes: hashedBytes(), recutFiles: 0 };
+    const work = { chunks: { ...this.#chunks.counters }, hashedBytes: hashedBytes(), recutFiles: 0 };
     return { snapshot: { ...published, work }, pieces: this.#packs.pieces() };
   }
 
