@@ -108,9 +108,7 @@ async function serve(
   const backups = new BackupService(datastore, live, snapshots, placing(transport));
   transport.start();
   if (!options.readOnly) {
-    upkeep.start();
-    verify.start();
-    copies.start();
+    for (const service of [upkeep, verify, copies]) service.start();
     clones.removeUnnamed();
   }
   endpoint.ready({
