@@ -27,9 +27,10 @@ interface RestoreOptions {
 /** Problems told one by one; more are only counted. */
 const SHOWN_PROBLEMS = 20;
 
-/** `cairn snapshot restore SNAPSHOT[:PATH] TARGET` */
-export function addSnapshotRestore(snapshot: Command): void {
-  snapshot
+/** `cairn snapshot restore SNAPSHOT[:PATH] TARGET`, and the same as `cairn restore` */
+export function addSnapshotRestore(parent: Command): void {
+  const called = parent.parent === null ? 'restore' : 'snapshot restore';
+  parent
     .command('restore')
     .description('restore a snapshot, or a path of it, to a folder')
     .argument('<snapshot>', 'what: host/web1/latest, host/web1/latest:etc/hosts, or a path inside a mount')
@@ -51,10 +52,10 @@ By default nothing is restored where a file in the target differs. What is equal
 restore that was interrupted goes on where it ended. Nothing in the target is removed.
 
 Examples:
-  $ cairn snapshot restore host/web1/latest /srv/web1
-  $ cairn snapshot restore host/web1/latest:etc/hosts /tmp
-  $ cairn snapshot restore --into-current host/web1/latest:etc host/web1/current:etc-before
-  $ cairn snapshot restore --overwrite older /mnt/backup/host/web1/latest/home /home`,
+  $ cairn ${called} host/web1/latest /srv/web1
+  $ cairn ${called} host/web1/latest:etc/hosts /tmp
+  $ cairn ${called} --into-current host/web1/latest:etc host/web1/current:etc-before
+  $ cairn ${called} --overwrite older /mnt/backup/host/web1/latest/home /home`,
     )
     .action(run);
 }

@@ -9,6 +9,8 @@ export class BackupRecord {
     ...{ files: 0, folders: 0, others: 0, links: 0, newFiles: 0, changedFiles: 0, unchangedFiles: 0 },
     ...{ contentBytes: 0, readBytes: 0, excluded: 0 },
   };
+  /** Bytes of files that need not be read. */
+  passedBytes = 0;
   readonly #problems: BackupProblem[] = [];
   readonly #counts = { unreadable: 0, changed: 0 };
 

@@ -5,6 +5,8 @@ import type { BackupJobOptions, FromBackupJob, ToBackupJob } from './backup-prot
 import { BackupJob, type OpenView } from './run-backup.js';
 
 const PROGRESS_MS = 200;
+/** What is done sooner than this needs no estimate. */
+const COUNT_AFTER_MS = 2000;
 
 /** A backup job on a thread of its own, as the mount worker sees it. */
 export class BackupThread extends ThreadedJob<FromBackupJob, ToBackupJob> {
@@ -20,12 +22,16 @@ export async function serveBackupJob(options: BackupJobOptions, port: MessagePor
   const stopped = new AbortController();
   let job: BackupJob | undefined;
   let ticking: NodeJS.Timeout | undefined;
+  let counting: NodeJS.Timeout | undefined;
   try {
     const publish = new Promise<ToBackupJob>((resolve) => port.once('message', resolve));
     const opened = await BackupJob.open(options, openView, stopped.signal);
     job = opened;
     ticking = setInterval(() => post({ type: 'progress', ...opened.progress }), PROGRESS_MS);
+    // Where it fails nobody knows how long it will take.
+    counting = setTimeout(() => void opened.count().catch(() => undefined), COUNT_AFTER_MS);
     post({ type: 'gathered', report: await opened.gather() });
+    clearTimeout(counting);
     clearInterval(ticking);
     if (options.dryRun) return;
     const { time } = await publish;
@@ -34,6 +40,7 @@ export async function serveBackupJob(options: BackupJobOptions, port: MessagePor
     stopped.abort();
     post({ type: 'failed', kind: kindOf(error), message: error instanceof Error ? error.message : String(error) });
   } finally {
+    clearTimeout(counting);
     clearInterval(ticking);
     job?.close();
     port.close();

@@ -66,13 +66,14 @@ export class FileContents {
   }
 
   #decide(file: WantedSource, known: FileContent | undefined): void {
-    const { figures } = this.#sources.record;
+    const { record } = this.#sources;
     if (known === undefined) {
-      figures.changedFiles += 1;
+      record.figures.changedFiles += 1;
       this.#read(file);
       return;
     }
-    figures.unchangedFiles += 1;
+    record.figures.unchangedFiles += 1;
+    record.passedBytes += file.node.size;
     file.node.content = known;
   }
 

@@ -25,7 +25,7 @@ import { PackStore } from './pack-store.js';
 import { PreviousTree } from './previous-tree.js';
 import { SmallFiles } from './small-files.js';
 import type { SourceNode } from './source-node.js';
-import { SourceWalk, type WalkEvent } from './source-walk.js';
+import { SourceWalk, type WalkEvent, type WalkParts } from './source-walk.js';
 import { StorePlaces } from './store-places.js';
 
 /** Names found that nobody has encoded yet. */
@@ -50,7 +50,8 @@ export class BackupJob {
   readonly #packs: PackStore;
   readonly #record = new BackupRecord();
   #built: BuiltStreams | undefined;
-  #previousBytes: number | undefined;
+  #previousBytes = 0;
+  #countedBytes: number | undefined;
 
   private constructor(
     options: BackupJobOptions,
@@ -74,11 +75,20 @@ export class BackupJob {
     return new BackupJob(options, await openDatastoreReader(options.store), openView, signal);
   }
 
-  /** Bytes of files read and passed over so far, and how many there are, as far as that can be guessed. */
+  /** Bytes of files read and passed over so far, and how many there are, once that was counted. */
   get progress(): { done: number; total: number | undefined } {
-    const { contentBytes } = this.#record.figures;
-    const guess = this.#previousBytes;
-    return { done: contentBytes, total: guess === undefined ? undefined : Math.max(guess, contentBytes) };
+    const { figures, passedBytes } = this.#record;
+    return { done: figures.readBytes + passedBytes, total: this.#countedBytes };
+  }
+
+  /** Goes through the source once more, reading no file, so that `progress` knows how much there is. */
+  async count(): Promise<void> {
+    const record = new BackupRecord();
+    const known = new KnownChunks(this.#jobChunks);
+    const contents = new FileContents({ previous: undefined, known, record, readers: undefined });
+    const tree = await this.#walk({ previous: undefined, contents, record });
+    await passOver(tree.source);
+    this.#countedBytes = record.figures.contentBytes;
   }
 
   /** Stores and encodes everything; durable when it resolves. @throws {CairnError} also where it was given up */
@@ -93,21 +103,9 @@ export class BackupJob {
     });
     const readers = this.#options.dryRun ? undefined : { small, large };
     const contents = new FileContents({ previous: previous?.tree, known, record, readers });
-    const queue = new EntryQueue<WalkEvent>(ENTRIES_AHEAD);
-    const { source } = this.#options;
-    const avoid = await StorePlaces.of(this.#datastore.paths.root);
-    const walk = new SourceWalk({
-      ...{ scope: this.#options, source, avoid, previous: previous?.tree, contents, record, queue },
-      signal: this.#signal,
-    });
-    const opened = await walk.open();
-    const walking = opened.walk().then(
-      () => contents.flush(),
-      (error) => queue.fail(error),
-    );
-    const tree = treeOf(opened.root, queue);
-    if (this.#options.dryRun) await passOver(tree);
-    else await this.#encode(tree, previous?.entries ?? 0);
+    const { source, walking } = await this.#walk({ previous: previous?.tree, contents, record });
+    if (this.#options.dryRun) await passOver(source);
+    else await this.#encode(source, previous?.entries ?? 0);
     await walking;
     return record.report();
   }
@@ -122,6 +120,22 @@ export class BackupJob {
 
   close(): void {
     this.#datastore.close();
+  }
+
+  /** Sets off through the source. @returns what comes of it, and when that has ended */
+  async #walk(
+    parts: Pick<WalkParts, 'previous' | 'contents' | 'record'>,
+  ): Promise<{ source: TreeSource<SourceNode>; walking: Promise<void> }> {
+    const queue = new EntryQueue<WalkEvent>(ENTRIES_AHEAD);
+    const avoid = await StorePlaces.of(this.#datastore.paths.root);
+    const { source } = this.#options;
+    const walk = new SourceWalk({ ...parts, scope: this.#options, source, avoid, queue, signal: this.#signal });
+    const { root, walk: go } = await walk.open();
+    const walking = go().then(
+      () => parts.contents.flush(),
+      (error) => queue.fail(error),
+    );
+    return { source: treeOf(root, queue), walking };
   }
 
   async #previous(): Promise<{ tree: PreviousTree; entries: number } | undefined> {
@@ -143,7 +157,7 @@ export class BackupJob {
     const streams = newTreeStreams((digest, bytes) => this.#jobChunks.store(digest, bytes));
     // By the snapshot before, so that the payload is padded in the same places again; by nothing, hardly ever.
     const folders = entriesBefore === 0 ? Number.POSITIVE_INFINITY : Math.ceil(entriesBefore / ENTRIES_PER_FOLDER);
-    const bits = realignBits(folders, this.#previousBytes ?? 0);
+    const bits = realignBits(folders, this.#previousBytes);
     const entries = await new TreeEncoder(tree, streams, bits).encode();
     this.#built = { entries, ...(await finishTreeStreams(streams, this.#options.startTime)) };
     await this.#chunks.sync();

@@ -39,8 +39,8 @@ interface Fresh {
 
 /** What small files are read into. */
 export interface SmallFileParts {
-  readonly packs: PackStore;
-  readonly known: KnownChunks;
+  readonly packs: Pick<PackStore, 'store'>;
+  readonly known: Pick<KnownChunks, 'isPresent'>;
   readonly record: BackupRecord;
   /** Where content lies that was seen before. */
   readonly pieces: Pick<PieceRows, 'find'>;

@@ -1,6 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import { CairnError, type ErrorKind, kindOf } from '../../core/errors.js';
 
+/** What a job makes for each entry lives until it is encoded: with less room it is copied about before that. */
+const YOUNG_MIB = 64;
+
 /** What any job may say. */
 export interface JobMessage {
   readonly type: string;
@@ -28,7 +31,7 @@ export class ThreadedJob<From extends JobMessage, To> {
   /** @param script the job's program @param options its `workerData` @param what it is called in errors */
   constructor(script: URL, options: unknown, what: string) {
     this.#what = what;
-    this.#worker = new Worker(script, { workerData: options });
+    this.#worker = new Worker(script, { workerData: options, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB } });
     this.#worker.on('message', (message: From) => this.#take(message));
     this.#worker.on('error', (cause) =>
       this.#fail(new CairnError(kindOf(cause), `${this.#what} failed: ${cause.message}`, { cause })),
