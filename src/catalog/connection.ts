@@ -82,6 +82,12 @@ export function fromSqliteError(error: unknown, doing: string): CairnError {
   });
 }
 
+/** Whether what was asked of SQLite is at fault, and not the database or the disk it is on. */
+export function isRefusal(error: unknown): boolean {
+  const cause = error instanceof CairnError && error.cause !== undefined ? error.cause : error;
+  return !(cause instanceof Database.SqliteError) || /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE)/.test(cause.code);
+}
+
 /** The integer itself. @throws {CairnError} `out-of-range` for anything but a whole number from 0 to 2^53 - 1 */
 export function checkedCount(value: number, what: string): number {
   if (!Number.isSafeInteger(value) || value < 0) {

@@ -1,5 +1,6 @@
 import type { Change } from '../catalog/change.js';
 import type { KnownChunk as KnownRow } from '../catalog/chunks.js';
+import { isRefusal } from '../catalog/connection.js';
 import type { ChunkExtent } from '../catalog/extent.js';
 import type { Catalog } from '../catalog/open.js';
 import type { Transactions } from '../catalog/transactions.js';
@@ -141,14 +142,7 @@ export function presentChunk(
 async function recover(sources: LiveStoreSources): Promise<ReplayResult> {
   const { catalog, chunks, journalFolder } = sources;
   const appliedSequence = catalog.transactions.appliedSequence();
-  catalog.transactions.begin();
-  const result = await replay(journalFolder, {
-    appliedSequence,
-    apply: (change) => {
-      catalog.apply(change);
-    },
-    verifyChunk: (extent) => verifyChunk(chunks, extent),
-  });
+  const result = await replayInto(sources, appliedSequence);
   if (result.highestSequence > appliedSequence && sources.readOnly !== true) {
     // Replay read these chunks and bodies from the page cache, where a process may have left them that was killed.
     await chunks.syncAll();
@@ -161,6 +155,33 @@ async function recover(sources: LiveStoreSources): Promise<ReplayResult> {
   return result;
 }
 
+/** Begins the transaction and applies to it what of the journal counts. */
+async function replayInto({ catalog, chunks, journalFolder }: LiveStoreSources, appliedSequence: number) {
+  const { transactions } = catalog;
+  const verify = (extent: ChunkExtent) => verifyChunk(chunks, extent);
+  const once = (apply: (change: Change) => string | undefined): Promise<ReplayResult> => {
+    transactions.begin();
+    return replay(journalFolder, { appliedSequence, apply, verifyChunk: verify });
+  };
+  const result = await once((change) => applyOrSay(catalog, change));
+  if (transactions.state === 'open') return result;
+  // The last change failed half-way. Those before it are applied anew, and it is not tried again.
+  transactions.rollback();
+  let left = result.applied;
+  return once((change) => (left-- > 0 ? applyOrSay(catalog, change) : 'it failed half-way'));
+}
+
+/** @returns why the catalog refuses the change @throws {CairnError} where the database itself is in trouble */
+function applyOrSay(catalog: Catalog, change: Change): string | undefined {
+  try {
+    catalog.apply(change);
+    return undefined;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 async function verifyChunk(chunks: ChunkStore, extent: ChunkExtent): Promise<boolean> {
   try {
     return (await chunks.read(extent.digest)).length === extent.chunkLength;
@@ -171,11 +192,14 @@ async function verifyChunk(chunks: ChunkStore, extent: ChunkExtent): Promise<boo
 }
 
 /** Tells what was brought back and, by path, what was lost. */
-function report({ catalog, log }: LiveStoreSources, { applied, dropped, stoppedBy }: ReplayResult): void {
+function report({ catalog, log }: LiveStoreSources, { applied, dropped, stoppedBy, refused }: ReplayResult): void {
   if (applied > 0) log.info({ changes: applied }, 'The journal brought back changes the catalog lacked');
   if (stoppedBy === undefined) return;
   const shown = droppedPaths(catalog, dropped).slice(0, 100);
-  log.warn({ stoppedBy, changes: dropped.length, paths: shown }, 'The end of the journal was lost in a power cut');
+  const lost = { stoppedBy, changes: dropped.length, paths: shown };
+  if (refused)
+    log.error(lost, 'The journal ends at a change the catalog refuses: what came after it is not in the tree');
+  else log.warn(lost, 'The end of the journal was lost in a power cut');
 }
 
 /** What changes that were not applied were about, as far as the catalog knows: paths in the mount, each once. */

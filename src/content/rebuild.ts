@@ -64,6 +64,7 @@ export class TransactionRebuild {
         if (found.sequence <= last) continue;
         if (found.sequence !== last + 1) throw missing(last + 1);
         last = found.sequence;
+        if (found.content.type === 'unreadable') throw missing(found.sequence);
         if (found.content.type === 'change') yield placed(found.content.change, segment, found.bodiesAt);
       }
     }

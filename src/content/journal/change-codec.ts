@@ -16,7 +16,10 @@ import { groupPath, parseGroupPath } from '../../core/group.js';
 import type { ByteReader } from './byte-reader.js';
 import type { ByteWriter } from './byte-writer.js';
 
-/** The byte that names each kind of change in a record. Numbers are never re-used. */
+/**
+ * The byte that names each kind of change in a record. Numbers are never re-used; a new one needs a new schema version of the
+ * catalog, for an older Cairn would take such a record for the journal's end.
+ */
 const CODE: Record<Change['kind'], number> = {
   create: 1,
   link: 2,

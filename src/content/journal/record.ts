@@ -26,10 +26,13 @@ export type RecordContent =
   | { readonly type: 'change'; readonly change: Change }
   | { readonly type: 'barrier'; readonly upTo: number };
 
+/** What a whole record was found to say; `unreadable`: nothing that could be understood. */
+export type FoundContent = RecordContent | { readonly type: 'unreadable'; readonly reason: string };
+
 /** A record as it was found in a segment. */
 export interface FoundRecord {
   readonly sequence: number;
-  readonly content: RecordContent;
+  readonly content: FoundContent;
   /** Where in the segment its bodies start, and where the record behind it starts. */
   readonly bodiesAt: number;
   readonly end: number;
@@ -76,12 +79,17 @@ export function findRecord(segment: Buffer, at: number): FoundRecord | undefined
   };
 }
 
-function readContent(bytes: Uint8Array): RecordContent {
+function readContent(bytes: Uint8Array): FoundContent {
   const input = new ByteReader(bytes);
-  const type = input.u8();
-  if (type === TYPE_CHANGE) return { type: 'change', change: readChange(input) };
-  if (type === TYPE_BARRIER) return { type: 'barrier', upTo: input.number() };
-  throw new CairnError('corrupt', `Journal record of unknown type ${type}`);
+  try {
+    const type = input.u8();
+    if (type === TYPE_CHANGE) return { type: 'change', change: readChange(input) };
+    if (type === TYPE_BARRIER) return { type: 'barrier', upTo: input.number() };
+    return { type: 'unreadable', reason: `Journal record of unknown type ${type}` };
+  } catch (error) {
+    if (error instanceof CairnError) return { type: 'unreadable', reason: error.message };
+    throw error;
+  }
 }
 
 /**

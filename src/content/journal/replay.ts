@@ -1,6 +1,5 @@
 import type { Change } from '../../catalog/change.js';
 import type { Extent } from '../../catalog/extent.js';
-import { CairnError } from '../../core/errors.js';
 import { readFile, readRange } from '../../native/files.js';
 import { listSegments } from './journal.js';
 import { claimedSequence, type FoundRecord, findRecord, placed, RECORD_FIXED_BYTES } from './record.js';
@@ -10,8 +9,12 @@ import { segmentName } from './segment.js';
 export interface ReplayTarget {
   /** Sequence of the last change SQLite has. */
   readonly appliedSequence: number;
-  /** Applies one change; the same function as at run time. @throws {CairnError} `corrupt` where it makes no sense */
-  apply(change: Change): void;
+  /**
+   * Applies one change; the same function as at run time.
+   * @returns why it cannot be made, which is the change's own fault; undefined where it was made
+   * @throws for trouble that says nothing about the change
+   */
+  apply(change: Change): string | undefined;
   /** Whether the chunk is there and decodes to its digest. @throws for any other trouble than absent or corrupt */
   verifyChunk(extent: Extent & { kind: 'chunk' }): Promise<boolean>;
 }
@@ -27,6 +30,8 @@ export interface ReplayResult {
   /** Changes behind the place where it stopped, and why it did; none and undefined when it reached the end. */
   readonly dropped: readonly Change[];
   readonly stoppedBy?: string;
+  /** Whether a whole record is what it stopped at: no power cut makes such a one. */
+  readonly refused?: boolean;
 }
 
 interface LocatedRecord {
@@ -36,8 +41,9 @@ interface LocatedRecord {
 
 /**
  * Applies the journal's changes that SQLite lacks, in order, up to the first record that is torn or, behind the
- * last barrier, names a chunk that does not verify: what counts is a consistent prefix (design §3).
- * Running it again changes nothing.
+ * last barrier, names a chunk that does not verify: what counts is a consistent prefix (design §3). A record that
+ * cannot be made or understood ends it, too: whoever asked for the change was told that it failed, and the store took
+ * no other, so that the next mount has to come past it. Running it again changes nothing.
  */
 export async function replay(folder: string, target: ReplayTarget): Promise<ReplayResult> {
   const segments = await segmentsToRead(folder, target.appliedSequence);
@@ -50,18 +56,9 @@ export async function replay(folder: string, target: ReplayTarget): Promise<Repl
       const stoppedBy = `record ${lastSequence + 1} is missing: segment ${segment} goes on with ${record.sequence}`;
       return stopped(folder, segments, { lastSequence, applied, stoppedBy });
     }
-    if (record.content.type === 'change') {
-      const change = placed(record.content.change, segment, record.bodiesAt);
-      const bad = record.sequence > lastBarrier ? await firstBadChunk(change, target) : undefined;
-      if (bad !== undefined) {
-        const stoppedBy = `record ${record.sequence} names a chunk that does not verify: ${bad}`;
-        return stopped(folder, segments, { lastSequence, applied, stoppedBy });
-      }
-      const contradiction = applyOrSay(target, change);
-      if (contradiction !== undefined) {
-        const stoppedBy = `record ${record.sequence} contradicts the catalog: ${contradiction}`;
-        return stopped(folder, segments, { lastSequence, applied, stoppedBy });
-      }
+    if (record.content.type !== 'barrier') {
+      const obstacle = await applyRecord(target, { segment, record }, record.sequence > lastBarrier);
+      if (obstacle !== undefined) return stopped(folder, segments, { lastSequence, applied, ...obstacle });
       applied += 1;
     }
     lastSequence = record.sequence;
@@ -69,24 +66,36 @@ export async function replay(folder: string, target: ReplayTarget): Promise<Repl
   return { highestSequence: lastSequence, applied, dropped: [] };
 }
 
-/**
- * Applies the change. @returns why it cannot be, where it makes no sense: nobody was told that it was made, and nothing
- * came after it, for the store then turned read-only
- */
-function applyOrSay(target: ReplayTarget, change: Change): string | undefined {
-  try {
-    target.apply(change);
-    return undefined;
-  } catch (error) {
-    if (error instanceof CairnError && error.kind === 'corrupt') return error.message;
-    throw error;
+/** Why replay goes no further. */
+interface Obstacle {
+  readonly stoppedBy: string;
+  readonly refused: boolean;
+}
+
+async function applyRecord(
+  target: ReplayTarget,
+  { segment, record }: LocatedRecord,
+  verify: boolean,
+): Promise<Obstacle | undefined> {
+  const { sequence, content } = record;
+  if (content.type === 'barrier') return undefined;
+  if (content.type === 'unreadable') {
+    return { stoppedBy: `record ${sequence} cannot be understood: ${content.reason}`, refused: true };
   }
+  const change = placed(content.change, segment, record.bodiesAt);
+  const bad = verify ? await firstBadChunk(change, target) : undefined;
+  if (bad !== undefined) {
+    return { stoppedBy: `record ${sequence} names a chunk that does not verify: ${bad}`, refused: false };
+  }
+  const contradiction = target.apply(change);
+  if (contradiction === undefined) return undefined;
+  return { stoppedBy: `record ${sequence} contradicts the catalog: ${contradiction}`, refused: true };
 }
 
 async function stopped(
   folder: string,
   segments: readonly number[],
-  at: { lastSequence: number; applied: number; stoppedBy: string },
+  at: { lastSequence: number; applied: number; stoppedBy: string; refused?: boolean },
 ): Promise<ReplayResult> {
   const dropped: Change[] = [];
   let highestSequence = at.lastSequence;
@@ -95,7 +104,7 @@ async function stopped(
     highestSequence = Math.max(highestSequence, record.sequence);
     if (record.content.type === 'change') dropped.push(record.content.change);
   }
-  return { highestSequence, applied: at.applied, dropped, stoppedBy: at.stoppedBy };
+  return { highestSequence, applied: at.applied, dropped, stoppedBy: at.stoppedBy, refused: at.refused === true };
 }
 
 /** Leaves out the segments whose records SQLite has all: those before the last one that starts at or below the next. */
