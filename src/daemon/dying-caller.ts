@@ -8,31 +8,22 @@ function maskOf(...signals: readonly number[]): bigint {
   return signals.reduce((mask, signal) => mask | (1n << BigInt(signal - 1)), 0n);
 }
 
-/** Bit of a thread's flags: it is in exit(2) (PF_EXITING). */
-const EXITING = 4;
-
 /**
- * Whether a thread is about to die of a signal, or does so already, as /proc/<tid> says. A signal that has a handler is no reason to
+ * Whether a thread is about to die of a signal, as its /proc/<tid>/status says. A signal that has a handler is no reason to
  * give a request up: a write that fails with EINTR surprises most programs, and local file systems never do that.
- * Reading it waits for nothing: the kernel makes the file up.
+ * Reading it waits for nothing: the kernel makes the file up. (Other files of /proc/<tid>, `stat` among them, wait for an
+ * execve(2) to end, which may itself wait for us to answer the FLUSH of a file it closes.)
  * @param tid as FUSE gives it; 0 where it is in another pid namespace, of which nothing is known
  */
 export function isDying(tid: number): boolean {
   if (tid === 0) return false;
+  let status: string;
   try {
-    const about = (file: string) => readFileSync(`/proc/${tid}/${file}`, 'latin1');
-    return diesBy(about('status')) || endsBySignal(about('stat'));
+    status = readFileSync(`/proc/${tid}/status`, 'latin1');
   } catch {
     return true;
   }
-}
-
-/** Whether the text of a stat file (proc(5)) is that of a thread that closes its files because a signal killed it. */
-export function endsBySignal(stat: string): boolean {
-  // Behind the name, which may hold anything, the third field follows; the ninth are the flags, the 52nd the exit code.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [flags, exitCode] = [Number(fields[9 - 3]), Number(fields[52 - 3])];
-  return (flags & EXITING) !== 0 && (exitCode & 0x7f) !== 0;
+  return diesBy(status);
 }
 
 /** Whether the text of a status file names a signal that will end the thread. */

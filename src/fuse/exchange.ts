@@ -116,10 +116,7 @@ export class Exchange {
   later(work: Promise<void>, caller?: RequestCaller): void {
     const { unique, opcode } = this.request;
     const tid = this.request.tid();
-    const pending: Pending = { unique, opcode, node: this.request.node(), tid, caller, abandoned: false };
-    this.#pending.set(unique, pending);
-    // Closing its files is the last thing a killed process does, and no signal reaches it any more.
-    if (opcode === OPCODE.FLUSH && this.isDying(tid)) this.#letGo(pending);
+    this.#pending.set(unique, { unique, opcode, node: this.request.node(), tid, caller, abandoned: false });
     work.then(
       () => this.#settled(unique),
       (error) => {
@@ -155,14 +152,11 @@ export class Exchange {
       setTimeout(() => this.interrupt(unique), LOOK_MILLISECONDS).unref();
       return;
     }
-    if (READING.has(pending.opcode)) this.#letGo(pending);
+    if (READING.has(pending.opcode)) {
+      pending.abandoned = true;
+      this.channel.reply(unique, constants.errno.EINTR, 0);
+    }
     pending.caller?.interrupt();
-  }
-
-  /** Answers at once; what is being done goes on for nobody. */
-  #letGo(pending: Pending): void {
-    pending.abandoned = true;
-    this.channel.reply(pending.unique, constants.errno.EINTR, 0);
   }
 
   #send<T, C>(unique: number, value: T, encoding: Encoding<T, C>, context: C): void {

@@ -36,7 +36,11 @@ async function kill(child: ChildProcess, signal: (typeof SIGNALS)[number]): Prom
 
 const isAtRest = (mount: LiveMount) => mount.counters().unanswered === 0;
 
-test('a writer that waits for memory, and his close, go with a signal', { skip: skipMounts }, async (t) => {
+const flushes = (mount: LiveMount) => mount.counters().byOperation.FLUSH ?? 0;
+
+test('a writer that waits for memory goes with a signal, as soon as what he wrote before is stored', {
+  skip: skipMounts,
+}, async (t) => {
   const { mount, backend } = await heldMount(t);
   const bytes = noise('writer', 100 * MIB);
   const source = join(temporaryFolder(t), 'source');
@@ -46,8 +50,12 @@ test('a writer that waits for memory, and his close, go with a signal', { skip: 
     // It handles no signal, which dd does.
     const cp = mount.spawn('cp', [source, signal]);
     await until('the memory is full', () => draftMemoryBytes() >= DRAFT_BUDGET_BYTES && !isAtRest(mount));
-    await kill(cp, signal);
+    const before = flushes(mount);
+    const gone = kill(cp, signal);
+    // The last thing he does is to close the file: it is beyond the write.
+    await until('the write is given up', () => flushes(mount) > before);
     goOn();
+    await gone;
     await until('all is answered', () => isAtRest(mount) && draftMemoryBytes() === 0);
     // What it wrote before is there, and nothing else.
     const written = await sameUpTo(mount, signal, bytes);

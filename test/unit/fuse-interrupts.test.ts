@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
-import { diesBy, endsBySignal, isDying } from '../../src/daemon/dying-caller.js';
+import { diesBy, isDying } from '../../src/daemon/dying-caller.js';
 import { OPCODE } from '../../src/fuse/wire/opcodes.js';
 import type { RequestCaller } from '../../src/fuse/wire/request.js';
 import type { Attributes, Caller } from '../../src/vfs/api.js';
@@ -70,39 +70,6 @@ test('who dies is answered at once where nothing changes, and what comes of it l
   await settled;
   assert.equal(kernel.answers.length, 1);
   assert.deepEqual(calls, ['names.lookup 1 a', 'names.forget 9 1']);
-});
-
-test('the close of a killed process is not waited for, that of any other is', async () => {
-  const stored: (() => void)[] = [];
-  const { kernel, calls } = kernelOn({
-    files: { flush: () => new Promise((resolve) => stored.push(() => resolve())) },
-  });
-  kernel.dying.add(42);
-  const flush = { opcode: OPCODE.FLUSH, body: fields(u64(5), u32(0), u32(0), u64(0)) };
-  const [killed, other] = [kernel.send({ ...flush, pid: 42 }), kernel.send({ ...flush, pid: 43 })];
-  assert.deepEqual(
-    kernel.answers.map((answer) => [answer.unique, answer.errno]),
-    [[killed, errno.EINTR]],
-  );
-  for (const resolve of stored) resolve();
-  while (kernel.exchange.pendingCount > 0) await new Promise(setImmediate);
-  assert.deepEqual(
-    kernel.answers.map((answer) => [answer.unique, answer.errno]),
-    [
-      [killed, errno.EINTR],
-      [other, 0],
-    ],
-  );
-  assert.deepEqual(calls, ['files.flush 5', 'files.flush 5']);
-});
-
-test('a thread ends by a signal where its exit code says so while it exits', () => {
-  const stat = (flags: number, exitCode: number) =>
-    `42 (a ) b) R ${Array.from({ length: 49 }, (_, at) => (at + 4 === 9 ? flags : at + 4 === 52 ? exitCode : 7)).join(' ')}\n`;
-  assert.ok(endsBySignal(stat(0x400044, 9)));
-  assert.ok(endsBySignal(stat(4, 0x8b)), 'with a core dump');
-  assert.ok(!endsBySignal(stat(0x400040, 9)));
-  assert.ok(!endsBySignal(stat(4, 0x100)), 'exit(1)');
 });
 
 test('a caller dies of a signal that nothing handles, blocks or ignores', () => {
