@@ -46,7 +46,7 @@ export class CollectionRows {
     let after: readonly [number, Buffer] = [0, Buffer.alloc(0)];
     for (;;) {
       const rows: Row[] = this.#notPresent.all(...after, SLICE_ROWS);
-      for (const [id] of rows) ids.remove(id as number);
+      ids.removeMany(rows.map(([id]) => id as number));
       const last = rows.at(-1);
       if (last === undefined || rows.length < SLICE_ROWS) return new ChunkSet(ids);
       after = [last[1] as number, last[2] as Buffer];

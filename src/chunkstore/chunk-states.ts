@@ -3,9 +3,12 @@ import type { Digest } from '../core/digest.js';
 /** What becomes of chunks that are taken out of sight. */
 export type GoneState = 'quarantined' | 'absent' | 'bad';
 
+/** What is written of chunks: `expired` ones are absent where they were quarantined, others are left as they are. */
+export type StateChange = GoneState | 'present' | 'expired';
+
 /**
  * Where it is written down which chunks there are: the catalog, as its one writer has it. Each call takes at most
- * `MAX_BATCH` chunks, of which it may know some or none, and resolves when what it wrote survives a power cut.
+ * `MAX_BATCH` (batches.ts) chunks, of which it may know some or none, and resolves when what it wrote survives a power cut.
  */
 export interface ChunkStates {
   /**
@@ -19,6 +22,3 @@ export interface ChunkStates {
   /** The chunks are present again: their files stand in their places, verified and durable. */
   restore(digests: readonly Digest[]): Promise<void>;
 }
-
-/** Chunks that are handled in one go: no request may touch more than 1,000 rows. */
-export const MAX_BATCH = 1000;

@@ -1,7 +1,9 @@
+import pLimit from 'p-limit';
 import type { Backend } from '../backend/backend.js';
 import type { Digest } from '../core/digest.js';
 import { CairnError, kindOf } from '../core/errors.js';
-import { type ChunkStates, MAX_BATCH } from './chunk-states.js';
+import { FILES_PER_STEP, MAX_BATCH, slices } from './batches.js';
+import type { ChunkStates } from './chunk-states.js';
 import { type ChunkGuards, processGuards, withLock } from './guards.js';
 import { chunkName, type PrefixDigits, parseQuarantineName, QUARANTINE_FOLDER, quarantineName } from './layout.js';
 import { verifiedPlain } from './verified-blob.js';
@@ -11,7 +13,10 @@ export interface QuarantinedChunk {
   readonly digest: Digest;
   /** When the sweep that took it began, seconds since 1970. */
   readonly since: number;
-  /** Length of its blob. */
+}
+
+/** With the length of its blob. */
+export interface WeighedChunk extends QuarantinedChunk {
   readonly bytes: number;
 }
 
@@ -22,7 +27,9 @@ export interface Expiry {
 }
 
 /** Lengths asked for at a time. */
-const LISTED_AT_ONCE = 256;
+const LOOKS_AT_ONCE = 64;
+/** Deletions under way at a time: the threads they take are missing to the mount's readers. */
+const STEPS_AT_ONCE = 2;
 
 /**
  * Chunks that sweeps have taken out of sight. For writers they do not exist: whoever needs one stores it anew. What
@@ -33,6 +40,7 @@ export class Quarantine {
   readonly #prefixDigits: PrefixDigits;
   readonly #states: ChunkStates;
   readonly #guards: Pick<ChunkGuards, 'lock' | 'tryLock' | 'unlock'>;
+  readonly #deletions = pLimit(STEPS_AT_ONCE);
 
   constructor(
     parts: { readonly backend: Backend; readonly prefixDigits: PrefixDigits; readonly states: ChunkStates },
@@ -49,15 +57,21 @@ export class Quarantine {
    * @throws {CairnError} where they cannot be listed: that is not taken for an empty quarantine
    */
   async *list(): AsyncGenerator<QuarantinedChunk> {
-    let names: string[] = [];
     for await (const name of this.#backend.list(QUARANTINE_FOLDER)) {
-      if (parseQuarantineName(name) === undefined) continue;
-      names.push(name);
-      if (names.length < LISTED_AT_ONCE) continue;
-      yield* await this.#withBytes(names);
-      names = [];
+      const chunk = parseQuarantineName(name);
+      if (chunk !== undefined) yield chunk;
     }
-    yield* await this.#withBytes(names);
+  }
+
+  /** Looks at the files of chunks; those that have gone meanwhile are left out. @throws {CairnError} */
+  async weigh(chunks: readonly QuarantinedChunk[]): Promise<WeighedChunk[]> {
+    const limit = pLimit(LOOKS_AT_ONCE);
+    const look = ({ digest, since }: QuarantinedChunk) => this.#backend.size(quarantineName(digest, since));
+    const sizes = await Promise.all(chunks.map((chunk) => limit(() => look(chunk))));
+    return chunks.flatMap((chunk, index) => {
+      const bytes = sizes[index];
+      return bytes === undefined ? [] : [{ ...chunk, bytes }];
+    });
   }
 
   /**
@@ -83,10 +97,11 @@ export class Quarantine {
   }
 
   /**
-   * Deletes the given chunks for good, at most 1,000; those somebody works on stay for the next time.
+   * Deletes the given chunks for good, at most `MAX_BATCH`; those somebody works on stay for the next time. Batches may overlap
+   * unless they have a digest in common.
    * @throws {CairnError} some may be gone
    */
-  async expire(chunks: readonly QuarantinedChunk[]): Promise<Expiry> {
+  async expire(chunks: readonly WeighedChunk[]): Promise<Expiry> {
     if (chunks.length > MAX_BATCH) throw new CairnError('invalid', `${chunks.length} chunks are too many at once`);
     const locked: Digest[] = [];
     try {
@@ -98,7 +113,7 @@ export class Quarantine {
       if (locked.length === 0) return { chunks: 0, bytes: 0 };
       const doomed = chunks.filter(({ digest }) => digests.has(Buffer.from(digest).toString('latin1')));
       await this.#states.expire(locked);
-      const gone = await this.#backend.removeAll(doomed.map(({ digest, since }) => quarantineName(digest, since)));
+      const gone = await this.#delete(doomed.map(({ digest, since }) => quarantineName(digest, since)));
       const removed = doomed.filter((_, index) => gone[index]);
       return { chunks: removed.length, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
     } finally {
@@ -106,12 +121,13 @@ export class Quarantine {
     }
   }
 
-  async #withBytes(names: readonly string[]): Promise<QuarantinedChunk[]> {
-    const sizes = await Promise.all(names.map((name) => this.#backend.size(name)));
-    return names.flatMap((name, index) => {
-      const parsed = parseQuarantineName(name);
-      const bytes = sizes[index];
-      return parsed === undefined || bytes === undefined ? [] : [{ ...parsed, bytes }];
+  /** Nothing runs on when it settles: the chunks' locks end then. */
+  async #delete(names: readonly string[]): Promise<boolean[]> {
+    const steps = [...slices(names, FILES_PER_STEP)];
+    const done = await Promise.allSettled(steps.map((step) => this.#deletions(() => this.#backend.removeAll(step))));
+    return done.flatMap((result) => {
+      if (result.status === 'rejected') throw result.reason;
+      return result.value;
     });
   }
 }

@@ -1,10 +1,11 @@
+import pLimit from 'p-limit';
 import type { Backend } from '../backend/backend.js';
 import type { Digest } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
-import type { Clock } from '../core/time.js';
 import { betweenPictures } from '../native/digest-locks.js';
 import { beginSweep as beginSweepOfHolds, endSweep } from '../native/holds.js';
-import { type ChunkStates, MAX_BATCH } from './chunk-states.js';
+import { FILES_PER_STEP, MAX_BATCH, slices } from './batches.js';
+import type { ChunkStates } from './chunk-states.js';
 import { type ChunkGuards, processGuards } from './guards.js';
 import { chunkName, type PrefixDigits, quarantineName } from './layout.js';
 
@@ -14,8 +15,14 @@ export interface SweepParts {
   readonly backend: Backend;
   readonly prefixDigits: PrefixDigits;
   readonly states: ChunkStates;
-  readonly clock: Clock;
+  /** The wall clock's seconds since 1970 at its beginning: quarantined chunks bear them. */
+  readonly since: number;
+  /** Files moved or deleted by one call of the backend; given in tests only. */
+  readonly filesPerStep?: number;
 }
+
+/** Steps under way at a time: the threads they take are missing to the mount's readers. */
+const STEPS_AT_ONCE = 2;
 
 /** What keeps a sweep apart from everybody else; given in tests only. */
 export interface SweepGuards extends Pick<ChunkGuards, 'isHeld' | 'tryLock' | 'unlock'> {
@@ -58,10 +65,9 @@ function processSweepGuards(): SweepGuards {
  * writer names after the picture it has held since before, or finds gone and stores anew.
  */
 export class Sweep {
-  /** When it began, seconds since 1970: quarantined chunks bear it. */
-  readonly since: number;
   readonly #parts: SweepParts;
   readonly #guards: SweepGuards;
+  readonly #limit = pLimit(STEPS_AT_ONCE);
   #marked = false;
   #ended = false;
 
@@ -69,7 +75,6 @@ export class Sweep {
   constructor(parts: SweepParts, guards: SweepGuards) {
     this.#parts = parts;
     this.#guards = guards;
-    this.since = parts.clock.now().seconds;
   }
 
   /**
@@ -85,8 +90,8 @@ export class Sweep {
   }
 
   /**
-   * Removes chunks that the mark does not have, at most 1,000, each given once: forgotten first, durably, then their files
-   * go. May be given the same chunks again, also after a crash or an error.
+   * Removes chunks that the mark does not have, at most `MAX_BATCH`, each given once: forgotten first, all by one commit,
+   * then their files go. May be given the same chunks again, also after a crash or an error. Batches may overlap.
    * @throws {CairnError} what forgetting or the backend failed with; some may have been removed
    */
   async remove(digests: readonly Digest[], kind: RemovalKind): Promise<Removal> {
@@ -120,12 +125,23 @@ export class Sweep {
   }
 
   async #remove(digests: readonly Digest[], kind: RemovalKind): Promise<boolean[]> {
-    const { backend, prefixDigits, states } = this.#parts;
-    const names = digests.map((digest) => chunkName(digest, prefixDigits));
+    const { states, filesPerStep = FILES_PER_STEP } = this.#parts;
     await states.forget(digests, kind === 'quarantine' ? 'quarantined' : 'absent');
+    const steps = [...slices(digests, filesPerStep)];
+    const done = await Promise.allSettled(steps.map((step) => this.#limit(() => this.#removeFiles(step, kind))));
+    // Only now that no step runs on may the locks end.
+    return done.flatMap((result) => {
+      if (result.status === 'rejected') throw result.reason;
+      return result.value;
+    });
+  }
+
+  #removeFiles(digests: readonly Digest[], kind: RemovalKind): Promise<boolean[]> {
+    const { backend, prefixDigits, since } = this.#parts;
+    const names = digests.map((digest) => chunkName(digest, prefixDigits));
     if (kind === 'delete') return backend.removeAll(names);
     return backend.moveAll(
-      digests.map((digest, index) => ({ from: names[index] as string, to: quarantineName(digest, this.since) })),
+      digests.map((digest, index) => ({ from: names[index] as string, to: quarantineName(digest, since) })),
     );
   }
 

@@ -9,12 +9,13 @@ import { digestHex } from '../core/digest.js';
 import { CairnError, kindOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { WritableDatastore } from '../datastore/open.js';
+import { clockWasSet } from '../maintenance/gc/clock-reading.js';
 import { GcOwner } from '../maintenance/gc/gc-owner.js';
 import type { GcAsks, GcJobOptions } from '../maintenance/gc/gc-protocol.js';
-import type { GcReport as DoneReport } from '../maintenance/gc/plan.js';
+import type { GcReport as DoneReport, QuarantineLeft } from '../maintenance/gc/plan.js';
 import { runOwnedJob } from '../maintenance/job/job-owner.js';
 import { type FileLock, lockFile, lockHolder } from '../native/locks.js';
-import { readLastGc, writeLastGc } from './gc-record.js';
+import { type GcRecord, readClocks, readGcRecord, writeGcRecord } from './gc-record.js';
 import { countGc, type GcFigures, noGcFigures } from './metrics/job-figures.js';
 
 const JOB_SCRIPT = new URL('./gc-worker.js', import.meta.url);
@@ -43,7 +44,9 @@ export class GcService {
   #step: string | undefined;
   /** How many folders of chunks have been listed; undefined: not all of them once. */
   #listed: number | undefined;
-  #last: LastGc | undefined;
+  #last: GcRecord | undefined;
+  /** What the last collection left in quarantine, and how many chunks the catalog had there then. */
+  #left: { readonly quarantine: QuarantineLeft; readonly quarantined: number } | undefined;
   readonly #figures = noGcFigures();
 
   /** @param requests how many requests the mount has had so far */
@@ -58,7 +61,7 @@ export class GcService {
 
   /** Reads how the last collection ended, whoever ran it. */
   async load(): Promise<void> {
-    this.#last = await readLastGc(this.#datastore.paths.gcRecord);
+    this.#last = await readGcRecord(this.#datastore.paths.gcRecord);
   }
 
   /**
@@ -83,7 +86,7 @@ export class GcService {
     return {
       running: this.#running !== undefined,
       step: this.#step ?? null,
-      last: this.#last ?? null,
+      last: shownLast(this.#last),
       quarantined: { chunks, bytes: storedBytes },
       graceSeconds: this.#graceSeconds(null),
     };
@@ -129,6 +132,7 @@ export class GcService {
 
   async #run(request: GcRequest, context: GcContext): Promise<GcReport> {
     const graceSeconds = this.#graceSeconds(request.graceSeconds);
+    await this.#lookAtClocks();
     if (request.dryRun) return { ...(await this.#job(request, graceSeconds, context)), graceSeconds };
     this.#live.parts.log.requireWorking();
     const lock = this.#lockOutOthers();
@@ -166,8 +170,15 @@ export class GcService {
           progress(at);
         },
       });
-      if (!request.dryRun) this.#listed = (this.#listed ?? 0) + folders.length;
-      return result as DoneReport;
+      const report = result as DoneReport;
+      if (!request.dryRun) {
+        this.#listed = (this.#listed ?? 0) + folders.length;
+        this.#noteLeft(report.left);
+      }
+      return report;
+    } catch (error) {
+      this.#left = undefined;
+      throw error;
     } finally {
       owner.close();
     }
@@ -178,9 +189,35 @@ export class GcService {
     return {
       ...{ dryRun, full, graceSeconds, folders },
       store: this.#datastore.paths.root,
+      quarantine: full ? null : this.#leftInQuarantine(),
+      graceFrom: this.#last?.clockSetAt ?? 0,
       lastEndedAt: this.#last?.endedAt ?? 0,
       processStartedAt: nowSeconds() - process.uptime(),
     };
+  }
+
+  #noteLeft(quarantine: QuarantineLeft | null): void {
+    const quarantined = this.#datastore.catalog.chunks.totals('quarantined').chunks;
+    this.#left = quarantine === null ? undefined : { quarantine, quarantined };
+  }
+
+  /** Null where something else has changed since what is there: brought chunks back, or made room. */
+  #leftInQuarantine(): QuarantineLeft | null {
+    const { chunks } = this.#datastore.catalog.chunks.totals('quarantined');
+    return this.#left?.quarantined === chunks ? this.#left.quarantine : null;
+  }
+
+  /** A clock that was set makes nothing older: grace periods that were running begin anew. */
+  async #lookAtClocks(): Promise<void> {
+    const now = await readClocks();
+    if (now === undefined || this.#last === undefined || !clockWasSet(this.#last.clock, now)) return;
+    this.#log.warn(
+      {},
+      'The clock was set since the last collection: what is in quarantine stays for a whole grace period',
+    );
+    const last = { ...this.#last, clock: now, clockSetAt: Math.floor(now.wallSeconds) };
+    this.#last = last;
+    await this.#write(last);
   }
 
   #foldersToList({ full }: GcRequest): string[] {
@@ -206,11 +243,22 @@ export class GcService {
   }
 
   async #note(last: LastGc): Promise<void> {
-    this.#last = last;
-    await writeLastGc(this.#datastore.paths.gcRecord, last).catch((error: unknown) =>
+    const clock = await readClocks();
+    this.#last = { ...last, clock, clockSetAt: this.#last?.clockSetAt ?? 0 };
+    await this.#write(this.#last);
+  }
+
+  async #write(record: GcRecord): Promise<void> {
+    await writeGcRecord(this.#datastore.paths.gcRecord, record).catch((error: unknown) =>
       this.#log.warn({ error }, 'The outcome of a collection cannot be recorded'),
     );
   }
+}
+
+function shownLast(record: GcRecord | undefined): LastGc | null {
+  if (record === undefined) return null;
+  const { endedAt, report, error } = record;
+  return { endedAt, report, error };
 }
 
 async function newestOfEach(

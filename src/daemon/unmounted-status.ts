@@ -3,7 +3,7 @@ import type { ScheduleEntry } from '../control/schedule-commands.js';
 import { CairnError } from '../core/errors.js';
 import { openDatastoreReader } from '../datastore/open.js';
 import { datastorePaths } from '../datastore/paths.js';
-import { readLastGc } from './gc-record.js';
+import { readGcRecord } from './gc-record.js';
 import { cairnMounts } from './mounts.js';
 import { failedJobs, storedSchedule } from './schedule/stored-schedule.js';
 
@@ -27,7 +27,7 @@ export async function unmountedStatus(store: string): Promise<UnmountedStatus> {
   const paths = datastorePaths(store);
   const schedule = storedSchedule(paths);
   const stale = (await cairnMounts()).filter((mount) => mount.store === store);
-  const gc = await readLastGc(paths.gcRecord);
+  const gc = await readGcRecord(paths.gcRecord);
   const care = await careOf(store);
   return {
     ...{ store, pid: null, mountpoint: null, dirtyBytes: 0, oldestUnsyncedSeconds: null, schedule },

@@ -7,7 +7,6 @@ import { beginSweep } from '../../src/chunkstore/removal.js';
 import { CatalogChunkStates } from '../../src/content/catalog-chunk-states.js';
 import type { GcReport } from '../../src/control/gc-commands.js';
 import { silentLog } from '../../src/core/log.js';
-import { systemClock } from '../../src/core/time.js';
 import { GcService } from '../../src/daemon/gc-service.js';
 import { openDatastoreReader } from '../../src/datastore/open.js';
 import { type Clocks, ClockWatch, systemClocks } from '../../src/maintenance/gc/clock-watch.js';
@@ -43,13 +42,14 @@ export async function collectIn(store: OpenStore, options: CollectOptions = {}):
   const parts: GcParts = {
     options: {
       ...{ dryRun: false, full: false, graceSeconds: HOUR, lastEndedAt: 0, processStartedAt: Date.now() / 1000 },
+      ...{ quarantine: null, graceFrom: 0 },
       ...{ store: paths.root, folders: chunkFolders(prefixDigits) },
       ...job,
     },
     reader: reader.catalog,
     clock: new ClockWatch(clocks),
     quarantine: new Quarantine({ backend, prefixDigits, states }),
-    beginSweep: () => beginSweep({ backend, prefixDigits, states, clock: systemClock }),
+    beginSweep: (since) => beginSweep({ backend, prefixDigits, states, since }),
     chunkBytes: (digest) => backend.size(chunkName(digest, prefixDigits)),
     lookAt: async (path) => {
       const found = statSync(join(paths.root, path), { throwIfNoEntry: false });

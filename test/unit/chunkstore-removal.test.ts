@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.js';
+import { MAX_BATCH } from '../../src/chunkstore/batches.js';
 import { ChunkError } from '../../src/chunkstore/chunk-error.js';
 import type { ChunkStates, GoneState } from '../../src/chunkstore/chunk-states.js';
 import { ChunkStore } from '../../src/chunkstore/chunk-store.js';
 import { badChunkName, chunkName, parseQuarantineName, quarantineName } from '../../src/chunkstore/layout.js';
-import { Quarantine, type QuarantinedChunk } from '../../src/chunkstore/quarantine.js';
-import { beginSweep, type Sweep } from '../../src/chunkstore/removal.js';
+import { Quarantine, type QuarantinedChunk, type WeighedChunk } from '../../src/chunkstore/quarantine.js';
+import { beginSweep, type Sweep, type SweepParts } from '../../src/chunkstore/removal.js';
 import { setAside } from '../../src/chunkstore/set-aside.js';
 import { type Digest, digestHex } from '../../src/core/digest.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
@@ -54,13 +55,12 @@ class Bench {
   readonly backend = new MemoryBackend();
   readonly store = new ChunkStore(this.backend, 2, 2);
   readonly states = new NotedStates(this.backend);
-  seconds = 1000;
   readonly parts = {
     backend: this.backend,
     prefixDigits: 2 as const,
     states: this.states,
     chunks: this.store,
-    clock: { now: () => ({ seconds: this.seconds, nanoseconds: 0 }) },
+    since: 1000,
   };
   readonly quarantine = new Quarantine(this.parts);
 
@@ -73,8 +73,8 @@ class Bench {
   }
 
   /** Runs a sweep after its mark. */
-  async sweep(work: (sweep: Sweep) => Promise<void>): Promise<void> {
-    const sweep = beginSweep(this.parts);
+  async sweep(work: (sweep: Sweep) => Promise<void>, parts: Partial<SweepParts> = {}): Promise<void> {
+    const sweep = beginSweep({ ...this.parts, ...parts });
     try {
       await sweep.mark(() => undefined);
       await work(sweep);
@@ -87,10 +87,10 @@ class Bench {
     await this.sweep(async (sweep) => void (await sweep.remove(digests, 'quarantine')));
   }
 
-  async quarantined(): Promise<QuarantinedChunk[]> {
+  async quarantined(): Promise<WeighedChunk[]> {
     const all: QuarantinedChunk[] = [];
     for await (const chunk of this.quarantine.list()) all.push(chunk);
-    return all;
+    return this.quarantine.weigh(all);
   }
 
   stateOf(digest: Digest): string | undefined {
@@ -181,7 +181,10 @@ test('one sweep runs at a time; it removes nothing before its mark or after its 
   assert.throws(() => beginSweep(bench.parts), isKind('busy'));
   await assert.rejects(sweep.remove([], 'delete'), isKind('invalid'));
   await sweep.mark(() => undefined);
-  await assert.rejects(sweep.remove(new Array<Digest>(1001).fill(Buffer.alloc(32)), 'delete'), isKind('invalid'));
+  await assert.rejects(
+    sweep.remove(new Array<Digest>(MAX_BATCH + 1).fill(Buffer.alloc(32)), 'delete'),
+    isKind('invalid'),
+  );
   await sweep.end();
   await sweep.end();
   await assert.rejects(sweep.remove([], 'delete'), isKind('invalid'));
@@ -242,8 +245,7 @@ test('what expires is absent before its file goes; a chunk that came back stays 
   await bench.remove(one.digest, two.digest, busy.digest);
   await bench.store.insertBytes(two.digest, two.bytes);
   await bench.states.restore([two.digest]);
-  bench.seconds = 2000;
-  await bench.remove(one.digest);
+  await bench.sweep(async (sweep) => void (await sweep.remove([one.digest], 'quarantine')), { since: 2000 });
   const chunks = await bench.quarantined();
   assert.equal(chunks.length, 3);
   tryLockDigest(busy.digest);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MAX_BATCH } from '../../src/chunkstore/batches.js';
 import { overlapping, sortedBatches } from '../../src/maintenance/gc/sweeper.js';
 import { restSeconds } from '../../src/maintenance/gc/throttle.js';
 import { noise } from '../support/noise.js';
@@ -37,18 +38,19 @@ test('a step that fails is the last one begun, and the other one has ended when 
 });
 
 test('batches have all chunks once, folder by folder', () => {
-  const chunks = Array.from({ length: 2500 }, (_, n) => ({ digest: noise(`${n}`, 32), bytes: n }));
+  const count = 2 * MAX_BATCH + 500;
+  const chunks = Array.from({ length: count }, (_, n) => ({ digest: noise(`${n}`, 32), bytes: n }));
   const batches = [...sortedBatches([...chunks])];
   assert.deepEqual(
     batches.map(({ length }) => length),
-    [1000, 1000, 500],
+    [MAX_BATCH, MAX_BATCH, 500],
   );
   const folders = batches.flat().map(({ digest }) => digest[0]!);
   assert.deepEqual(
     folders,
     folders.toSorted((a, b) => a - b),
   );
-  assert.equal(new Set(batches.flat().map(({ bytes }) => bytes)).size, 2500);
+  assert.equal(new Set(batches.flat().map(({ bytes }) => bytes)).size, count);
 });
 
 test('a collection rests the longer the busier the mount is, and never for long', () => {

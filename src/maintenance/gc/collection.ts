@@ -1,5 +1,5 @@
 import type { HalfDeadPacks } from '../../catalog/pack-use.js';
-import type { QuarantinedChunk } from '../../chunkstore/quarantine.js';
+import type { WeighedChunk } from '../../chunkstore/quarantine.js';
 import type { Digest } from '../../core/digest.js';
 import { CairnError, isOutOfRoom } from '../../core/errors.js';
 import { removeFile } from '../../native/files.js';
@@ -8,10 +8,11 @@ import { packDigests } from './packed-digests.js';
 import { add, type GcReport, nothing } from './plan.js';
 import { type Marked, type Planned, Planner, type Preparation, preparationOf } from './planner.js';
 import { stoppedMessage } from './problems.js';
+import type { QuarantineSurvey } from './quarantine-survey.js';
 import { recordIndexes } from './record-indexes.js';
 import { filesToRepack } from './repacking.js';
 import type { Roots } from './roots.js';
-import { batchesOf, overlapping, Pace, sortedBatches, type WeighedChunk } from './sweeper.js';
+import { batchesOf, overlapping, Pace, type SweptChunk, sortedBatches } from './sweeper.js';
 
 /** Contents of pieces looked at in one step, and dropped in one. */
 const PIECES_PER_STEP = 5000;
@@ -25,33 +26,37 @@ export class Collection {
   readonly #freed = nothing();
   readonly #pace = new Pace();
   #inUse = 0;
+  /** Chunks of the quarantine that were deleted. */
+  #expired = 0;
+  /** When the sweep began, seconds since 1970. */
+  #since = 0;
 
   constructor(parts: GcParts) {
     this.#parts = parts;
   }
 
   async run(): Promise<Omit<GcReport, 'dryRun' | 'startedAt' | 'seconds'>> {
-    const { beginSweep, ask } = this.#parts;
+    const { ask } = this.#parts;
     await ask('settle', null);
     const planner = new Planner(this.#parts);
     // Before the mark: what is named and let go of from its moment on counts as held until the end.
-    let sweep = beginSweep();
+    let sweep = this.#beginSweep();
     try {
       let marked = await this.#mark(planner, sweep);
       const prepared = await this.#prepare(marked.roots, sweep);
       if (prepared !== undefined) {
-        sweep = beginSweep();
+        sweep = this.#beginSweep();
         marked = await this.#mark(planner, sweep);
       }
       const planned = await planner.plan(marked, prepared ?? preparationOf(marked.roots, 0));
       requireNone(planner);
       await this.#takeAll(planned, sweep);
-      await this.#expire(planned.expired);
+      await this.#expire(planned.quarantine);
       await this.#deleteLeftovers(planned);
       await this.#dropPieces();
       await ask('drop-indexes', planned.roots.indexes.gone);
       planned.roots.dispose();
-      return { plan: planned.plan, removed: this.#removed, freed: this.#freed, inUse: this.#inUse };
+      return this.#outcome(planned);
     } finally {
       await sweep.end();
     }
@@ -103,18 +108,31 @@ export class Collection {
     return files;
   }
 
-  async #takeAll({ survey, plan, returned }: Planned, sweep: Sweep): Promise<void> {
+  #beginSweep(): Sweep {
+    this.#since = this.#parts.clock.nowSeconds();
+    return this.#parts.beginSweep(this.#since);
+  }
+
+  #outcome({ plan, quarantine }: Planned): Omit<GcReport, 'dryRun' | 'startedAt' | 'seconds'> {
+    const removed = this.#removed;
+    const stay = this.#parts.options.graceSeconds === 0 ? nothing() : removed;
+    const isKnown = this.#expired === quarantine.expired.chunks;
+    const left = isKnown ? quarantine.leftWith(this.#since, stay.chunks, stay.bytes) : null;
+    return { plan, removed, freed: this.#freed, inUse: this.#inUse, left };
+  }
+
+  async #takeAll({ survey, plan, quarantine }: Planned, sweep: Sweep): Promise<void> {
     const total = plan.unreferenced.chunks + plan.stray.chunks;
-    for (const chunk of returned) {
+    for (const chunk of quarantine.returned) {
       this.#parts.goOn();
       await this.#parts.quarantine.undelete(chunk);
     }
-    const take = (batch: readonly WeighedChunk[]): Promise<void> => this.#take(batch, sweep, total);
+    const take = (batch: readonly SweptChunk[]): Promise<void> => this.#take(batch, sweep, total);
     await overlapping(batchesOf(this.#parts.reader.collection, survey.candidates), take);
     await overlapping(sortedBatches(survey.strays), take);
   }
 
-  async #take(batch: readonly WeighedChunk[], sweep: Sweep, total: number): Promise<void> {
+  async #take(batch: readonly SweptChunk[], sweep: Sweep, total: number): Promise<void> {
     const { goOn, options, progress, clock } = this.#parts;
     goOn();
     const jumped = clock.problem(0);
@@ -134,18 +152,21 @@ export class Collection {
     await this.#rest();
   }
 
-  async #expire(expired: QuarantinedChunk[]): Promise<void> {
-    const { goOn, progress, quarantine } = this.#parts;
-    let done = 0;
-    for (const batch of sortedBatches(expired)) {
-      goOn();
-      const { chunks, bytes } = await quarantine.expire(batch);
-      this.#freed.chunks += chunks;
-      this.#freed.bytes += bytes;
-      done += batch.length;
-      progress({ step: 'emptying the quarantine', done, total: expired.length, unit: 'items' });
-      await this.#rest();
-    }
+  async #expire(survey: QuarantineSurvey): Promise<void> {
+    const total = survey.expired.chunks;
+    await overlapping(survey.due(), async (batch) => {
+      this.#parts.goOn();
+      await this.#expireBatch(batch, total);
+    });
+  }
+
+  async #expireBatch(batch: readonly WeighedChunk[], total: number): Promise<void> {
+    const { chunks, bytes } = await this.#parts.quarantine.expire(batch);
+    this.#freed.chunks += chunks;
+    this.#freed.bytes += bytes;
+    this.#expired += chunks;
+    this.#parts.progress({ step: 'emptying the quarantine', done: this.#expired, total, unit: 'items' });
+    await this.#rest();
   }
 
   async #deleteLeftovers({ survey }: Planned): Promise<void> {
@@ -173,7 +194,7 @@ export class Collection {
   }
 }
 
-function bytesOf(batch: readonly WeighedChunk[], removed: readonly Digest[]): number {
+function bytesOf(batch: readonly SweptChunk[], removed: readonly Digest[]): number {
   if (batch.length === removed.length) return batch.reduce((sum, { bytes }) => sum + bytes, 0);
   const kept = new Set(removed.map((digest) => Buffer.from(digest).toString('latin1')));
   return batch

@@ -1,9 +1,10 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { ChunkStates } from '../../chunkstore/chunk-states.js';
+import { ROWS_PER_REQUEST, slices } from '../../chunkstore/batches.js';
+import type { ChunkStates, StateChange } from '../../chunkstore/chunk-states.js';
 import { chunkName } from '../../chunkstore/layout.js';
 import { Quarantine } from '../../chunkstore/quarantine.js';
 import { beginSweep } from '../../chunkstore/removal.js';
-import { systemClock } from '../../core/time.js';
+import type { Digest } from '../../core/digest.js';
 import { openDatastoreReader } from '../../datastore/open.js';
 import { JobPort } from '../job/job-port.js';
 import { ClockWatch } from './clock-watch.js';
@@ -26,7 +27,7 @@ export async function serveGcJob(options: GcJobOptions, port: MessagePort, look:
         reader: catalog,
         clock: new ClockWatch(),
         quarantine: new Quarantine({ backend, prefixDigits, states }),
-        beginSweep: () => beginSweep({ backend, prefixDigits, states, clock: systemClock }),
+        beginSweep: (since) => beginSweep({ backend, prefixDigits, states, since }),
         chunkBytes: (digest) => backend.size(chunkName(digest, prefixDigits)),
         lookAt: (path) => look(`${options.store}/${path}`),
         ask: (name, payload) => owner.ask(name, payload),
@@ -42,15 +43,15 @@ export async function serveGcJob(options: GcJobOptions, port: MessagePort, look:
 
 /** The catalog's writer, at the other end of the line. */
 function statesOf(owner: JobPort<GcAsks>): ChunkStates {
+  const change = async (digests: readonly Digest[], to: StateChange): Promise<void> => {
+    for (const slice of slices(digests, ROWS_PER_REQUEST)) {
+      await owner.ask('write-states', { digests: packDigests(slice), to });
+    }
+    await owner.ask('commit-states', null);
+  };
   return {
-    async forget(digests, as) {
-      await owner.ask('forget', { digests: packDigests(digests), as });
-    },
-    async expire(digests) {
-      await owner.ask('expire', packDigests(digests));
-    },
-    async restore(digests) {
-      await owner.ask('restore', packDigests(digests));
-    },
+    forget: change,
+    expire: (digests) => change(digests, 'expired'),
+    restore: (digests) => change(digests, 'present'),
   };
 }

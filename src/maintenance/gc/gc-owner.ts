@@ -1,5 +1,5 @@
 import type { Catalog } from '../../catalog/open.js';
-import type { ChunkStates } from '../../chunkstore/chunk-states.js';
+import type { CatalogChunkStates } from '../../content/catalog-chunk-states.js';
 import type { ChangeLog } from '../../content/change-log.js';
 import type { Durability } from '../../content/durability.js';
 import type { Packer } from '../../content/packing/packer.js';
@@ -16,7 +16,7 @@ const BUSY_REQUESTS_PER_SECOND = 500;
 /** What a collection's owner writes with. */
 export interface GcOwnerParts {
   readonly catalog: Pick<Catalog, 'pieces' | 'indexFiles' | 'freedLists'>;
-  readonly states: ChunkStates;
+  readonly states: Pick<CatalogChunkStates, 'write' | 'commit'>;
   readonly log: Pick<ChangeLog, 'requireWorking' | 'backgroundTurn'>;
   readonly durability: Pick<Durability, 'commit' | 'commitWith'>;
   readonly packer: Pick<Packer, 'repack'>;
@@ -43,9 +43,8 @@ export class GcOwner {
         return null;
       },
       load: () => this.#load(),
-      forget: ({ digests, as }) => done(this.#parts.states.forget(unpackDigests(digests), as)),
-      expire: (digests) => done(this.#parts.states.expire(unpackDigests(digests))),
-      restore: (digests) => done(this.#parts.states.restore(unpackDigests(digests))),
+      'write-states': ({ digests, to }) => done(this.#parts.states.write(unpackDigests(digests), to)),
+      'commit-states': () => done(this.#parts.states.commit()),
       'begin-repack': (packs) => {
         this.#avoided = new Set(unpackDigests(packs).map(digestHex));
         return null;

@@ -20,9 +20,9 @@ export type FileLook = (path: string) => Promise<LookedAt | undefined>;
 export interface GcParts {
   readonly options: GcJobOptions;
   readonly reader: CatalogReader;
-  readonly quarantine: Pick<Quarantine, 'list' | 'undelete' | 'expire'>;
-  /** @throws {CairnError} `busy` where another sweep runs in this process */
-  beginSweep(): Pick<Sweep, 'mark' | 'remove' | 'end'>;
+  readonly quarantine: Pick<Quarantine, 'list' | 'weigh' | 'undelete' | 'expire'>;
+  /** @param since seconds since 1970, by the wall clock. @throws {CairnError} `busy` where another sweep runs in this process */
+  beginSweep(since: number): Pick<Sweep, 'mark' | 'remove' | 'end'>;
   readonly clock: ClockWatch;
   /** Length in bytes of a chunk's file, or undefined where there is none. */
   chunkBytes(digest: Digest): Promise<number | undefined>;

@@ -1,5 +1,6 @@
 import type { IndexFile } from '../../catalog/index-files.js';
-import type { GoneState } from '../../chunkstore/chunk-states.js';
+import type { StateChange } from '../../chunkstore/chunk-states.js';
+import type { QuarantineLeft } from './plan.js';
 
 /** What a collection is asked for. */
 export interface GcOptions {
@@ -17,6 +18,10 @@ export interface GcJobOptions extends GcOptions {
   readonly store: string;
   /** Folders of chunks to list in this run, e.g. `.chunks/a9`. */
   readonly folders: readonly string[];
+  /** What the last collection of this process left in quarantine; null where that is not known: then it is listed. */
+  readonly quarantine: QuarantineLeft | null;
+  /** When the wall clock was found to have been set, seconds since 1970: no grace period began before. 0: never. */
+  readonly graceFrom: number;
   /** When the last collection ended, seconds since 1970; 0: never. */
   readonly lastEndedAt: number;
   /** What this process had not begun before this moment is not under way any more, seconds since 1970. */
@@ -46,10 +51,9 @@ export type GcAsks = {
   readonly 'begin-moment': { payload: null; result: null };
   readonly 'end-moment': { payload: null; result: null };
   readonly load: { payload: null; result: Load };
-  /** What `ChunkStates` does. */
-  readonly forget: { payload: { readonly digests: PackedDigests; readonly as: GoneState }; result: null };
-  readonly expire: { payload: PackedDigests; result: null };
-  readonly restore: { payload: PackedDigests; result: null };
+  /** Writes states of at most `ROWS_PER_REQUEST` chunks; durable after the next `commit-states`. */
+  readonly 'write-states': { payload: { readonly digests: PackedDigests; readonly to: StateChange }; result: null };
+  readonly 'commit-states': { payload: null; result: null };
   /** Names the packs that what is packed anew is not to be found in. */
   readonly 'begin-repack': { payload: PackedDigests; result: null };
   /** Packs these files anew. @returns how many */

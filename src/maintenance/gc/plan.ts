@@ -6,6 +6,12 @@ export interface Amount {
   bytes: number;
 }
 
+/** What is in quarantine. */
+export interface QuarantineLeft extends Amount {
+  /** None of it is older, seconds since 1970. */
+  readonly since: number;
+}
+
 /** What a collection does, and why. Everything in bytes of files. */
 export interface GcPlan {
   /** Whether all index files were read and all chunk files listed. */
@@ -56,6 +62,8 @@ export interface GcReport {
   readonly freed: Amount;
   /** Chunks of the plan that somebody began to use meanwhile. */
   readonly inUse: number;
+  /** What is in quarantine now; null where some of what should have gone is still there. */
+  readonly left: QuarantineLeft | null;
   readonly startedAt: number;
   readonly seconds: number;
 }

@@ -1,8 +1,7 @@
-import type { QuarantinedChunk } from '../../chunkstore/quarantine.js';
-import type { Digest } from '../../core/digest.js';
 import type { GcParts } from './gc-parts.js';
-import { type Amount, add, type GcPlan, nothing } from './plan.js';
+import type { Amount, GcPlan } from './plan.js';
 import { Problems } from './problems.js';
+import { QuarantineSurvey } from './quarantine-survey.js';
 import { gatherRoots, type Roots } from './roots.js';
 import { Survey } from './survey.js';
 
@@ -15,8 +14,7 @@ export interface Marked {
 /** A plan, with what it takes to carry it out. */
 export interface Planned extends Marked {
   readonly plan: GcPlan;
-  readonly expired: QuarantinedChunk[];
-  readonly returned: QuarantinedChunk[];
+  readonly quarantine: QuarantineSurvey;
 }
 
 /** What a collection does before it marks, as its plan shows it. */
@@ -63,7 +61,7 @@ export class Planner {
     const { options, goOn } = this.#parts;
     await survey.weigh();
     await this.#list(survey);
-    const quarantine = await this.#sortQuarantine(roots);
+    const quarantine = await this.#quarantine(roots, survey);
     const clock = this.#parts.clock.problem(options.lastEndedAt);
     if (clock !== undefined) this.problems.add(clock);
     goOn();
@@ -77,9 +75,9 @@ export class Planner {
       stray: survey.stray,
       bad: survey.bad,
       unfinished: survey.unfinished,
-      expired: quarantine.expired.amount,
+      expired: quarantine.expired,
       quarantined: quarantine.stays,
-      returned: quarantine.returned.amount,
+      returned: amountOf(quarantine.returned),
       deadInPacks: { chunks: packs.pinnedFigures.packs, bytes: packs.pinnedFigures.deadBytes },
       foreign: survey.foreign,
       ...preparation,
@@ -87,7 +85,7 @@ export class Planner {
       problems: this.problems.lines,
       problemCount: this.problems.count,
     };
-    return { roots, survey, plan, expired: quarantine.expired.chunks, returned: quarantine.returned.chunks };
+    return { roots, survey, plan, quarantine };
   }
 
   #survey(roots: Roots): Survey {
@@ -110,53 +108,32 @@ export class Planner {
     });
   }
 
-  async #sortQuarantine(roots: Roots): Promise<SortedQuarantine> {
-    const { quarantine, options, clock, goOn } = this.#parts;
+  /** Looks through it, unless the last collection left nothing that is due, and what is marked is all present. */
+  async #quarantine(roots: Roots, survey: Survey): Promise<QuarantineSurvey> {
+    const { quarantine, reader, options, clock, goOn } = this.#parts;
     const before = clock.nowSeconds() - options.graceSeconds;
-    const sorted = { expired: counted(), returned: counted(), stays: nothing() };
-    for await (const chunk of quarantine.list()) {
-      goOn();
-      if (this.#isMissed(chunk.digest, roots)) take(sorted.returned, chunk);
-      else if (chunk.since <= before) take(sorted.expired, chunk);
-      else add(sorted.stays, chunk.bytes);
-    }
-    return sorted;
-  }
-
-  /** Whether something needs the chunk and it was not stored anew. */
-  #isMissed(digest: Digest, roots: Roots): boolean {
-    return roots.names(digest) && this.#parts.reader.chunks.find(digest)?.state !== 'present';
+    const found = new QuarantineSurvey({
+      ...{ quarantine, reader, roots, goOn },
+      before: options.graceFrom > before ? Number.NEGATIVE_INFINITY : before,
+    });
+    const allPresent = !survey.missesSome && roots.indexes.unknown.size === 0;
+    if (!(allPresent && found.believe(options.quarantine))) await found.look();
+    return found;
   }
 }
 
 /** What goes now, and what goes when the grace period is over. */
 function freedBytes(
   { unreferenced, stray, bad, unfinished }: Survey,
-  { expired, stays }: SortedQuarantine,
+  { expired, stays }: QuarantineSurvey,
   graceSeconds: number,
 ): Pick<GcPlan, 'freesBytes' | 'freesLaterBytes'> {
   const taken = unreferenced.bytes + stray.bytes;
-  const now = bad.bytes + unfinished.bytes + expired.amount.bytes;
+  const now = bad.bytes + unfinished.bytes + expired.bytes;
   if (graceSeconds === 0) return { freesBytes: now + taken, freesLaterBytes: 0 };
   return { freesBytes: now, freesLaterBytes: taken + stays.bytes };
 }
 
-interface Counted {
-  readonly chunks: QuarantinedChunk[];
-  readonly amount: Amount;
-}
-
-interface SortedQuarantine {
-  readonly expired: Counted;
-  readonly returned: Counted;
-  readonly stays: Amount;
-}
-
-function counted(): Counted {
-  return { chunks: [], amount: nothing() };
-}
-
-function take({ chunks, amount }: Counted, chunk: QuarantinedChunk): void {
-  chunks.push(chunk);
-  add(amount, chunk.bytes);
+function amountOf(chunks: readonly { readonly bytes: number }[]): Amount {
+  return { chunks: chunks.length, bytes: chunks.reduce((sum, { bytes }) => sum + bytes, 0) };
 }

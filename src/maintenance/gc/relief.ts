@@ -1,5 +1,8 @@
-import { MAX_BATCH } from '../../chunkstore/chunk-states.js';
-import type { Expiry, Quarantine, QuarantinedChunk } from '../../chunkstore/quarantine.js';
+import { slices } from '../../chunkstore/batches.js';
+import type { Expiry, Quarantine, QuarantinedChunk, WeighedChunk } from '../../chunkstore/quarantine.js';
+
+/** Lengths asked for at a time. */
+const LOOKED_AT_ONCE = 1000;
 
 /**
  * Empties the quarantine, oldest first and whatever the grace period, until so many bytes are free or nothing is left: what
@@ -11,22 +14,26 @@ export async function emptyOldest(quarantine: Quarantine, wantedBytes: number): 
   for await (const chunk of quarantine.list()) chunks.push(chunk);
   chunks.sort((a, b) => a.since - b.since);
   const freed = { chunks: 0, bytes: 0 };
-  for (let from = 0; from < chunks.length && freed.bytes < wantedBytes; ) {
-    const batch = chunks.slice(from, from + batchLength(chunks, from, wantedBytes - freed.bytes));
-    from += batch.length;
-    const expiry = await quarantine.expire(batch);
-    freed.chunks += expiry.chunks;
-    freed.bytes += expiry.bytes;
+  for (const slice of slices(chunks, LOOKED_AT_ONCE)) {
+    for (let left = await quarantine.weigh(slice); left.length > 0; ) {
+      if (freed.bytes >= wantedBytes) return freed;
+      const count = countFor(left, wantedBytes - freed.bytes);
+      const expiry = await quarantine.expire(left.slice(0, count));
+      freed.chunks += expiry.chunks;
+      freed.bytes += expiry.bytes;
+      left = left.slice(count);
+    }
   }
   return freed;
 }
 
-/** How many chunks from `from` on make up the bytes that are wanted, at most a batch. */
-function batchLength(chunks: readonly QuarantinedChunk[], from: number, wantedBytes: number): number {
+/** How many of the chunks, from the first on, make up the bytes that are wanted. */
+function countFor(chunks: readonly WeighedChunk[], wantedBytes: number): number {
   let bytes = 0;
   let count = 0;
-  while (count < MAX_BATCH && from + count < chunks.length && bytes < wantedBytes) {
-    bytes += chunks[from + count]?.bytes ?? 0;
+  for (const chunk of chunks) {
+    if (bytes >= wantedBytes) break;
+    bytes += chunk.bytes;
     count += 1;
   }
   return count;

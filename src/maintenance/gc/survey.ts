@@ -8,7 +8,7 @@ import type { FileLook } from './gc-parts.js';
 import { type Amount, add, nothing } from './plan.js';
 import type { Problems } from './problems.js';
 import type { Roots } from './roots.js';
-import type { WeighedChunk } from './sweeper.js';
+import type { SweptChunk } from './sweeper.js';
 
 const FOLDERS_AT_ONCE = 2;
 const FOREIGN_SHOWN = 20;
@@ -32,8 +32,10 @@ export interface SurveySources {
 export class Survey {
   /** Known chunks nothing names. */
   readonly candidates: ChunkSet;
+  /** Whether something names known chunks that are not present. */
+  readonly missesSome: boolean;
   /** Chunk files that are not known to be there, and that nothing names. */
-  readonly strays: WeighedChunk[] = [];
+  readonly strays: SweptChunk[] = [];
   /** Files to delete, by their paths in the datastore. */
   readonly leftovers: { readonly path: string; readonly bytes: number }[] = [];
   readonly unreferenced = nothing();
@@ -47,7 +49,9 @@ export class Survey {
     this.#sources = sources;
     const { reader, roots } = sources;
     this.candidates = reader.collection.present();
+    const present = this.candidates.size;
     this.candidates.removeAll(roots.marked);
+    this.missesSome = present - this.candidates.size < roots.marked.size;
     const held = new ChunkSet();
     reader.sets.addKnown(held, heldChunks());
     this.candidates.removeAll(held);

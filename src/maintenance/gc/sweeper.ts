@@ -1,24 +1,23 @@
 import { setTimeout as rest } from 'node:timers/promises';
 import type { ChunkSet } from '../../catalog/chunk-set.js';
 import type { CollectionRows } from '../../catalog/collection.js';
+import { MAX_BATCH, slices } from '../../chunkstore/batches.js';
 import type { Digest } from '../../core/digest.js';
 import type { Load } from './gc-protocol.js';
 import { restSeconds } from './throttle.js';
 
-/** Chunks taken in one step. */
-const BATCH = 1000;
-/** Chunks sorted at a time: a step then touches a few folders only, which is what it has to sync. */
-const SORTED_AT_ONCE = 65_536;
+/** Chunks sorted at a time: a step then touches few folders only, and two steps seldom the same. */
+const SORTED_AT_ONCE = 64_000;
 
-/** A chunk's file and its length. */
-export interface WeighedChunk {
+/** A chunk to be taken, and the length of its file. */
+export interface SweptChunk {
   readonly digest: Digest;
   readonly bytes: number;
 }
 
 /** Batches of a set's chunks, each from few folders. */
-export function* batchesOf(rows: CollectionRows, set: ChunkSet): Generator<readonly WeighedChunk[]> {
-  let sorted: WeighedChunk[] = [];
+export function* batchesOf(rows: CollectionRows, set: ChunkSet): Generator<readonly SweptChunk[]> {
+  let sorted: SweptChunk[] = [];
   for (const { digest, stored } of rows.members(set)) {
     sorted.push({ digest, bytes: stored });
     if (sorted.length < SORTED_AT_ONCE) continue;
@@ -29,20 +28,23 @@ export function* batchesOf(rows: CollectionRows, set: ChunkSet): Generator<reado
 }
 
 /** Batches of chunks at hand, which are sorted in place. */
-export function* sortedBatches<T extends WeighedChunk>(chunks: T[]): Generator<readonly T[]> {
+export function* sortedBatches<T extends SweptChunk>(chunks: T[]): Generator<readonly T[]> {
   // Two bytes name the folder in either layout.
   chunks.sort((a, b) => a.digest[0]! - b.digest[0]! || a.digest[1]! - b.digest[1]!);
-  for (let from = 0; from < chunks.length; from += BATCH) yield chunks.slice(from, from + BATCH);
+  yield* slices(chunks, MAX_BATCH);
 }
 
 /**
  * Does the work for each item, for two at a time: one is forgotten while the files of the other move. Nothing runs on when it
  * settles. @throws what the first failed with
  */
-export async function overlapping<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+export async function overlapping<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   let before: Promise<void> = Promise.resolve();
   let failed = false;
-  for (const item of items) {
+  for await (const item of items) {
     const now = work(item);
     now.catch(() => {
       failed = true;

@@ -6,6 +6,7 @@ import { setAside } from '../../../src/chunkstore/set-aside.js';
 import { ChunkSink } from '../../../src/content/chunk-sink.js';
 import { type Digest, digestHex } from '../../../src/core/digest.js';
 import { kindOf } from '../../../src/core/errors.js';
+import { overlapping } from '../../../src/maintenance/gc/sweeper.js';
 import { encodeBlobSync } from '../../../src/native/blob.js';
 import { HoldScope } from '../../../src/native/holds.js';
 import type { ModelChange } from './model-catalog.js';
@@ -120,7 +121,8 @@ export async function committer(world: World, doings: Doings): Promise<void> {
 /** A collector: everything on the disk that the mark does not have goes. */
 export async function collector(world: World, doings: Doings): Promise<void> {
   const backend = world.makeBackend();
-  const parts = { backend, prefixDigits: 2 as const, states: world.states, clock: world.clock };
+  const since = world.clock.now().seconds;
+  const parts = { backend, prefixDigits: 2 as const, states: world.states, since, filesPerStep: 1 };
   let sweep: ReturnType<typeof beginSweep>;
   try {
     sweep = beginSweep(parts, world.sweepGuards());
@@ -135,26 +137,31 @@ export async function collector(world: World, doings: Doings): Promise<void> {
       const key = name.slice(name.lastIndexOf('/') + 1);
       if (!name.endsWith('.bad') && !marked.has(key)) garbage.push(chunkOf(key).digest);
     }
-    while (garbage.length > 0) {
+    await overlapping(batchesOf(world, garbage), async (batch) => {
       const kind = world.random.below(3) === 0 ? 'delete' : 'quarantine';
-      const removal = await sweep.remove(garbage.splice(0, world.random.between(1, 3)), kind);
+      const removal = await sweep.remove(batch, kind);
       doings.did('removed', removal.removed.length);
       doings.did('spared', removal.held.length);
-    }
+    });
   } finally {
     await sweep.end();
   }
   doings.did('swept');
 }
 
+function* batchesOf(world: World, garbage: Digest[]): Generator<readonly Digest[]> {
+  while (garbage.length > 0) yield garbage.splice(0, world.random.between(1, 3));
+}
+
 /** Quarantined chunks come back or go for good. */
 export async function quarantiner(world: World, doings: Doings): Promise<void> {
   const parts = { backend: world.makeBackend(), prefixDigits: 2 as const, states: world.states };
   const quarantine = new Quarantine(parts, world.guards(world.holds));
-  const chunk = world.random.pick([undefined, ...quarantined(world)]);
+  const there = quarantined(world);
+  const chunk = world.random.pick([undefined, ...there]);
   if (chunk === undefined) return;
   if (world.random.below(2) === 0) {
-    const { chunks } = await quarantine.expire([{ ...chunk, bytes: 0 }]);
+    const { chunks } = await quarantine.expire(await quarantine.weigh(there.slice(there.indexOf(chunk))));
     doings.did('expired', chunks);
     return;
   }

@@ -10,7 +10,7 @@ import { collector, committer, deleter, forgetter, snapshotJob, writer } from '.
 import { DiskBackend } from './disk.js';
 import type { Tables } from './model-catalog.js';
 import type { Mixture } from './run.js';
-import { chunkOf, lengthsOf, rowsOf, World } from './world.js';
+import { chunkOf, lengthsOf, rowsOf, stateTurns, World } from './world.js';
 
 // Lives of a daemon that break one rule of the protocol each, by one part that does not do what it should. The first
 // eight are the clauses of the reference model.
@@ -84,7 +84,10 @@ class WithoutForgetFirst extends World {
   override makeStates(): CatalogChunkStates {
     const { chunks, log } = this;
     const durability = { commitDurably: async () => undefined };
-    return new CatalogChunkStates({ catalog: { chunks: rowsOf(this.catalog) }, chunks, durability, log });
+    return new CatalogChunkStates(
+      { catalog: { chunks: rowsOf(this.catalog) }, chunks, durability, log },
+      stateTurns(this),
+    );
   }
 }
 
@@ -111,7 +114,10 @@ class WithoutSyncWhenForgetting extends World {
   override makeStates(): CatalogChunkStates {
     const { durability, log } = this;
     const chunks = { sync: async () => undefined };
-    return new CatalogChunkStates({ catalog: { chunks: rowsOf(this.catalog) }, chunks, durability, log });
+    return new CatalogChunkStates(
+      { catalog: { chunks: rowsOf(this.catalog) }, chunks, durability, log },
+      stateTurns(this),
+    );
   }
 }
 

@@ -4,7 +4,7 @@ import { ChunkStore } from '../../../src/chunkstore/chunk-store.js';
 import { type ChunkGuards, processGuards } from '../../../src/chunkstore/guards.js';
 import { chunkName } from '../../../src/chunkstore/layout.js';
 import type { SweepGuards } from '../../../src/chunkstore/removal.js';
-import { CatalogChunkStates } from '../../../src/content/catalog-chunk-states.js';
+import { CatalogChunkStates, type StateTurns } from '../../../src/content/catalog-chunk-states.js';
 import { ChangeLog } from '../../../src/content/change-log.js';
 import { ChunkSink, type SinkCatalog } from '../../../src/content/chunk-sink.js';
 import { Durability, type SyncedStore } from '../../../src/content/durability.js';
@@ -157,7 +157,10 @@ export class World {
 
   makeStates(): CatalogChunkStates {
     const { chunks, durability, log } = this;
-    return new CatalogChunkStates({ catalog: { chunks: rowsOf(this.catalog) }, chunks, durability, log });
+    return new CatalogChunkStates(
+      { catalog: { chunks: rowsOf(this.catalog) }, chunks, durability, log },
+      stateTurns(this),
+    );
   }
 
   /** Says that a job is about to open its picture; what it gets ends that. */
@@ -226,6 +229,11 @@ export class World {
     if (!this.#locked.delete(digestHex(digest))) return;
     real.unlock(digest);
   }
+}
+
+/** The rows of a batch are written one by one, with whatever else goes on in between. */
+export function stateTurns({ turns }: Pick<World, 'turns'>): StateTurns {
+  return { rowsPerTurn: 1, turn: () => turns.point() };
 }
 
 /** The writer's rows of chunks, in the transaction that is open at the time. */

@@ -6,7 +6,7 @@ import { openCatalogReader } from '../../../src/catalog/open-reader.js';
 import { parseDuration } from '../../../src/cli/duration.js';
 import { CairnError } from '../../../src/core/errors.js';
 import { unpackCatalogCopy } from '../../../src/daemon/catalog-copies/copy-files.js';
-import { readLastGc } from '../../../src/daemon/gc-record.js';
+import { readGcRecord } from '../../../src/daemon/gc-record.js';
 import { wasInterrupted } from '../../../src/daemon/rebuild/set-aside.js';
 import { readLastRuns } from '../../../src/daemon/schedule/stored-schedule.js';
 import { checkWhen, jitterMs, nextTime } from '../../../src/daemon/schedule/when.js';
@@ -45,7 +45,7 @@ export function ownFiles(paths: DatastorePaths): FuzzTarget {
         [paths.config, CONFIG, () => void formatConfig(readConfig(paths))],
         [paths.settings, SETTINGS, () => void readSettings(paths)],
         [paths.lock, ANNOUNCEMENT, () => void readAnnouncement(paths)],
-        [paths.gcRecord, LAST_GC, () => readLastGc(paths.gcRecord)],
+        [paths.gcRecord, LAST_GC, () => readGcRecord(paths.gcRecord)],
         [paths.scheduleState, LAST_RUNS, () => void readLastRuns(paths)],
         [paths.rebuilding, REBUILDING, () => void wasInterrupted(paths)],
       ] as [string, unknown, () => unknown][]);
