@@ -266,3 +266,25 @@ test('whoever listens is told of chunks that cannot be had', async () => {
     ['absent', digest],
   ]);
 });
+
+test('with verifyNew a chunk that did not reach the backend as it was is refused, else nobody notices', async () => {
+  class LyingBackend extends MemoryBackend {
+    lies = true;
+
+    override put(name: string, bytes: Uint8Array): Promise<void> {
+      const damaged = Buffer.from(bytes);
+      if (this.lies) damaged[damaged.length - 1] = (damaged.at(-1) as number) ^ 1;
+      return super.put(name, damaged);
+    }
+  }
+  const backend = new LyingBackend();
+  const bytes = randomBytes(50_000);
+  const digest = digestOf(bytes);
+  await new ChunkStore(backend, 2, 2).insertBytes(digest, bytes);
+  const careful = new ChunkStore(backend, 2, 2, undefined, true);
+  await assert.rejects(careful.insertBytes(digest, bytes), isKind('corrupt'));
+  assert.deepEqual([careful.counters.inserts, careful.counters.encodedBytes], [0, 0]);
+  backend.lies = false;
+  await careful.insertBytes(digest, bytes);
+  assert.deepEqual(await careful.read(digest), bytes);
+});
