@@ -34,8 +34,9 @@ export interface SpaceAccount<T extends IndexedSnapshot> {
   /** By row of `groups`: live trees, and groups with all that is in them. */
   readonly live: ReadonlyMap<number, LiveSpaceUsed>;
   readonly groups: ReadonlyMap<number, SpaceUsed>;
-  /** Everything that any of them names. */
+  /** Everything that any of them names, and the same with what stays anyway. */
   readonly all: ChunkTotals;
+  readonly staying: ChunkTotals;
 }
 
 /** The digests of index files that have no usable set, by path. */
@@ -94,8 +95,13 @@ export class SpaceUse {
    * Who uses how much. Takes about 1 µs for each extent of the live trees and each chunk known, and 2 ms for each
    * index file.
    * @param loaded what `withoutSet` asks for; chunks among it that the catalog never heard of are not counted
+   * @param standing chunks that stay whoever names them: nobody has them alone
    */
-  account<T extends IndexedSnapshot>(snapshots: readonly T[], loaded: LoadedIndexes): SpaceAccount<T> {
+  account<T extends IndexedSnapshot>(
+    snapshots: readonly T[],
+    loaded: LoadedIndexes,
+    standing: readonly Digest[],
+  ): SpaceAccount<T> {
     const sizes = this.#loadSizes();
     const live = this.#liveTrees();
     const groups = new Map<number, T[]>([...live.keys()].map((group) => [group, []]));
@@ -111,6 +117,8 @@ export class SpaceUse {
       owners.add(all);
       all.dispose();
     }
+    const anyway = owners.any.clone();
+    for (const set of [users.shared, owners.shared, anyway]) this.#sets.addKnown(set, standing);
     const used = (set: ChunkSet, shared: SharedChunks): SpaceUsed => ({
       chunks: sizes.totals(set),
       exclusive: sizes.totalsWithout(set, shared.shared),
@@ -120,7 +128,9 @@ export class SpaceUse {
       live: new Map(),
       groups: new Map(),
       all: sizes.totals(owners.any),
+      staying: sizes.totals(anyway),
     };
+    anyway.dispose();
     for (const [group, members] of groups) {
       let next = 0;
       const all = this.#groupSet(members, live.get(group), loaded, (set) => {
@@ -137,9 +147,15 @@ export class SpaceUse {
     return account;
   }
 
-  /** What goes when these index files go: chunks that neither others of `snapshots` nor live trees name. */
-  freedBy(paths: readonly string[], others: readonly string[], loaded: LoadedIndexes): ChunkTotals {
+  /** What goes when these index files go: chunks that neither others of `snapshots` nor live trees name, nor `standing`. */
+  freedBy(
+    paths: readonly string[],
+    others: readonly string[],
+    loaded: LoadedIndexes,
+    standing: readonly Digest[],
+  ): ChunkTotals {
     const kept = this.#union(others, loaded);
+    this.#sets.addKnown(kept, standing);
     for (const { set } of this.#liveTrees().values()) {
       kept.addAll(set);
       set.dispose();

@@ -36,6 +36,11 @@ export function* standingChunks(): Generator<StandingChunk> {
   }
 }
 
+/** Their digests. */
+export function standingDigests(): Digest[] {
+  return [...standingChunks()].map(({ digest }) => digest);
+}
+
 /** An item that is nothing but its header. */
 function emptyItem(type: bigint): StandingChunk {
   const bytes = (): Uint8Array => {

@@ -2,6 +2,7 @@ import { ChunkSet } from '../catalog/chunk-set.js';
 import type { ChunkSets } from '../catalog/chunk-sets.js';
 import type { ChunkTotals } from '../catalog/counters.js';
 import type { CatalogReader } from '../catalog/open-reader.js';
+import { standingDigests } from '../chunk/standing-chunks.js';
 import { groupPath } from '../core/group.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
 import type { TreeName } from '../core/tree-name.js';
@@ -129,6 +130,7 @@ export function freedBy(catalog: CatalogReader, found: readonly FoundSnapshot[])
     const live = new ChunkSet();
     for (let at = sets.addLive(live, undefined, EXTENTS_AT_ONCE); !at.done; )
       at = sets.addLive(live, at, EXTENTS_AT_ONCE);
+    sets.addKnown(live, standingDigests());
     const mine = sets.exclusive(found.flatMap(indexPaths), live);
     live.dispose();
     if (mine.kind === 'damaged') return undefined;

@@ -76,7 +76,7 @@ test('what each snapshot, live tree and group uses, and uses alone, is what sets
   t.after(() => reader.close());
   const paths = snapshots.flatMap((snapshot) => snapshot.paths);
   assert.deepEqual(new Set(reader.space.withoutSet(paths)), new Set(untracked.keys()));
-  const account = reader.space.account(snapshots, untracked);
+  const account = reader.space.account(snapshots, untracked, []);
 
   const users = [...snapshots.map(({ chunks }) => chunks.flat()), ...live.map((files) => files.flat())];
   const alone = (mine: readonly number[], others: readonly (readonly number[])[]) =>
@@ -104,7 +104,7 @@ test('what each snapshot, live tree and group uses, and uses alone, is what sets
   const rest = [...kept.map(({ chunks }) => chunks.flat()), ...live.map((files) => files.flat())].flat();
   const freed = totals(gone.flatMap(({ chunks }) => chunks.flat()).filter((chunk) => !rest.includes(chunk)));
   const pathsOf = (list: readonly Model[]) => list.flatMap((snapshot) => snapshot.paths);
-  assert.deepEqual(reader.space.freedBy(pathsOf(gone), pathsOf(kept), untracked), freed);
+  assert.deepEqual(reader.space.freedBy(pathsOf(gone), pathsOf(kept), untracked, []), freed);
 });
 
 test('chunks the catalog never heard of are not counted, and nothing at all is no error', (t) => {
@@ -114,7 +114,7 @@ test('chunks the catalog never heard of are not counted, and nothing at all is n
   const reader = openCatalogReader(path);
   t.after(() => reader.close());
   const snapshot = { group: 7, paths: ['x.didx'] };
-  const account = reader.space.account([snapshot], new Map([['x.didx', [digestOf('unheard of')]]]));
+  const account = reader.space.account([snapshot], new Map([['x.didx', [digestOf('unheard of')]]]), []);
   assert.deepEqual(account.snapshots.get(snapshot)?.chunks, totals([]));
   assert.deepEqual(account.live.get(1)?.files, 1);
   assert.deepEqual(account.all, totals([]));

@@ -2,7 +2,7 @@ import { ChunkSet } from '../../catalog/chunk-set.js';
 import type { ExtentPosition } from '../../catalog/chunk-sets.js';
 import type { CatalogReader } from '../../catalog/open-reader.js';
 import { type HalfDeadPacks, PackUse } from '../../catalog/pack-use.js';
-import { standingChunks } from '../../chunk/standing-chunks.js';
+import { standingDigests } from '../../chunk/standing-chunks.js';
 import { type Digest, digestHex } from '../../core/digest.js';
 import { type IndexMark, type MarkSources, markIndexes } from './index-mark.js';
 
@@ -47,10 +47,7 @@ export async function gatherRoots(sources: MarkSources): Promise<Roots> {
   const marked = new ChunkSet();
   const use = new PackUse();
   addLive(sources, marked, use);
-  reader.sets.addKnown(
-    marked,
-    [...standingChunks()].map(({ digest }) => digest),
-  );
+  reader.sets.addKnown(marked, standingDigests());
   const indexes = await markIndexes(sources);
   const packs = reader.packs.halfDead(use, indexes.set);
   use.dispose();

@@ -1,4 +1,5 @@
 import type { IndexedSnapshot } from '../../catalog/space-use.js';
+import { standingDigests } from '../../chunk/standing-chunks.js';
 import { CairnError, kindOf } from '../../core/errors.js';
 import { type GroupName, groupPath } from '../../core/group.js';
 import type { KeepCounts } from '../../core/keep-counts.js';
@@ -105,7 +106,8 @@ async function withSizes(
   const everything = [...mine, ...others];
   const pathsOf = (list: readonly IndexedSnapshot[]) => list.flatMap((snapshot) => snapshot.paths);
   const { loaded } = await loadUntracked(paths.root, catalog.space, pathsOf(everything));
-  const { snapshots } = catalog.space.account(everything, loaded);
+  const standing = standingDigests();
+  const { snapshots } = catalog.space.account(everything, loaded, standing);
   const going = mine.filter(({ verdict }) => !verdict.keep);
   const staying = everything.filter((snapshot) => !going.includes(snapshot as Judged));
   return {
@@ -113,7 +115,7 @@ async function withSizes(
       group,
       snapshots: list.map((one) => planned(one, snapshots.get(one)?.exclusive.storedBytes ?? 0)),
     })),
-    freedBytes: catalog.space.freedBy(pathsOf(going), pathsOf(staying), loaded).storedBytes,
+    freedBytes: catalog.space.freedBy(pathsOf(going), pathsOf(staying), loaded, standing).storedBytes,
   };
 }
 

@@ -3,6 +3,7 @@ import type { Group } from '../../catalog/groups.js';
 import type { CatalogReader } from '../../catalog/open-reader.js';
 import type { Snapshot } from '../../catalog/snapshots.js';
 import type { IndexedSnapshot, LiveSpaceUsed, SpaceAccount, SpaceUsed } from '../../catalog/space-use.js';
+import { standingDigests } from '../../chunk/standing-chunks.js';
 import { groupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import { openDatastoreReader } from '../../datastore/open.js';
@@ -64,14 +65,14 @@ export async function measureSpace(path: string): Promise<SpaceReport> {
     const snapshots = groups.flatMap((group) => measuredOf(group, catalog));
     const indexes = snapshots.flatMap((snapshot) => snapshot.paths);
     const { loaded, unreadable } = await loadUntracked(paths.root, catalog.space, indexes);
-    const account = catalog.space.account(snapshots, loaded);
+    const account = catalog.space.account(snapshots, loaded, standingDigests());
     const { present, quarantined, bad } = catalog.figures().chunks;
     const entries = groups.flatMap((group) => groupEntries(group, snapshots, account));
     return {
       measuredAt: Date.now() / 1000,
       entries: [storeEntry(entries, account.all), ...entries],
       presentBytes: present.storedBytes,
-      unusedBytes: Math.max(0, present.storedBytes - account.all.storedBytes),
+      unusedBytes: Math.max(0, present.storedBytes - account.staying.storedBytes),
       quarantinedBytes: quarantined.storedBytes,
       badChunks: bad.chunks,
       unreadable,
