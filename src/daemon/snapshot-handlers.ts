@@ -37,7 +37,7 @@ export function snapshotHandlers(snapshots: SnapshotService, clones: CloneServic
         ...{ ...args, source: parseTreeName(source), group: parseGroupPath(group), signal },
         onEntry: (done) => progress({ step: 'cloning', done, unit: 'items' }),
       }),
-    'snapshot-create': ({ group }) => snapshots.create(parseGroupPath(group)),
+    'snapshot-create': ({ group }, { signal }) => snapshots.create(parseGroupPath(group), undefined, signal),
     'snapshot-list': async ({ group }) => ({ snapshots: await snapshots.list(group) }),
     'snapshot-forget': async ({ snapshot }) => {
       await snapshots.forgetNamed(parseTreeName(snapshot));

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { errorMessage, type Progress } from '../control/messages.js';
+import { CairnError } from '../core/errors.js';
 import type {
   FromWorker,
   LogEntry,
@@ -37,7 +38,8 @@ export class WorkerEndpoint {
   /** Says that the mount can be used, and answers requests from now on. */
   ready(handlers: WorkerHandlers): void {
     this.#port.on('message', (message: ToWorker) => {
-      if (message.type === 'cancel') this.#running.get(message.id)?.abort();
+      if (message.type === 'cancel')
+        this.#running.get(message.id)?.abort(new CairnError('interrupted', 'Nobody waits for it any more'));
       else void this.#answer(message.id, message.command, message.arguments, handlers);
     });
     this.#post({ type: 'ready' });
