@@ -24,6 +24,23 @@ interface PageIndex {
   readonly starts: Float64Array;
 }
 
+/** Pages that follow each other: where their first entries are, and where in the stream each starts and the last one ends. */
+export interface PagePlaces {
+  readonly firsts: Float64Array;
+  readonly starts: Float64Array;
+}
+
+/** Records of entries that follow each other, as they are stored: that does not depend on where the entries are. */
+export interface StoredRecords {
+  readonly count: number;
+  /** Position of the entry of record `i`. */
+  position(i: number): number;
+  /** A view; not to be kept or written to. */
+  bytes(i: number): Uint8Array;
+  /** Below this position there are no more records than these; where to go on. */
+  readonly next: number;
+}
+
 interface Page {
   readonly bytes: Uint8Array;
   /** Entry positions of the records. */
@@ -77,6 +94,33 @@ export class AttributesReader {
   /** The record of the entry whose ENTRY is at `entryPosition`, or undefined where there is none. */
   record(entryPosition: number): Awaitable<AttributeRecord | undefined> {
     return run(this.#record(entryPosition));
+  }
+
+  /** The pages that hold all records of entries in [from, to), with perhaps some of their neighbours; nothing is read. */
+  pagesOf(from: number, to: number): PagePlaces {
+    const { firsts, starts } = this.#index;
+    const first = Math.max(0, lastAtOrBelow(firsts, from));
+    const behind = Math.max(first, lastAtOrBelow(firsts, to - 1) + 1);
+    return { firsts: firsts.subarray(first, behind), starts: starts.subarray(first, behind + 1) };
+  }
+
+  /** The first records of entries in [from, to): those of one page. */
+  stored(from: number, to: number): Awaitable<StoredRecords> {
+    return run(this.#stored(from, to));
+  }
+
+  *#stored(from: number, to: number): Steps<StoredRecords> {
+    const { firsts } = this.#index;
+    const number = Math.max(0, lastAtOrBelow(firsts, from));
+    const next = Math.min(to, firsts[number + 1] ?? to);
+    const { bytes, positions, starts } = this.#pages.get(number) ?? (yield* this.#load(number));
+    const first = lastAtOrBelow(positions, from - 1) + 1;
+    return {
+      count: lastAtOrBelow(positions, next - 1) + 1 - first,
+      position: (i) => positions[first + i] as number,
+      bytes: (i) => bytes.subarray(starts[first + i], starts[first + i + 1]),
+      next,
+    };
   }
 
   *#record(entryPosition: number): Steps<AttributeRecord | undefined> {

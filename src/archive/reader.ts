@@ -46,6 +46,8 @@ export interface ArchiveReaderOptions {
 export interface ListedEntry {
   /** What to pass to `list` to go on behind this name: position of its FILENAME. */
   readonly cookie: number;
+  /** Where the child ends with all that is in it, as far as its folder's table tells. */
+  readonly end: number;
   readonly name: Uint8Array;
   /** Of a hard link, its target's. */
   readonly entry: ArchiveEntry;
@@ -226,7 +228,7 @@ export class ArchiveReader {
     if (entry.kind === 'folder') {
       this.#origins.set(entry.position, { claimedEnd, parent: table.entryPosition, start });
     }
-    return { cookie: start, name, entry };
+    return { cookie: start, end: claimedEnd, name, entry };
   }
 
   *#linkTarget(filenamePosition: number): Steps<ArchiveEntry> {

@@ -3,8 +3,16 @@ import { CairnError } from '../core/errors.js';
 import { openSnapshotView } from '../daemon/open-snapshot-view.js';
 import { openDatastoreReader, type ReadableDatastore } from '../datastore/open.js';
 import { diffTrees, type TreeDifference } from '../snapshot/diff/diff-trees.js';
-import { liveSide, type SideNode, snapshotSide, type TreeSide } from '../snapshot/diff/tree-side.js';
+import {
+  liveSide,
+  type Shortcut,
+  type SideNode,
+  snapshotShortcut,
+  snapshotSide,
+  type TreeSide,
+} from '../snapshot/diff/tree-side.js';
 import { requireGroup, requireSnapshot } from '../snapshot/find-snapshot.js';
+import type { TreeView } from '../snapshot/tree-view.js';
 import { optionsOf } from './context.js';
 import { print } from './output.js';
 import { askSnapshots } from './snapshot-asking.js';
@@ -42,7 +50,8 @@ async function run(first: string, second: string, _: unknown, command: Command):
   const datastores = [await openDatastoreReader(a.store), await openDatastoreReader(b.store)] as const;
   try {
     const [left, right] = [await sideOf(datastores[0], a), await sideOf(datastores[1], b)];
-    for await (const difference of diffTrees(left, right)) {
+    const shortcut = left.view && right.view && anyShortcut(snapshotShortcut(left.view, right.view));
+    for await (const difference of diffTrees(left.side, right.side, shortcut)) {
       print(options.json ? JSON.stringify(forMachines(difference)) : forPeople(difference));
       if (process.stdout.writableNeedDrain) await drained();
     }
@@ -51,19 +60,32 @@ async function run(first: string, second: string, _: unknown, command: Command):
   }
 }
 
-async function sideOf(datastore: ReadableDatastore, { tree }: ChosenTree): Promise<TreeSide> {
+/** A tree to compare; of a snapshot also its view. */
+interface OpenSide {
+  readonly side: TreeSide;
+  readonly view?: TreeView;
+}
+
+async function sideOf(datastore: ReadableDatastore, { tree }: ChosenTree): Promise<OpenSide> {
   const { catalog } = datastore;
   if (tree.which !== 'current') {
-    return anySide(snapshotSide(await openSnapshotView(datastore, requireSnapshot(catalog, tree))));
+    const view = await openSnapshotView(datastore, requireSnapshot(catalog, tree));
+    return { side: anySide(snapshotSide(view)), view };
   }
   // The live tree is compared as it is at one moment.
   catalog.picture.begin();
-  return anySide(liveSide(catalog, requireGroup(catalog, tree.group).currentIno));
+  return { side: anySide(liveSide(catalog, requireGroup(catalog, tree.group).currentIno)) };
 }
 
 /** A side is only ever given its own nodes. */
 function anySide<N extends SideNode>(side: TreeSide<N>): TreeSide {
   return side as unknown as TreeSide;
+}
+
+function anyShortcut<A extends SideNode, B extends SideNode>(
+  shortcut: Shortcut<A, B> | undefined,
+): Shortcut<SideNode, SideNode> | undefined {
+  return shortcut as unknown as Shortcut<SideNode, SideNode> | undefined;
 }
 
 function forPeople({ change, path, parts }: TreeDifference): string {

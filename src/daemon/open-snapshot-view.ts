@@ -22,9 +22,12 @@ export async function openSnapshotView(
     sizeCalculation: (bytes) => bytes.length,
   });
   const tree = await openSnapshotTree(indexes, chunks, cache);
+  const { metadata, attributes } = indexes;
+  const records = tree.attributes;
   return {
     archive: tree.archive,
     payload: tree.payload,
+    streams: attributes && records && { metadata, attributes, records },
     record: (position) => tree.record(position),
     xattrs: (entry) => xattrsOf(tree, entry),
   };

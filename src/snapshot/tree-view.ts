@@ -1,3 +1,4 @@
+import type { AttributesReader } from '../archive/attributes-reader.js';
 import type { AttributeRecord } from '../archive/attributes-record.js';
 import type { ArchiveEntry } from '../archive/entry-decoder.js';
 import type { ArchiveReader } from '../archive/reader.js';
@@ -15,13 +16,24 @@ export interface TreeView {
   readonly payload: ChunkIndex;
   /** What the archive cannot say of an entry; undefined where PBS made the snapshot. */
   record(entryPosition: number): Awaitable<AttributeRecord | undefined>;
+  /** Absent where PBS made the snapshot. */
+  readonly streams?: TreeStreams | undefined;
   /** All extended attributes of an entry, ACLs among them. */
   xattrs(entry: ArchiveEntry): Awaitable<readonly Xattr[]>;
+}
+
+/** The streams that say all of a tree but its files' content. */
+export interface TreeStreams {
+  readonly metadata: ChunkIndex;
+  readonly attributes: ChunkIndex;
+  readonly records: Pick<AttributesReader, 'pagesOf' | 'stored'>;
 }
 
 /** A name in a folder of a tree. */
 export interface TreeChild {
   readonly name: Uint8Array;
+  /** Where in the metadata stream it ends with all that is in it. */
+  readonly end: number;
   /** Of a hard link, its target's. */
   readonly entry: ArchiveEntry;
 }

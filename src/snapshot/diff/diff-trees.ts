@@ -2,7 +2,7 @@ import type { EntryKind } from '../../archive/entry.js';
 import type { Xattr } from '../../archive/xattrs.js';
 import { sameDigest } from '../../core/digest.js';
 import type { Timestamp } from '../../core/time.js';
-import type { SideNode, SidePiece, TreeSide } from './tree-side.js';
+import type { Shortcut, SideNode, SidePiece, TreeSide } from './tree-side.js';
 
 /** What changed of something that both trees have. `target` is a link's, `device` a device node's number. */
 export type ChangedPart = 'type' | 'content' | 'target' | 'device' | 'mode' | 'owner' | 'mtime' | 'xattrs';
@@ -27,34 +27,98 @@ const NOTHING = Buffer.alloc(0);
 /**
  * In which paths tree `b` differs from tree `a`, by metadata alone: both are walked in step, no file is read. Content counts
  * as the same where both files are made of the same pieces of chunks, or else where they have the same size and the same
- * ctime (of PBS's snapshots: mtime). Memory does not grow with the trees.
+ * ctime (of PBS's snapshots: mtime). Memory does not grow with the trees, only with what changed of files with several names.
+ * Paths come in order of names, but hard links found only at last.
+ * @param shortcut spares looking into folders in which nothing differs
  */
 export async function* diffTrees<A extends SideNode, B extends SideNode>(
   a: TreeSide<A>,
   b: TreeSide<B>,
+  shortcut?: Shortcut<A, B>,
 ): AsyncGenerator<TreeDifference> {
-  yield* new Comparison(a, b).nodes(NOTHING, await a.root(), await b.root());
+  const links = shortcut && new ChangedLinks(shortcut);
+  const comparison = new Comparison(a, b, shortcut);
+  for await (const { difference, now } of comparison.nodes(NOTHING, await a.root(), await b.root())) {
+    if (now !== undefined) await links?.told(difference.path, now);
+    yield difference;
+  }
+  if (links === undefined || !comparison.passedOver || !links.someMissing) return;
+  for await (const { difference, now } of new Comparison(a, b).nodes(NOTHING, await a.root(), await b.root())) {
+    if (now !== undefined && links.isMissing(difference.path, now)) yield difference;
+  }
+}
+
+/** A difference, and of what is no folder in both trees what is there now. */
+interface Found<B> {
+  readonly difference: TreeDifference;
+  readonly now?: B;
+}
+
+/** Files of several names that changed, and under which names that was told. */
+class ChangedLinks<A extends SideNode, B extends SideNode> {
+  readonly #shortcut: Shortcut<A, B>;
+  readonly #told = new Map<number, { readonly names: number; readonly paths: Set<string> }>();
+
+  constructor(shortcut: Shortcut<A, B>) {
+    this.#shortcut = shortcut;
+  }
+
+  async told(path: Uint8Array, now: B): Promise<void> {
+    const identity = this.#shortcut.identity(now);
+    let file = this.#told.get(identity);
+    if (file === undefined) {
+      const names = await this.#shortcut.names(now);
+      if (names === 1) return;
+      file = { names, paths: new Set() };
+      this.#told.set(identity, file);
+    }
+    file.paths.add(keyOf(path));
+  }
+
+  /** Whether a file has names that were not met. */
+  get someMissing(): boolean {
+    return [...this.#told.values()].some(({ names, paths }) => names > paths.size);
+  }
+
+  isMissing(path: Uint8Array, now: B): boolean {
+    return this.#told.get(this.#shortcut.identity(now))?.paths.has(keyOf(path)) === false;
+  }
+}
+
+function keyOf(path: Uint8Array): string {
+  return Buffer.from(path).toString('latin1');
 }
 
 class Comparison<A extends SideNode, B extends SideNode> {
   readonly #a: TreeSide<A>;
   readonly #b: TreeSide<B>;
+  readonly #shortcut: Shortcut<A, B> | undefined;
+  /** Whether any folder was not looked into. */
+  passedOver = false;
 
-  constructor(a: TreeSide<A>, b: TreeSide<B>) {
+  constructor(a: TreeSide<A>, b: TreeSide<B>, shortcut?: Shortcut<A, B>) {
     this.#a = a;
     this.#b = b;
+    this.#shortcut = shortcut;
   }
 
-  async *nodes(path: Buffer, before: A, now: B): AsyncGenerator<TreeDifference> {
+  async *nodes(path: Buffer, before: A, now: B): AsyncGenerator<Found<B>> {
     const parts = await this.#changedParts(before, now);
-    if (parts.length > 0) yield { change: 'changed', path, kind: now.kind, size: now.size, parts };
+    if (parts.length > 0) {
+      const difference = { change: 'changed', path, kind: now.kind, size: now.size, parts } as const;
+      yield now.kind === 'folder' ? { difference } : { difference, now };
+    }
     const [was, is] = [before.kind === 'folder', now.kind === 'folder'];
     if (was && is) yield* this.#folders(path, before, now);
     else if (was) yield* allBelow(this.#a, path, before, 'removed');
     else if (is) yield* allBelow(this.#b, path, now, 'added');
   }
 
-  async *#folders(path: Buffer, before: A, now: B): AsyncGenerator<TreeDifference> {
+  async *#folders(path: Buffer, before: A, now: B): AsyncGenerator<Found<B>> {
+    if ((await this.#shortcut?.same(before, now)) === true) {
+      this.passedOver = true;
+      return;
+    }
     const [left, right] = [
       this.#a.children(before)[Symbol.asyncIterator](),
       this.#b.children(now)[Symbol.asyncIterator](),
@@ -103,9 +167,9 @@ async function* withAllBelow<N extends SideNode>(
   path: Buffer,
   { name, node }: { readonly name: Uint8Array; readonly node: N },
   change: 'added' | 'removed',
-): AsyncGenerator<TreeDifference> {
+): AsyncGenerator<{ readonly difference: TreeDifference }> {
   const own = joined(path, name);
-  yield { change, path: own, kind: node.kind, size: node.size, parts: [] };
+  yield { difference: { change, path: own, kind: node.kind, size: node.size, parts: [] } };
   if (node.kind === 'folder') yield* allBelow(side, own, node, change);
 }
 
@@ -114,7 +178,7 @@ async function* allBelow<N extends SideNode>(
   path: Buffer,
   folder: N,
   change: 'added' | 'removed',
-): AsyncGenerator<TreeDifference> {
+): AsyncGenerator<{ readonly difference: TreeDifference }> {
   for await (const child of side.children(folder)) yield* withAllBelow(side, path, child, change);
 }
 

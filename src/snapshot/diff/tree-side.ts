@@ -8,6 +8,7 @@ import { CairnError } from '../../core/errors.js';
 import type { Timestamp } from '../../core/time.js';
 import { piecesOf } from '../payload-bytes.js';
 import { childrenOf, type TreeView } from '../tree-view.js';
+import { type Place, sameFolders } from './same-stretch.js';
 
 /** What is compared of something in a tree. */
 export interface SideNode {
@@ -38,25 +39,37 @@ export interface TreeSide<N extends SideNode = SideNode> {
   pieces(file: N): Iterable<SidePiece>;
 }
 
+/** What spares looking into folders. */
+export interface Shortcut<A extends SideNode, B extends SideNode> {
+  /** Whether nothing below the folders differs, but perhaps by hard links to files outside them. */
+  same(before: A, now: B): Promise<boolean>;
+  /** Equal for names of the same file. */
+  identity(now: B): number;
+  /** How many names the file has; any number where nobody knows. */
+  names(now: B): Promise<number>;
+}
+
 /** A snapshot's entry. */
-interface SnapshotNode extends SideNode {
+export interface SnapshotNode extends SideNode {
   readonly entry: ArchiveEntry;
+  /** Where in the metadata stream it ends with all that is in it; undefined for the root. */
+  readonly end: number | undefined;
 }
 
 /** A snapshot as one side. Folders of snapshots PBS made are sorted in memory, one at a time. */
 export function snapshotSide(view: TreeView): TreeSide<SnapshotNode> {
   return {
-    root: async () => snapshotNode(await view.archive.entry(view.archive.root)),
+    root: async () => snapshotNode(await view.archive.entry(view.archive.root), undefined),
     async *children({ entry }) {
       const isOurs = (await view.record(view.archive.root)) !== undefined;
       if (isOurs) {
         for await (const child of childrenOf(view, entry.position))
-          yield { name: child.name, node: snapshotNode(child.entry) };
+          yield { name: child.name, node: snapshotNode(child.entry, child.end) };
         return;
       }
       const all: { name: Uint8Array; node: SnapshotNode }[] = [];
       for await (const child of childrenOf(view, entry.position))
-        all.push({ name: child.name, node: snapshotNode(child.entry) });
+        all.push({ name: child.name, node: snapshotNode(child.entry, child.end) });
       yield* all.sort((a, b) => Buffer.compare(a.name, b.name));
     },
     xattrs: async ({ entry }) => view.xattrs(entry),
@@ -70,10 +83,22 @@ export function snapshotSide(view: TreeView): TreeSide<SnapshotNode> {
   };
 }
 
-function snapshotNode(entry: ArchiveEntry): SnapshotNode {
+function snapshotNode(entry: ArchiveEntry, end: number | undefined): SnapshotNode {
   const { kind, mode, uid, gid, size, rdev, mtimeSec, mtimeNsec, target } = entry;
   const mtime = { seconds: mtimeSec, nanoseconds: mtimeNsec };
-  return { entry, kind, mode, uid, gid, mtime, size, rdev, target: target ?? null };
+  return { entry, end, kind, mode, uid, gid, mtime, size, rdev, target: target ?? null };
+}
+
+/** How folders in which nothing differs are told of two snapshots; undefined where that cannot be told. */
+export function snapshotShortcut(a: TreeView, b: TreeView): Shortcut<SnapshotNode, SnapshotNode> | undefined {
+  const same = sameFolders(a, b);
+  if (same === undefined) return undefined;
+  const placeOf = ({ entry, end }: SnapshotNode): Place => ({ position: entry.position, end });
+  return {
+    same: (before, now) => same(placeOf(before), placeOf(now)),
+    identity: ({ entry }) => entry.position,
+    names: async ({ entry }) => (await b.record(entry.position))?.nlink ?? Number.POSITIVE_INFINITY,
+  };
 }
 
 /** An inode of a live tree. */

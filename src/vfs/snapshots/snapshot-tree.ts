@@ -27,6 +27,8 @@ export interface SnapshotTree {
   readonly archive: ArchiveReader;
   readonly payload: ChunkIndex;
   readonly content: PayloadReader;
+  /** Absent where PBS made the snapshot. */
+  readonly attributes: AttributesReader | undefined;
   /** What the archive cannot say of an entry, where it is known. */
   record(entryPosition: number): Awaitable<AttributeRecord | undefined>;
 }
@@ -48,7 +50,8 @@ export async function openSnapshotTree(
     cachedListBytes: CACHED_LIST_BYTES,
     folderLink: (position) => then(record(position), (found) => found?.folder),
   });
-  return { archive, payload: indexes.payload, content: new PayloadReader(indexes.payload, chunks), record };
+  const content = new PayloadReader(indexes.payload, chunks);
+  return { archive, payload: indexes.payload, content, attributes, record };
 }
 
 async function openAttributes(
