@@ -13,8 +13,11 @@ import { Random, seedOfRun } from '../support/random.js';
 import { ROOT } from '../support/store-tree.js';
 
 const CURRENT = `${GROUP}/current`;
-const FOLDERS = 24;
+const FOLDERS = 20;
 const FILES = 20;
+/** One file in each folder has chunks of its own: with other content of the same size nothing else moves. */
+const LARGE_FILE = 1;
+const LARGE_BYTES = 200_000;
 /** Each entry's xattrs take so much of the metadata, and as much of the records beside it, that both are many chunks. */
 const XATTR_BYTES = 3000;
 
@@ -48,15 +51,8 @@ class Trees {
     const set = (name: string) =>
       this.#store.vfs.xattrs.set(ROOT, there.node, Buffer.from(name), noise(`${this.#made++}`, 50), 0, false);
     const changes: (() => unknown)[] = [
-      () => this.#store.write(`${CURRENT}/${file}`, noise(`${this.#made++}`, 100), 0),
-      // As rsync leaves it: other content of the same size with the time it had.
-      async () => {
-        await this.#store.write(`${CURRENT}/${file}`, noise(`${this.#made++}`, there.size), 0);
-        const { mtimeSec, mtimeNsec } = there;
-        await this.#store.vfs.attributes.set(ROOT, there.node, undefined, {
-          mtime: { sec: mtimeSec, nsec: mtimeNsec },
-        });
-      },
+      () => this.#store.write(`${CURRENT}/${file}`, noise(`${this.#made++}`, 300), 0),
+      () => this.rewrite(file),
       () => this.#store.vfs.attributes.set(ROOT, there.node, undefined, { mode: there.mode ^ 0o4 }),
       () => set('user.other'),
       () => set('trusted.other'),
@@ -67,8 +63,18 @@ class Trees {
     await this.#random.pick(changes)();
   }
 
+  /** Other content of the same size, with the time the file had. */
+  async rewrite(file: string): Promise<void> {
+    const { node, size, mtimeSec: sec, mtimeNsec: nsec } = await this.#store.find(`${CURRENT}/${file}`);
+    await this.#store.write(`${CURRENT}/${file}`, noise(`${this.#made++}`, size));
+    await this.#store.vfs.attributes.set(ROOT, node, undefined, { mtime: { sec, nsec } });
+  }
+
   async #make(path: string): Promise<void> {
-    const node = await this.#store.write(`${CURRENT}/${path}`, noise(path, 100));
+    const node = await this.#store.write(
+      `${CURRENT}/${path}`,
+      noise(path, path.endsWith(`/file-${LARGE_FILE}`) ? LARGE_BYTES : 100),
+    );
     for (const name of ['user.large', 'trusted.large']) {
       await this.#store.vfs.xattrs.set(ROOT, node, Buffer.from(name), noise(`${path}${name}`, XATTR_BYTES), 0, false);
     }
@@ -95,7 +101,7 @@ class Trees {
   }
 
   #anyFile(): string {
-    const file = this.#random.below(FILES);
+    const file = this.#random.below(4) === 0 ? LARGE_FILE : this.#random.below(FILES);
     return `${this.#random.below(FOLDERS)}/${file % 2 === 0 ? 'sub/' : ''}file-${file}`;
   }
 }
@@ -164,4 +170,15 @@ test('a hard link in a folder that is passed over is told when its file has chan
     lines.some((line) => line.startsWith(`changed ${FOLDERS - 3}/far `)),
     lines.join('\n'),
   );
+});
+
+test('content of the same size and time is told to have changed, though the metadata is the same', async (t) => {
+  const store = await OpenStore.make(t);
+  const trees = new Trees(store, new Random(2));
+  await trees.fill();
+  const before = await store.snapshot();
+  await trees.rewrite(`3/file-${LARGE_FILE}`);
+  const now = await store.snapshot();
+  const { lines } = await differences(store, before, now, true);
+  assert.deepEqual(lines, [`changed 3/file-${LARGE_FILE} file ${LARGE_BYTES} content`]);
 });
