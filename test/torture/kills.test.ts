@@ -5,7 +5,7 @@ import { recordFigures } from '../support/torture-figures.js';
 
 /** Kills that count, in one call of this test; a line of figures is for so many at most. */
 const WANTED = Number(process.env.CAIRN_KILLS ?? 500);
-const ROUND = 50;
+const ROUND = 25;
 
 test('kills at failpoints and anywhere', async (t) => {
   const seed = seedOfRun(t);
