@@ -79,7 +79,11 @@ test('one path is restored: a folder as the target, a file into a folder or unde
     assert.equal(differences(join(current(store), 'etc'), at('a')), '');
     restore(store, join(store.mountpoint, LATEST, 'etc/deep'), at('b/c'));
     assert.deepEqual(readdirSync(at('b/c')), ['large']);
+    // What an earlier try left goes.
+    const { ino } = statSync(join(store.mountpoint, LATEST, 'etc/hosts'), { bigint: true });
+    writeFileSync(at(`a/deep/.cairn-restore-${(ino & 0xff_ffff_ffffn).toString(16)}`), 'left over');
     restore(store, `${LATEST}:/etc/hosts`, at('a/deep'));
+    assert.deepEqual(readdirSync(at('a/deep')).sort(), ['hosts', 'large']);
     assert.equal(readFileSync(at('a/deep/hosts'), 'utf8'), 'localhost');
     restore(store, `${LATEST}:etc/hosts`, at('renamed'));
     assert.equal(readFileSync(at('renamed'), 'utf8'), 'localhost');

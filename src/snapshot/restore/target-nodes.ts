@@ -10,10 +10,18 @@ const FIRST_MODE = 0o600;
 
 // What is done to names of a target's folders. All throw CairnErrors that name the path.
 
-/** A descriptor for writing of a new file. */
+/** A descriptor for writing of a new file; what an earlier try left under the name goes. */
 export function createFile(folder: TargetFolder, name: Uint8Array): number {
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-  return folder.doing('create', name, (path) => openSync(path, flags, FIRST_MODE));
+  return folder.doing('create', name, (path) => {
+    try {
+      return openSync(path, flags, FIRST_MODE);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      folder.remove(name);
+      return openSync(path, flags, FIRST_MODE);
+    }
+  });
 }
 
 /** A descriptor of a regular file that is there, to set its attributes. */

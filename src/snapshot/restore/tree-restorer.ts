@@ -178,7 +178,6 @@ export class TreeRestorer {
     attributes: RestoredAttributes,
   ): Promise<void> {
     const temporary = temporaryName(entry);
-    target.remove(temporary);
     const descriptor = createFile(target, temporary);
     try {
       await this.#content(descriptor, entry, target.shown(name));
@@ -197,10 +196,11 @@ export class TreeRestorer {
   /** Writes a file's bytes; what is zeros becomes holes. */
   async #content(descriptor: number, { payload, size }: ArchiveEntry, shown: string): Promise<void> {
     if (payload === undefined) return;
-    writing(shown, () => ftruncateSync(descriptor, size));
+    let end = 0;
     for (const piece of piecesOf(this.#view.payload, payload)) {
       this.#payload.ahead(payload.offset + piece.offset);
       if (piece.isZeros) continue;
+      end = piece.offset + piece.length;
       const bytes = await this.#payload.bytes(piece);
       this.#requireGoing();
       for (let done = 0; done < bytes.length; ) {
@@ -209,6 +209,7 @@ export class TreeRestorer {
       }
       this.#options.onProgress(payload.offset + piece.offset + piece.length);
     }
+    if (end < size) writing(shown, () => ftruncateSync(descriptor, size));
   }
 
   #special(entry: ArchiveEntry, target: TargetFolder, name: Uint8Array, attributes: RestoredAttributes): void {
