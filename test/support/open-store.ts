@@ -60,6 +60,14 @@ export class OpenStore extends StoreTree {
     return store;
   }
 
+  /** A datastore that is there, open until the test ends. */
+  static async at(t: TestContext, folder: string): Promise<OpenStore> {
+    const store = new OpenStore(folder);
+    t.after(() => store.close());
+    await store.open();
+    return store;
+  }
+
   override get vfs(): Vfs {
     return this.tree.vfs;
   }
