@@ -32,6 +32,7 @@ Napi::Object initAddon(Napi::Env env, Napi::Object exports) {
   cairn::initJournalFile(env, exports);
   cairn::initLocks(env, exports);
   cairn::initNodeAttributes(env, exports);
+  cairn::initPeer(env, exports);
   cairn::initSource(env, exports);
   initFuseMount(env, exports);
   initFuseSession(env, exports);

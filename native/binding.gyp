@@ -34,6 +34,7 @@
         "locks.cc",
         "memory.cc",
         "node_attributes.cc",
+        "peer.cc",
         "pool.cc",
         "promise_job.cc",
         "source.cc",

@@ -25,22 +25,24 @@ const MAX_CONNECTIONS = 64;
 /** A client that connects and asks nothing, or does not take its answer, is dropped. */
 const IDLE_MS = 10_000;
 
-/**
- * Answers commands on a unix socket, one per connection. Whoever can open the socket may ask anything: the
- * folder it is in has to be private to its owner.
- */
+/** Whether whoever is at the other end of a connection may ask for anything. */
+export type MayAsk = (socket: Socket) => boolean;
+
+/** Answers commands on a unix socket, one per connection. Whoever may ask may ask for anything. */
 export class ControlServer {
   readonly #server: Server;
   readonly #handlers: CommandHandlers;
   readonly #onError: (error: unknown) => void;
+  readonly #mayAsk: MayAsk;
   readonly #serving = new Set<Promise<void>>();
   /** Connections that have not asked for anything yet. */
   readonly #silent = new Set<Socket>();
 
   /** @param onError is told of connections that broke; nothing else needs doing about them */
-  constructor(handlers: CommandHandlers, onError: (error: unknown) => void) {
+  constructor(handlers: CommandHandlers, onError: (error: unknown) => void, mayAsk: MayAsk) {
     this.#handlers = handlers;
     this.#onError = onError;
+    this.#mayAsk = mayAsk;
     this.#server = createServer((socket) => {
       const serving = this.#serve(socket).catch(onError);
       this.#serving.add(serving);
@@ -82,6 +84,9 @@ export class ControlServer {
       if (socket.writable) socket.write(formatLine(message));
     };
     try {
+      if (!this.#mayAsk(socket)) {
+        throw new CairnError('access-denied', 'Only root and the user whose daemon this is may ask it for anything');
+      }
       this.#silent.add(socket);
       const line = await firstLine(socket);
       this.#silent.delete(socket);

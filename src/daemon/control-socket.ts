@@ -1,8 +1,10 @@
 import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { controlSocketPath } from '../control/socket-path.js';
 import { CairnError, fromSystemError } from '../core/errors.js';
+import { socketPeer } from '../native/peer.js';
 
 /** Bits of st_mode that tell what it is and what others than the owner may do, and what they are to be. */
 const FORMAT_AND_OTHERS = 0o170077;
@@ -49,4 +51,19 @@ export function restrictSocket(socketPath: string): void {
 
 function ownUid(): number {
   return process.geteuid?.() ?? 0;
+}
+
+/**
+ * Whether the process that connected is the owner's or root's; the modes of socket and folder say the same, unless somebody
+ * changed them. One that cannot be told is nobody's.
+ */
+export function isOwnersOrRoots(socket: Socket): boolean {
+  const descriptor = (socket as Socket & { readonly _handle?: { readonly fd?: number } | null })._handle?.fd;
+  if (descriptor === undefined || descriptor < 0) return false;
+  try {
+    const { uid } = socketPeer(descriptor);
+    return uid === 0 || uid === ownUid();
+  } catch {
+    return false;
+  }
 }

@@ -6,7 +6,7 @@ import { type Claim, claimDatastore } from '../datastore/claim.js';
 import { readConfig } from '../datastore/config.js';
 import { datastorePaths } from '../datastore/paths.js';
 import { passCareCommands } from './care-handlers.js';
-import { ownSocketPath, prepareSocket, restrictSocket } from './control-socket.js';
+import { isOwnersOrRoots, ownSocketPath, prepareSocket, restrictSocket } from './control-socket.js';
 import { passGcCommands } from './gc-handlers.js';
 import type { ListenAddress } from './metrics/listen-address.js';
 import { Metrics } from './metrics/metrics.js';
@@ -102,8 +102,10 @@ async function serve(
   const schedule = openSchedule(options, worker, hooks);
   const mounted: Mounted = { options, worker, schedule, startedAt: Date.now() / 1000, released, metricsAddress: null };
   const metrics = new Metrics(() => sampleOf(mounted));
-  const control = new ControlServer(handlersOf(mounted, metrics), (error) =>
-    log.debug({ error }, 'control connection broke'),
+  const control = new ControlServer(
+    handlersOf(mounted, metrics),
+    (error) => log.debug({ error }, 'control connection broke'),
+    isOwnersOrRoots,
   );
   const stopSignals = unmountOnSignals(worker, log);
   let shown: MetricsServer | undefined;

@@ -88,6 +88,15 @@ test('others do not see an ordinary user’s mount', {
     await store.mount();
     const other = runCommand('ls', [store.mountpoint], { uid: 1001, gid: 1001 });
     assert.notEqual(other.status, 0);
+    // Root may ask any daemon; others find only those of their own.
+    const status = outputOf(process.execPath, [
+      resolve('dist/src/cli/main.js'),
+      'status',
+      '--json',
+      '--store',
+      store.store,
+    ]);
+    assert.equal(JSON.parse(status).pid, store.pid);
     await store.umount();
     assert.ok(statSync(store.mountpoint).isDirectory());
     assert.match(readFileSync(join(store.store, '.cairn/config.json'), 'utf8'), /format/);

@@ -55,7 +55,11 @@ test('a request that makes no sense is refused, and never reaches a handler', as
       },
     ]),
   );
-  const server = new ControlServer(handlers as unknown as CommandHandlers, () => undefined);
+  const server = new ControlServer(
+    handlers as unknown as CommandHandlers,
+    () => undefined,
+    () => true,
+  );
   await server.listen(path);
   t.after(() => server.close());
   const make = (random: Random) => {

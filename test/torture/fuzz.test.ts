@@ -46,15 +46,18 @@ test('whatever the kernel asks is answered once, and never by a failure of ours'
   const sum = { requests: 0, wellFormed: 0, succeeded: 0 };
   const end = performance.now() + tortureSeconds(DEMANDED_MINUTES) * 1000;
   for (let round = 0; performance.now() < end; round += 1) {
-    const tree = await TestVfs.make(t);
-    const mad = new MadKernel(tree, new Random(seed + round));
-    for (let number = 0; number < REQUESTS_A_ROUND; number += 1) {
-      const failure = await mad.ask();
-      assert.ok(failure === undefined, `request ${number}, CAIRN_SEED=${seed + round}: ${failure}`);
-    }
-    await mad.closeAll();
-    for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += mad.tally[key];
-    tree.store.close();
+    // Each a test of its own: its store goes with it, before the next one takes as much room.
+    await t.test(`round ${round}`, async (t) => {
+      const tree = await TestVfs.make(t);
+      const mad = new MadKernel(tree, new Random(seed + round));
+      for (let number = 0; number < REQUESTS_A_ROUND; number += 1) {
+        const failure = await mad.ask();
+        assert.ok(failure === undefined, `request ${number}, CAIRN_SEED=${seed + round}: ${failure}`);
+      }
+      await mad.closeAll();
+      for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += mad.tally[key];
+      tree.store.close();
+    });
   }
   recordFigures('fuzz-requests', seed, sum);
 });

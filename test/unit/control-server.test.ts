@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { callDaemon } from '../../src/control/client.js';
 import { commands } from '../../src/control/commands.js';
 import { MAX_REQUEST_BYTES, PROTOCOL_VERSION, type Progress } from '../../src/control/messages.js';
-import { type CommandHandlers, ControlServer } from '../../src/control/server.js';
+import { type CommandHandlers, ControlServer, type MayAsk } from '../../src/control/server.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -20,9 +20,9 @@ const ping = () => ({ pid: 7, version: '1.2.3' });
 const refusing = Object.fromEntries(Object.keys(commands).map((name) => [name, refuse]));
 const noHandlers = { ...refusing, ping } as unknown as CommandHandlers;
 
-async function serve(t: TestContext, handlers: Partial<CommandHandlers>) {
+async function serve(t: TestContext, handlers: Partial<CommandHandlers>, mayAsk: MayAsk = () => true) {
   const path = join(temporaryFolder(t), 'control.sock');
-  const server = new ControlServer({ ...noHandlers, ...handlers }, () => undefined);
+  const server = new ControlServer({ ...noHandlers, ...handlers }, () => undefined, mayAsk);
   await server.listen(path);
   t.after(() => server.close());
   return { path, server };
@@ -177,4 +177,10 @@ test('closing lets commands under way be answered, and takes the socket away at 
   finish();
   assert.deepEqual(await call, {});
   await closed;
+});
+
+test('whoever may not ask is told so, whatever is asked', async (t) => {
+  const { path } = await serve(t, {}, () => false);
+  await assert.rejects(callDaemon(path, 'ping', {}), isKind('access-denied'));
+  assert.match(await sendRaw(path, 'anything\n'), /access-denied/);
 });
