@@ -48,12 +48,12 @@ async function discoverIn(parts: DiscoverParts, group: GroupName): Promise<void>
   }
 }
 
-/** Times that name something in the group's folder, oldest first. */
+/** Times that name folders in the group's, oldest first. A link may lead anywhere: it is no snapshot. */
 async function timesOf(store: string, group: GroupName): Promise<number[]> {
   const path = `${store}/${groupPath(group)}`;
   try {
-    const names = await listFolder(path);
-    const times = names.map(({ name }) => snapshotTimeOf(name.toString('latin1')));
+    const folders = (await listFolder(path)).filter(({ type }) => type === 'folder');
+    const times = folders.map(({ name }) => snapshotTimeOf(name.toString('latin1')));
     return times.filter((time) => time !== undefined).sort((a, b) => a - b);
   } catch (error) {
     throw fromSystemError(error, `list ${path}`);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ArchiveEncoder } from '../../src/archive/encoder.js';
@@ -14,6 +14,7 @@ import { createSnapshotFolder } from '../../src/index/snapshot-folder.js';
 import { sha256Sync } from '../../src/native/hash.js';
 import { noise } from '../support/noise.js';
 import { GROUP, OpenStore } from '../support/open-store.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const TIME = 1_600_000_000;
 const NAME = formatSnapshotTime(TIME);
@@ -87,4 +88,21 @@ test('a snapshot that others removed is gone when the store is opened, with what
   assert.deepEqual(warnings, [`Snapshot ${GROUP}/${second} was removed by somebody else`]);
   assert.equal(store.datastore.catalog.indexFiles.list('', 10).length, 3);
   assert.ok(readFileSync(join(store.folder, GROUP, first, 'index.json.blob')).length > 0);
+});
+
+test('what a symbolic link in the datastore leads to is not shown', async (t) => {
+  const store = await OpenStore.make(t);
+  await store.write(`${GROUP}/current/file`, 'content');
+  const time = await store.snapshot();
+  const outside = temporaryFolder(t);
+  await store.close();
+  cpSync(join(store.folder, GROUP, time), join(outside, time), { recursive: true });
+  cpSync(join(store.folder, GROUP), join(outside, 'group'), { recursive: true });
+  const other = '2026-01-02T03:04:05Z';
+  symlinkSync(join(outside, time), join(store.folder, GROUP, other));
+  symlinkSync(join(outside, 'group'), join(store.folder, 'host', 'linked'));
+  await store.open();
+  assert.deepEqual(await store.names(GROUP), [time, 'current', 'latest', 'owner']);
+  assert.deepEqual(await store.names('host'), ['x']);
+  rmSync(join(store.folder, GROUP, other));
 });
