@@ -10,7 +10,6 @@ import type { Random } from './random.js';
 
 const GROUP = 'host/x';
 const SMALL_FILES = 400;
-const MOST_BEFORE_MS = 1500;
 /** A plain end, problems found, interrupted; a signal that nobody caught (a client of a daemon) has no code. */
 const EXITS: ReadonlySet<number | null> = new Set([0, 6, 130, null]);
 
@@ -28,6 +27,8 @@ export class InterruptedStore {
   readonly #scratch: string;
   readonly counts: Interruptions = { ended: 0, interrupted: 0 };
   #clones = 0;
+  /** How long a command takes here and now: on a busy machine mostly its start, which is not what is to be broken off. */
+  #commandMs = 0;
 
   constructor(store: TestStore, random: Random) {
     this.#store = store;
@@ -52,7 +53,9 @@ export class InterruptedStore {
     }
     // The folder's own time, too.
     outputOf('rsync', ['-a', `${this.#source}/`, `${current}/`]);
+    const from = performance.now();
     this.#store.cairn('snapshot', 'create', GROUP);
+    this.#commandMs = Math.ceil(performance.now() - from);
   }
 
   /** Runs one command, chosen at random, and breaks it off after a random time. */
@@ -67,7 +70,9 @@ export class InterruptedStore {
       told += text;
     });
     const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
-    const timer = delay(this.#random.between(50, MOST_BEFORE_MS), undefined, { ref: false });
+    const timer = delay(this.#random.between(Math.floor(this.#commandMs / 4), 2 * this.#commandMs), undefined, {
+      ref: false,
+    });
     await Promise.race([ended, timer]);
     child.kill('SIGINT');
     const code = await ended;
