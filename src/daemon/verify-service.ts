@@ -5,6 +5,7 @@ import { CairnError, kindOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { WritableDatastore } from '../datastore/open.js';
 import type { DamagedChunk } from '../maintenance/damage/damage-map.js';
+import { Busyness } from '../maintenance/job/busyness.js';
 import { CareThread } from '../maintenance/job/care-thread.js';
 import type { JobProgress } from '../maintenance/job/care-writes.js';
 import type { CareJobName, CareOptions, CareReport } from '../maintenance/job/protocol.js';
@@ -16,8 +17,6 @@ const SCRIPT = new URL('./care-worker.js', import.meta.url);
 /** How often a running job is told whether others are busy, and after how long healing is tried again. */
 const TICK_MILLISECONDS = 250;
 const TICKS_BETWEEN_HEALINGS = 120;
-/** So many requests in a tick are somebody at work. */
-const BUSY_REQUESTS = 5;
 /** More chunks that readers could not have are left to the next scrub. */
 const MAX_SUSPECTS = 10_000;
 const MAX_PROBLEMS = 100;
@@ -53,7 +52,7 @@ export class VerifyService {
   #last: Promise<unknown> = Promise.resolve();
   #running: CareThread | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #requests = 0;
+  readonly #busyness = new Busyness(0);
   #ticks = 0;
   #healedAt = -1;
   #ended = false;
@@ -128,6 +127,7 @@ export class VerifyService {
     const thread = new CareThread(SCRIPT, task, this.#writes, (progress) => call.onProgress?.(progress));
     const cancel = (): void => thread.cancel();
     call.signal?.addEventListener('abort', cancel, { once: true });
+    thread.busy = this.#busyness.busy;
     this.#running = thread;
     try {
       const report = (await thread.report) as CareReport<J>;
@@ -164,8 +164,8 @@ export class VerifyService {
 
   #tick(): void {
     const requests = this.#parts.requests();
-    if (this.#running !== undefined) this.#running.busy = requests - this.#requests >= BUSY_REQUESTS;
-    this.#requests = requests;
+    this.#busyness.look(requests);
+    if (this.#running !== undefined) this.#running.busy = this.#busyness.busy;
     this.#ticks += 1;
     if (this.#ticks % TICKS_BETWEEN_HEALINGS === 0) this.#heal();
   }

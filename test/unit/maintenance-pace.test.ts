@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Busyness } from '../../src/maintenance/job/busyness.js';
 import { Pace } from '../../src/maintenance/job/pace.js';
 
 const signal = new AbortController().signal;
@@ -47,4 +48,18 @@ test('a wait ends when the job is to end', async () => {
   const spent = pace.spend(1e5, cancelled.signal);
   cancelled.abort();
   await spent;
+});
+
+test('the mount is busy from the first look that finds requests, and for some looks after the last', () => {
+  const busyness = new Busyness(1000);
+  const looks = (...more: number[]): boolean[] => {
+    return more.map((requests) => {
+      total += requests;
+      busyness.look(total);
+      return busyness.busy;
+    });
+  };
+  let total = 1000;
+  assert.deepEqual(looks(0, 4, 5, 0, 4, 600), [false, false, true, true, true, true]);
+  assert.deepEqual(looks(0, 0, 0, 0, 0, 0, 0, 0, 0), [true, true, true, true, true, true, true, false, false]);
 });
