@@ -4,6 +4,7 @@ import { type Connection, checkedCount, type Row } from './connection.js';
 import { CHUNK_STATES, type ChunkState, type ChunkTotals, type Counters } from './counters.js';
 import type { ChunkExtent } from './extent.js';
 import type { WriteFrame } from './transactions.js';
+import type { UploadQueue } from './uploads.js';
 
 /** What the catalog knows of a chunk. Lengths in bytes. */
 export interface KnownChunk {
@@ -162,13 +163,16 @@ export class ChunkTable implements Chunks {
   readonly #rows: ChunkRows;
   readonly #counters: Counters;
   readonly #frame: WriteFrame;
+  readonly #uploads: UploadQueue | undefined;
   readonly #select;
   readonly #insert;
   readonly #update;
   readonly #verify;
   readonly #oldest;
 
-  constructor(connection: Connection, counters: Counters, frame: WriteFrame) {
+  /** @param uploads told of chunks that become present or cease to be; absent where there is no object store */
+  constructor(connection: Connection, counters: Counters, frame: WriteFrame, uploads?: UploadQueue) {
+    this.#uploads = uploads;
     this.#rows = new ChunkRows(connection);
     this.#counters = counters;
     this.#frame = frame;
@@ -238,12 +242,15 @@ export class ChunkTable implements Chunks {
   #add(digest: Digest, length: number, stored: number, state: ChunkState): number {
     const { lastInsertRowid } = this.#insert.run(digest, length, stored, CHUNK_STATES.indexOf(state));
     this.#count(state, 1, length, stored);
+    if (state === 'present') this.#uploads?.add(Number(lastInsertRowid), stored);
     return Number(lastInsertRowid);
   }
 
   #change(chunk: StoredChunk, length: number, stored: number, state: ChunkState): void {
     if (chunk.length === length && chunk.stored === stored && chunk.state === state) return;
     this.#update.run(length, stored, CHUNK_STATES.indexOf(state), chunk.id);
+    if (state !== 'present') this.#uploads?.remove(chunk.id);
+    else if (chunk.state !== 'present' || chunk.stored !== stored) this.#uploads?.add(chunk.id, stored);
     this.#count(chunk.state, -1, -chunk.length, -chunk.stored);
     this.#count(state, 1, length, stored);
   }

@@ -22,6 +22,7 @@ import { checkedVersion } from './schema.js';
 import { SnapshotRows } from './snapshots.js';
 import { SpaceUse } from './space-use.js';
 import { type CheckpointFigures, runCheckpoint } from './transactions.js';
+import { UploadRows } from './uploads.js';
 import { Xattrs } from './xattrs.js';
 
 /**
@@ -48,6 +49,7 @@ export interface CatalogReader {
   readonly collection: CollectionRows;
   readonly packs: PackRows;
   readonly snapshots: SnapshotRows;
+  readonly uploads: UploadRows;
   figures(): CatalogFigures;
   /**
    * What SQLite finds wrong with the database, as lines; empty where it is sound. Reads all of it.
@@ -102,6 +104,7 @@ function assembleReader(connection: Connection): CatalogReader {
     collection: new CollectionRows(connection),
     packs: new PackRows(connection),
     snapshots: new SnapshotRows(connection),
+    uploads: new UploadRows(connection),
     figures: () => figuresOf(meta.meta(), meta.totals()),
     damage: (how = 'whole') => {
       const check = how === 'quick' ? 'quick_check' : 'integrity_check';

@@ -23,6 +23,7 @@ import { APPLICATION_ID, migrate, SCHEMA, SCHEMA_VERSION } from './schema.js';
 import type { SnapshotTable } from './snapshots.js';
 import { makeTables, type Tables } from './tables.js';
 import { Transactions } from './transactions.js';
+import { UploadQueue } from './uploads.js';
 import { Xattrs } from './xattrs.js';
 
 /**
@@ -52,6 +53,8 @@ export interface Catalog {
   readonly sets: ChunkSets;
   readonly snapshots: SnapshotTable;
   readonly space: Space;
+  /** What is to go to the object store behind the datastore; empty where there is none. */
+  readonly uploads: UploadQueue;
   /** Totals that are at hand: nothing is counted. */
   figures(): CatalogFigures;
   /** What was prepared on this connection, for whoever looks at query plans. */
@@ -110,9 +113,10 @@ function makeFrame(connection: Connection, now: Timestamp): void {
 /**
  * Opens the catalog for writing, lifting it to the newest schema. Only one writer may be open, in all processes;
  * the datastore's lock sees to that.
+ * @param hasRemote whether chunks that become present are queued to be uploaded (`uploads`)
  * @throws {CairnError} `unsupported` for a newer schema, `corrupt` for what is no catalog
  */
-export function openCatalog(path: string): Catalog {
+export function openCatalog(path: string, hasRemote = false): Catalog {
   const database = openDatabase(path, { fileMustExist: true, timeout: 0 });
   try {
     migrate(database);
@@ -120,18 +124,25 @@ export function openCatalog(path: string): Catalog {
     const connection = new Connection(database);
     const counters = new Counters(connection);
     const transactions: Transactions = new Transactions(connection, counters, () => tables.inodes.forget());
-    const tables = makeTables(connection, counters, transactions);
-    return assemble(connection, counters, transactions, tables);
+    const uploads = new UploadQueue(connection, transactions);
+    const tables = makeTables(connection, counters, transactions, hasRemote ? uploads : undefined);
+    return assemble(connection, counters, transactions, tables, uploads);
   } catch (error) {
     database.close();
     throw fromSqliteError(error, `open the catalog ${path}`);
   }
 }
 
-function assemble(connection: Connection, counters: Counters, transactions: Transactions, tables: Tables): Catalog {
+function assemble(
+  connection: Connection,
+  counters: Counters,
+  transactions: Transactions,
+  tables: Tables,
+  uploads: UploadQueue,
+): Catalog {
   const { inodes, groups, chunks, snapshots } = tables;
   return {
-    ...{ transactions, inodes, groups, chunks, snapshots },
+    ...{ transactions, inodes, groups, chunks, snapshots, uploads },
     apply: (change) =>
       transactions.write(`apply a ${change.kind} change`, () => applyChange(tables, change), 'journal'),
     names: tables.listing,

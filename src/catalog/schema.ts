@@ -3,10 +3,26 @@ import { CairnError } from '../core/errors.js';
 import { REBUILD_ADVICE } from './connection.js';
 
 /** What `PRAGMA user_version` of a catalog says: the version of `SCHEMA`. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** What `PRAGMA application_id` of a catalog says, so that file(1) and we can tell it from any other database: `Carn`. */
 export const APPLICATION_ID = 0x4361726e;
+
+/** What is still to go to the object store behind a datastore, and what is there. Both are empty where there is none. */
+const UPLOAD_TABLES = `
+-- Present chunks that are not known to be in the object store behind this datastore with the bytes they have here.
+CREATE TABLE uploads (
+  chunk  INTEGER PRIMARY KEY,         -- chunks.id
+  ticket INTEGER NOT NULL,            -- rises with each entry, so that an upload that ends late does not end a newer entry
+  bytes  INTEGER NOT NULL             -- of its encoded file, as far as known
+) STRICT;
+
+-- Files of groups and snapshots as they are in the object store.
+CREATE TABLE remote_files (
+  path     TEXT PRIMARY KEY,          -- relative to the datastore: host/web1/2026-11-20T10:00:00Z/index.json.blob
+  identity TEXT NOT NULL              -- of the local file when it was uploaded (uploads.ts)
+) WITHOUT ROWID, STRICT;
+`;
 
 /**
  * The whole database, and the canonical description of it: whoever changes a table changes its words here, raises
@@ -182,7 +198,7 @@ CREATE TABLE snapshots (
   verified_at   INTEGER NOT NULL,     -- seconds; 0: never
   UNIQUE (group_id, time)
 ) STRICT;
-`;
+${UPLOAD_TABLES}`;
 
 /** Lifts a catalog by one version; runs inside the transaction that also raises `user_version`. */
 export type Migration = (database: Database.Database) => void;
@@ -190,6 +206,7 @@ export type Migration = (database: Database.Database) => void;
 /** Step n (from 0) lifts version n + 1 to n + 2. */
 export const MIGRATIONS: readonly Migration[] = [
   (database) => database.exec('CREATE INDEX chunks_by_verification ON chunks (verified_at, id) WHERE state = 0'),
+  (database) => database.exec(UPLOAD_TABLES),
 ];
 
 /**

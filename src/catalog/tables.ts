@@ -9,6 +9,7 @@ import { OrphanEdits } from './orphans.js';
 import { PieceEdits } from './pieces.js';
 import { SnapshotTable } from './snapshots.js';
 import type { WriteFrame } from './transactions.js';
+import type { UploadQueue } from './uploads.js';
 import { XattrEdits } from './xattrs.js';
 
 /** What changes write to; stays inside this room. */
@@ -26,7 +27,12 @@ export interface Tables {
 }
 
 /** Prepares the statements of all tables that changes write to. */
-export function makeTables(connection: Connection, counters: Counters, frame: WriteFrame): Tables {
+export function makeTables(
+  connection: Connection,
+  counters: Counters,
+  frame: WriteFrame,
+  uploads?: UploadQueue,
+): Tables {
   return {
     inodes: new InodeTable(connection, counters),
     listing: new Names(connection),
@@ -34,7 +40,7 @@ export function makeTables(connection: Connection, counters: Counters, frame: Wr
     xattrs: new XattrEdits(connection),
     orphans: new OrphanEdits(connection),
     extents: new ExtentEdits(connection, counters),
-    chunks: new ChunkTable(connection, counters, frame),
+    chunks: new ChunkTable(connection, counters, frame, uploads),
     pieces: new PieceEdits(connection),
     groups: new GroupTable(connection, counters),
     snapshots: new SnapshotTable(connection, counters, frame),
