@@ -26,6 +26,13 @@ export interface Backend {
    */
   getRange(name: string, offset: number, length: number): Promise<Buffer>;
 
+  /**
+   * Backends that keep objects in more than one place: the object from another place than `get` took it from, for when
+   * those bytes proved damaged; these take their place.
+   * @throws {CairnError} `not-found` where it is nowhere else
+   */
+  getElsewhere?(name: string): Promise<Buffer>;
+
   /** Length in bytes of what is under `name`, or undefined where nothing is. */
   size(name: string): Promise<number | undefined>;
 

@@ -91,6 +91,7 @@ export class UploadRows {
 export class UploadQueue {
   readonly #frame: WriteFrame;
   readonly #insert;
+  readonly #insertAll;
   readonly #bytesOf;
   readonly #remove;
   readonly #end;
@@ -106,6 +107,11 @@ export class UploadQueue {
     this.#insert = connection.write(
       `INSERT INTO uploads (chunk, ticket, bytes) VALUES (?, ?, ?)
        ON CONFLICT (chunk) DO UPDATE SET ticket = excluded.ticket, bytes = excluded.bytes`,
+    );
+    this.#insertAll = connection.write(
+      `INSERT INTO uploads (chunk, ticket, bytes) SELECT id, ?, stored FROM chunks WHERE state = 0
+       ON CONFLICT (chunk) DO UPDATE SET ticket = excluded.ticket, bytes = excluded.bytes`,
+      'background',
     );
     this.#bytesOf = connection.number('SELECT bytes FROM uploads WHERE chunk = ?');
     this.#remove = connection.write('DELETE FROM uploads WHERE chunk = ?');
@@ -128,6 +134,15 @@ export class UploadQueue {
     this.#nextTicket += 1;
     totals.chunks += before === undefined ? 1 : 0;
     totals.bytes += bytes - (before ?? 0);
+  }
+
+  /** Nothing is known any more of what was uploaded: all present chunks come in. Takes a while where there are many. */
+  addAll(): void {
+    this.#frame.write('queue all chunks', () => {
+      this.#insertAll.run(this.#nextTicket);
+      this.#nextTicket += 1;
+      this.#totals = undefined;
+    });
   }
 
   /** A chunk is present no more; inside a write of its table. */

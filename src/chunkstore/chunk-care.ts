@@ -5,7 +5,7 @@ import { ChunkError } from './chunk-error.js';
 import type { ChunkStore } from './chunk-store.js';
 import { chunkName, type PrefixDigits } from './layout.js';
 import { setAside } from './set-aside.js';
-import { verifiedPlain } from './verified-blob.js';
+import { usingBlob, verifiedPlain } from './verified-blob.js';
 
 /** What a chunk's file was found to be. Lengths in bytes. */
 export type ChunkCondition =
@@ -36,20 +36,12 @@ export class ChunkCare {
    * @throws {CairnError} where the store as a whole cannot be asked
    */
   async examine(digest: Digest): Promise<ChunkCondition> {
-    let blob: Buffer;
     try {
-      blob = await this.#backend.get(chunkName(digest, this.#prefixDigits));
+      return await usingBlob(this.#backend, chunkName(digest, this.#prefixDigits), (blob) => judged(digest, blob));
     } catch (error) {
+      if (error instanceof ChunkError) return { kind: 'corrupt' };
       if (kindOf(error) === 'not-found') return { kind: 'absent' };
       if (kindOf(error) === 'io') return { kind: 'unreadable' };
-      throw error;
-    }
-    try {
-      const plain = await verifiedPlain(digest, blob);
-      return { kind: 'whole', length: plain.length, storedLength: blob.length };
-    } catch (error) {
-      if (kindOf(error) === 'unsupported') return { kind: 'encrypted', storedLength: blob.length };
-      if (error instanceof ChunkError) return { kind: 'corrupt' };
       throw error;
     }
   }
@@ -75,5 +67,16 @@ export class ChunkCare {
       if (kindOf(error) !== 'io') throw error;
       return (await note()) ? 'unreadable' : 'sound';
     }
+  }
+}
+
+/** @throws {ChunkError} where it is damaged */
+async function judged(digest: Digest, blob: Buffer): Promise<ChunkCondition> {
+  try {
+    const plain = await verifiedPlain(digest, blob);
+    return { kind: 'whole', length: plain.length, storedLength: blob.length };
+  } catch (error) {
+    if (kindOf(error) !== 'unsupported') throw error;
+    return { kind: 'encrypted', storedLength: blob.length };
   }
 }

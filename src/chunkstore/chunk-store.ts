@@ -9,7 +9,7 @@ import { ChunkError } from './chunk-error.js';
 import { EncodeSlots } from './encode-slots.js';
 import { type ChunkGuards, processGuards, withLock } from './guards.js';
 import { chunkName, type PrefixDigits } from './layout.js';
-import { namingChunk, verifiedPlain } from './verified-blob.js';
+import { namingChunk, usingBlob, verifiedPlain } from './verified-blob.js';
 
 /** Where a chunk's bytes come from when it has to be written. */
 export interface ChunkSource {
@@ -153,7 +153,7 @@ export class ChunkStore {
    */
   async read(digest: Digest): Promise<Buffer> {
     this.#counters.loads += 1;
-    return this.#telling(async () => verifiedPlain(digest, await this.#blob(digest)));
+    return this.#telling(() => this.#using(digest, (blob) => verifiedPlain(digest, blob)));
   }
 
   /** A barrier: every chunk whose insert resolved before the call survives a power cut once this resolves. */
@@ -177,7 +177,7 @@ export class ChunkStore {
     return this.#slots.use(source.length + BLOB_HEADER_BYTES, async (buffer) => {
       const length = await source.encode(buffer.subarray(0, source.length + BLOB_HEADER_BYTES), COMPRESSION_LEVEL);
       await withLock(this.#guards, digest, () => this.#backend.put(this.#name(digest), buffer.subarray(0, length)));
-      if (this.#verifyNew) await verifiedPlain(digest, await this.#blob(digest));
+      if (this.#verifyNew) await verifiedPlain(digest, await this.#backend.get(this.#name(digest)));
       this.#counters.inserts += 1;
       this.#counters.plainBytes += source.length;
       this.#counters.encodedBytes += length;
@@ -189,10 +189,9 @@ export class ChunkStore {
     this.#counters.loads += 1;
     this.#guards.hold(digest);
     try {
-      await this.#telling(async () => {
-        const blob = await this.#blob(digest);
-        await namingChunk(digest, () => decodeIntoCache(digest, blob, MAX_CHUNK_BYTES, plainLength));
-      });
+      const use = (blob: Buffer) =>
+        namingChunk(digest, () => decodeIntoCache(digest, blob, MAX_CHUNK_BYTES, plainLength));
+      await this.#telling(() => this.#using(digest, use));
     } finally {
       this.#guards.release(digest);
     }
@@ -207,9 +206,9 @@ export class ChunkStore {
     }
   }
 
-  async #blob(digest: Digest): Promise<Buffer> {
+  async #using<T>(digest: Digest, use: (blob: Buffer) => Promise<T>): Promise<T> {
     try {
-      return await this.#backend.get(this.#name(digest));
+      return await usingBlob(this.#backend, this.#name(digest), use);
     } catch (error) {
       if (!(error instanceof CairnError) || error.kind !== 'not-found') throw error;
       throw new ChunkError(digest, 'absent', 'the store has no such chunk', { cause: error });

@@ -1,6 +1,7 @@
+import type { Backend } from '../backend/backend.js';
 import { MAX_CHUNK_BYTES } from '../chunk/limits.js';
 import { type Digest, digestHex, sameDigest } from '../core/digest.js';
-import { CairnError } from '../core/errors.js';
+import { CairnError, kindOf } from '../core/errors.js';
 import { decodeBlob, decodeBlobSync } from '../native/blob.js';
 import { sha256, sha256Sync } from '../native/hash.js';
 import { ChunkError } from './chunk-error.js';
@@ -19,6 +20,25 @@ export async function verifiedPlain(digest: Digest, blob: Uint8Array): Promise<B
   const actual = plain.length <= SMALL_BYTES ? sha256Sync(plain) : await sha256(plain);
   if (sameDigest(actual, digest)) return plain;
   throw new ChunkError(digest, 'corrupt', 'its bytes have another digest');
+}
+
+/**
+ * Reads a chunk's blob and uses it. Where it proves damaged and the backend has it in another place too, that one is used,
+ * which then stands in its place.
+ * @param use throws a ChunkError where the blob is damaged
+ * @throws {CairnError} what reading and `use` give; a place that cannot be asked is not taken for one without the chunk
+ */
+export async function usingBlob<T>(backend: Backend, name: string, use: (blob: Buffer) => Promise<T>): Promise<T> {
+  const blob = await backend.get(name);
+  try {
+    return await use(blob);
+  } catch (damage) {
+    if (!(damage instanceof ChunkError) || backend.getElsewhere === undefined) throw damage;
+    const other = await backend.getElsewhere(name).catch((error: unknown) => {
+      throw kindOf(error) === 'not-found' ? damage : error;
+    });
+    return use(other);
+  }
 }
 
 /** Says which chunk it is whose bytes are bad. */

@@ -6,8 +6,14 @@ import { optionsOf } from './context.js';
 import { interruptible } from './interruption.js';
 import { print } from './output.js';
 import { withProgress } from './progress-display.js';
+import { cacheBoundOf, type S3Options, s3SettingsOf } from './s3-options.js';
 
 const LAYOUTS: readonly Layout[] = ['cairn', 'pbs'];
+
+interface InitOptions extends S3Options {
+  readonly layout: Layout;
+  readonly verifyNew?: boolean;
+}
 
 /** `cairn init PATH` */
 export function addInit(program: Command): void {
@@ -21,21 +27,34 @@ export function addInit(program: Command): void {
         .default(LAYOUTS[0]),
     )
     .option('--verify-new', 'read every new chunk back and verify it before anything names it')
+    .option('--s3 <bucket>', 'keep everything in this S3 bucket too; the folder is what goes there next, and a cache')
+    .option('--s3-store <name>', 'what the datastore is called in the bucket (default: the name of the folder)')
+    .option('--endpoint <url>', 'S3 server, if it is not that of AWS')
+    .option('--region <name>', 'region of the bucket')
+    .option('--profile <name>', 'profile of ~/.aws to take credentials from, instead of the environment')
+    .option('--credentials-file <path>', 'JSON file with accessKeyId and secretAccessKey to take credentials from')
+    .option('--ca-file <path>', "certificates (PEM) that vouch for the server, instead of the system's")
+    .option('--cache-bytes <count>', 'bytes chunks may take in the folder once they are in the bucket (default: any)')
     .addHelpText(
       'after',
       `
 Examples:
   $ cairn init /srv/backup
   $ cairn init --layout pbs /srv/pbs-store
-  $ cairn init --verify-new /srv/backup`,
+  $ cairn init --verify-new /srv/backup
+  $ AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… cairn init --s3 backups --endpoint https://s3.example.org /srv/backup`,
     )
     .action(run);
 }
 
 async function run(path: string, _: unknown, command: Command): Promise<void> {
-  const { layout, verifyNew } = optionsOf<{ layout: Layout; verifyNew?: boolean }>(command);
+  const options = optionsOf<InitOptions>(command);
+  const s3 = s3SettingsOf(path, options);
   if (/^s3:/i.test(path)) {
-    throw new CairnError('unsupported', `${path}: datastores on S3 are not supported yet; give the path of a folder`);
+    throw new CairnError(
+      'unsupported',
+      `${path}: a datastore on S3 has a folder in front of it: give that, and the bucket with --s3`,
+    );
   }
   if (path === '') throw new CairnError('invalid', 'The path of the datastore is empty');
   // Modes of the folders are part of the format (pbs-format §1.1), whatever the user's mask.
@@ -43,12 +62,15 @@ async function run(path: string, _: unknown, command: Command): Promise<void> {
   await interruptible((signal) =>
     withProgress((update) =>
       createDatastore(path, {
-        layout,
-        verifyNew: verifyNew === true,
+        layout: options.layout,
+        verifyNew: options.verifyNew === true,
+        ...(s3 && { s3 }),
+        ...cacheBoundOf(options),
         signal,
         onProgress: (done, total) => update({ step: 'making folders', done, total, unit: 'items' }),
       }),
     ),
   );
-  print(`Created the datastore ${await realpath(path)}`);
+  const where = s3 === undefined ? '' : ` in front of s3://${s3.bucket}/${s3.store}`;
+  print(`Created the datastore ${await realpath(path)}${where}`);
 }

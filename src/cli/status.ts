@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Status } from '../control/commands.js';
 import type { ScheduleEntry } from '../control/schedule-commands.js';
+import type { UploadStatus } from '../control/upload-commands.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { type UnmountedStatus, unmountedStatus } from '../daemon/unmounted-status.js';
 import { askIfMounted, existingStore, optionsOf } from './context.js';
@@ -78,8 +79,15 @@ function showMounted(status: Status): void {
   const newest = newestAt === null ? '' : `, the newest of ${formatSnapshotTime(newestAt)}`;
   print(`Catalog     ${count} copies${newest}`);
   status.schedule.forEach(showJob);
+  if (status.uploads !== null) print(`Uploads     ${shownUploads(status.uploads)}`);
   const { inserts, reuses, loads, plainBytes, encodedBytes } = status.chunks;
   print(
     `Chunks      ${inserts} written (${shownBytes(plainBytes)} as ${shownBytes(encodedBytes)}), ${reuses} reused, ${loads} read`,
   );
+}
+
+function shownUploads({ objects, chunks, bytes, running, completeAt }: UploadStatus): string {
+  const left = chunks === 0 ? 'no chunks' : `${chunks} chunks (${shownBytes(bytes)})`;
+  const last = completeAt === null ? '' : `, complete ${shownSeconds(Date.now() / 1000 - completeAt)} ago`;
+  return `${left} to go to ${objects}${running ? ', uploading' : ''}${last}`;
 }

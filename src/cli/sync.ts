@@ -6,7 +6,9 @@ import { print } from './output.js';
 export function addSync(program: Command): void {
   program
     .command('sync')
-    .description('wait until everything written so far survives a power cut')
+    .description(
+      'wait until everything written so far survives a power cut, and is in the object store, if there is one',
+    )
     .addHelpText(
       'after',
       `

@@ -8,6 +8,7 @@ import { scheduleCommands, scheduleEntry } from './schedule-commands.js';
 import { settingsCommands } from './settings-commands.js';
 import { snapshotCommands } from './snapshot-commands.js';
 import { spaceCommands } from './space-commands.js';
+import { uploadStatus } from './upload-commands.js';
 
 const count = z.number().int().nonnegative();
 const nothing = z.strictObject({});
@@ -39,6 +40,8 @@ const status = z.object({
   requests: z.record(z.string(), count),
   /** When the chunk verified longest ago was, epoch seconds; 0: some never were. */
   oldestVerifiedAt: count,
+  /** Null where the datastore has no object store. */
+  uploads: uploadStatus.nullable(),
   chunks: z.object({ loads: count, inserts: count, reuses: count, plainBytes: count, encodedBytes: count }),
   /** Copies of the catalog beside it; when the newest was made, epoch seconds. */
   catalogCopies: z.object({ count, bytes: count, newestAt: z.number().nullable() }),

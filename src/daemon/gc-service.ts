@@ -40,6 +40,7 @@ export class GcService {
   readonly #states: CatalogChunkStates;
   readonly #requests: () => number;
   readonly #ending = new AbortController();
+  #before: (context: GcContext) => Promise<void> = () => Promise.resolve();
   #running: Promise<GcReport> | undefined;
   #step: string | undefined;
   /** How many folders of chunks have been listed; undefined: not all of them once. */
@@ -57,6 +58,11 @@ export class GcService {
     this.#requests = requests;
     const { catalog, chunks } = datastore;
     this.#states = new CatalogChunkStates({ catalog, chunks, durability: live.durability, log: live.parts.log });
+  }
+
+  /** What has to be done before chunks are removed; where it fails nothing is. */
+  onBegin(before: (context: GcContext) => Promise<void>): void {
+    this.#before = before;
   }
 
   /** Reads how the last collection ended, whoever ran it. */
@@ -137,6 +143,7 @@ export class GcService {
     this.#live.parts.log.requireWorking();
     const lock = this.#lockOutOthers();
     try {
+      await this.#before(context);
       const report = { ...(await this.#job(request, graceSeconds, context)), graceSeconds };
       countGc(this.#figures, report);
       await this.#note({ endedAt: nowSeconds(), report, error: null });

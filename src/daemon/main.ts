@@ -175,7 +175,7 @@ function handlersOf(mounted: Mounted, metrics: Metrics): CommandHandlers {
     metrics: async () => ({ text: await metrics.text() }),
     sync: (args, context) => worker.request('sync', args, through(context)),
     unmount: async (args, context) => {
-      await worker.request('unmount', args, through(context));
+      await worker.request('unmount', { ...args, uploads: !args.lazy }, through(context));
       await mounted.released;
       return {};
     },
@@ -211,6 +211,7 @@ function statusOf({ options, schedule, startedAt, metricsAddress }: Mounted, sta
     schedule: schedule.list(),
     memoryBytes: process.memoryUsage.rss(),
     requests: { ...state.requests },
+    uploads: state.uploads,
     chunks: state.chunks,
     catalogCopies: state.catalogCopies,
   };
@@ -241,11 +242,11 @@ function unmountOnSignals(worker: MountWorker, log: Log): () => void {
 /** Who sends a signal cannot be told that the mount is in use, and may send SIGKILL next. */
 async function unmountThoughInUse(worker: MountWorker, log: Log): Promise<void> {
   try {
-    await worker.request('unmount', { lazy: false });
+    await worker.request('unmount', { lazy: false, uploads: false });
   } catch (error) {
     if (kindOf(error) !== 'busy') throw error;
     log.warn({}, 'the mount is in use: it goes as soon as nothing in it is open');
-    await worker.request('unmount', { lazy: true });
+    await worker.request('unmount', { lazy: true, uploads: false });
   }
 }
 

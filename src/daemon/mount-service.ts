@@ -1,6 +1,7 @@
 import { addCounters } from '../chunkstore/chunk-store.js';
 import { type LiveStore, openLiveStore } from '../content/open-live-store.js';
 import { Upkeep } from '../content/upkeep.js';
+import { kindOf } from '../core/errors.js';
 import { type GroupName, parseGroupPath } from '../core/group.js';
 import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
@@ -24,6 +25,7 @@ import { jobHandlers } from './job-handlers.js';
 import { openTree } from './open-tree.js';
 import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
+import { UploadService } from './upload-service.js';
 import { VerifyService } from './verify-service.js';
 import type { WorkerContext, WorkerEndpoint } from './worker-endpoint.js';
 import type { MountState, MountWorkerOptions } from './worker-protocol.js';
@@ -41,6 +43,7 @@ interface Mounted {
   readonly verify: VerifyService;
   readonly gc: GcService;
   readonly copies: CatalogCopies;
+  readonly uploads: UploadService | undefined;
   readonly transport: Transport;
 }
 
@@ -88,7 +91,9 @@ async function serve(
   const snapshots = new SnapshotService(datastore, live, log);
   if (options.readOnly) live.parts.log.fail('it is mounted read-only', undefined);
   else await snapshots.completeInterrupted();
+  const uploads = UploadService.of(datastore, live, log);
   const gc = new GcService(datastore, live, log, () => gate.transport?.counters().requests ?? 0);
+  if (uploads !== undefined) gc.onBegin((context) => uploads.drain(context));
   await gc.load();
   snapshots.onMade((made) => endpoint.snapshotMade(made));
   const group = options.group === null ? undefined : parseGroupPath(options.group);
@@ -104,23 +109,21 @@ async function serve(
   const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
   const copies = await CatalogCopies.open(datastore, systemClock, log);
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
-  const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, transport };
+  const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, uploads, transport };
   const backups = new BackupService(datastore, live, snapshots, placing(transport));
   transport.start();
   if (!options.readOnly) {
-    for (const service of [upkeep, verify, copies]) service.start();
+    for (const service of [upkeep, verify, copies, uploads]) service?.start();
     clones.removeUnnamed();
   }
   endpoint.ready({
     status: () => stateOf(mounted),
-    sync: async (_args, context) => {
-      await makeSafe(mounted, context);
-      return {};
-    },
-    unmount: async ({ lazy }, context) => {
+    sync: (_args, context) => makeSafeAndUpload(mounted, context),
+    unmount: async ({ lazy, uploads: waits }, context) => {
       await gc.end();
       if (!lazy) await snapshots.idle();
       await makeSafe(mounted, context);
+      if (waits) await uploadBeforeUnmount(uploads, context, log);
       await unmountFuse(options.mountpoint, { lazy });
       return {};
     },
@@ -132,7 +135,7 @@ async function serve(
   });
   await transport.ended;
   upkeep.stop();
-  await Promise.all([verify.end(), gc.end(), clones.end(), copies.stop(), backups.end()]);
+  await Promise.all([verify.end(), gc.end(), clones.end(), copies.stop(), backups.end(), uploads?.end()]);
   await snapshots.end();
   await live.packer.stop();
   if (!options.readOnly) await finish(mounted, log);
@@ -160,6 +163,26 @@ function placing(transport: Transport): (parentIno: number, name: Uint8Array) =>
   };
 }
 
+async function makeSafeAndUpload(mounted: Mounted, context: WorkerContext): Promise<Record<never, never>> {
+  await makeSafe(mounted, context);
+  await mounted.uploads?.drain(context);
+  return {};
+}
+
+/** What an object store that cannot be had does not get now it gets with the next mount. */
+async function uploadBeforeUnmount(
+  uploads: UploadService | undefined,
+  context: WorkerContext,
+  log: Log,
+): Promise<void> {
+  try {
+    await uploads?.drain(context);
+  } catch (error) {
+    if (kindOf(error) === 'interrupted') throw error;
+    log.warn({ error }, 'Not everything could be uploaded; the next mount goes on with it');
+  }
+}
+
 /** Everything written so far survives a power cut when this resolves. */
 async function makeSafe({ live }: Mounted, context: WorkerContext): Promise<void> {
   if (live.parts.log.failure !== undefined) return;
@@ -183,7 +206,7 @@ async function finish({ live, parts, snapshots, copies }: Mounted, log: Log): Pr
 }
 
 function stateOf(mounted: Mounted): MountState {
-  const { live, datastore, options, snapshots, verify, gc, copies, transport } = mounted;
+  const { live, datastore, options, snapshots, verify, gc, copies, uploads, transport } = mounted;
   const failure = options.readOnly ? undefined : live.parts.log.failure;
   return {
     dirtyBytes: live.contents.dirtyBytes + live.durability.unsyncedBytes,
@@ -194,6 +217,7 @@ function stateOf(mounted: Mounted): MountState {
       ...verify.problems(),
       ...gc.problems(),
       ...copies.problems(),
+      ...(uploads?.problems() ?? []),
     ],
     requests: { ...transport.counters().byOperation },
     oldestVerifiedAt: datastore.catalog.chunks.oldestVerifiedAt(),
@@ -202,6 +226,7 @@ function stateOf(mounted: Mounted): MountState {
     gc: { ...gc.figures, lastEndedAt: gc.status().last?.endedAt ?? 0 },
     care: verify.figures,
     catalogCopies: copies.figures(),
+    uploads: uploads?.status() ?? null,
   };
 }
 

@@ -2,6 +2,7 @@ import type { CatalogFigures } from '../catalog/figures.js';
 import type { ChunkStoreCounters } from '../chunkstore/chunk-store.js';
 import type { Problem } from '../control/commands.js';
 import type { ErrorMessage, Progress } from '../control/messages.js';
+import type { UploadStatus } from '../control/upload-commands.js';
 import type { BackupWorkerCommands } from './backup-service.js';
 import type { CareWorkerCommands } from './care-handlers.js';
 import type { CopyFigures } from './catalog-copies/copy-service.js';
@@ -40,6 +41,7 @@ export interface MountState {
   readonly gc: Readonly<GcFigures> & { readonly lastEndedAt: number };
   readonly care: Readonly<CareFigures>;
   readonly catalogCopies: CopyFigures;
+  readonly uploads: UploadStatus | null;
 }
 
 /** What the main thread asks the mount worker for. */
@@ -50,13 +52,14 @@ export interface WorkerCommands
     GcWorkerCommands,
     JobWorkerCommands {
   status: { arguments: Record<never, never>; result: MountState };
-  /** A barrier: resolves when everything answered before is durable. */
+  /** A barrier: resolves when everything answered before is durable, and in the object store, if there is one. */
   sync: { arguments: Record<never, never>; result: Record<never, never> };
   /**
    * Makes everything durable, takes the mount away and closes the stores; `ended` follows the result.
    * Rejects with `busy` where the mount is in use, unless `lazy`; the mount then goes on.
+   * With `uploads` it waits before for the object store, as long as that can be had.
    */
-  unmount: { arguments: { readonly lazy: boolean }; result: Record<never, never> };
+  unmount: { arguments: { readonly lazy: boolean; readonly uploads: boolean }; result: Record<never, never> };
 }
 
 export type WorkerCommandName = keyof WorkerCommands;

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CairnError, fromSystemError } from '../core/errors.js';
+import { s3Config } from './object-store.js';
 import type { DatastorePaths } from './paths.js';
 
 /** Rises when an older program could not use, or would damage, a datastore of the new form. */
@@ -21,6 +22,10 @@ const config = z.object({
   verifyNew: z.boolean().default(false),
   /** How long removed chunks stay in quarantine, seconds; absent: a day. May be changed by hand. */
   gcGraceSeconds: z.number().nonnegative().optional(),
+  /** The object store behind the datastore; absent: its folder is all there is. */
+  s3: s3Config.optional(),
+  /** With an object store, how many bytes chunks may take in the folder; absent: any. May be changed by hand. */
+  cacheBytes: z.number().int().positive().optional(),
 });
 
 /** `.cairn/config.json`: what is fixed when a datastore is created. */

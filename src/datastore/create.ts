@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { FsBackend } from '../backend/fs/fs-backend.js';
+import type { S3Settings } from '../backend/s3/s3-settings.js';
 import { createCatalog, openCatalog } from '../catalog/open.js';
 import { standingChunks } from '../chunk/standing-chunks.js';
 import { ChunkStore } from '../chunkstore/chunk-store.js';
@@ -11,6 +12,7 @@ import { CairnError, fromSystemError } from '../core/errors.js';
 import { makeFolders, putFile, syncFileSystem, syncFolder } from '../native/files.js';
 import { lockFile } from '../native/locks.js';
 import { type DatastoreConfig, FORMAT_VERSION, formatConfig } from './config.js';
+import { prepareObjects } from './object-store.js';
 import { type DatastorePaths, datastorePaths } from './paths.js';
 import { allocateReserve, DEFAULT_RESERVE_BYTES } from './reserve.js';
 
@@ -22,6 +24,10 @@ export interface CreateOptions {
   readonly layout?: Layout;
   /** Have every new chunk read back and verified before anything names it. */
   readonly verifyNew?: boolean;
+  /** The object store behind the datastore; it must hold nothing under this name. */
+  readonly s3?: S3Settings;
+  /** With an object store, how many bytes chunks may take in the folder. */
+  readonly cacheBytes?: number;
   /** Space kept for deleting on a full disk. */
   readonly reserveBytes?: number;
   /** Told how many of the folders for chunks are made. */
@@ -127,8 +133,9 @@ async function fill(paths: DatastorePaths, options: CreateOptions): Promise<Data
   try {
     await writeFile(paths.unfinished, '', { mode: LOCK_MODE });
     await removeParts(paths);
+    const s3 = options.s3 && (await prepareObjects(options.s3));
     await makeFiles(paths, options);
-    return await finish(paths, options);
+    return await finish(paths, options, s3);
   } catch (error) {
     await removeParts(paths);
     await rm(paths.own, { recursive: true, force: true });
@@ -169,11 +176,15 @@ async function makeFiles(paths: DatastorePaths, options: CreateOptions): Promise
   }
   checkGoingOn(options);
   await allocateReserve(paths.reserve, options.reserveBytes ?? DEFAULT_RESERVE_BYTES);
-  await makeStores(paths, prefixDigits);
+  await makeStores(paths, prefixDigits, options.s3 !== undefined);
 }
 
 /** Makes an empty catalog, where there is none, and the standing chunks it knows of. @throws {CairnError} `exists` */
-export async function makeStores(paths: DatastorePaths, prefixDigits: PrefixDigits): Promise<void> {
+export async function makeStores(
+  paths: DatastorePaths,
+  prefixDigits: PrefixDigits,
+  hasObjects: boolean,
+): Promise<void> {
   const chunks = new ChunkStore(new FsBackend(paths.root), prefixDigits);
   const stored: { digest: Digest; length: number; stored: number }[] = [];
   for (const { digest, length, bytes } of standingChunks()) {
@@ -181,7 +192,7 @@ export async function makeStores(paths: DatastorePaths, prefixDigits: PrefixDigi
   }
   await chunks.sync();
   createCatalog(paths.catalog);
-  const catalog = openCatalog(paths.catalog);
+  const catalog = openCatalog(paths.catalog, hasObjects);
   try {
     const { transactions } = catalog;
     transactions.begin();
@@ -194,7 +205,7 @@ export async function makeStores(paths: DatastorePaths, prefixDigits: PrefixDigi
 }
 
 /** The config comes last and durably: with it the datastore exists. */
-async function finish(paths: DatastorePaths, options: CreateOptions): Promise<DatastoreConfig> {
+async function finish(paths: DatastorePaths, options: CreateOptions, s3?: S3Settings): Promise<DatastoreConfig> {
   checkGoingOn(options);
   await syncFileSystem(paths.root);
   const config: DatastoreConfig = {
@@ -203,6 +214,8 @@ async function finish(paths: DatastorePaths, options: CreateOptions): Promise<Da
     created: new Date().toISOString(),
     prefixDigits: PREFIX_DIGITS[options.layout ?? 'cairn'],
     verifyNew: options.verifyNew ?? false,
+    ...(s3 && { s3 }),
+    ...(options.cacheBytes !== undefined && { cacheBytes: options.cacheBytes }),
   };
   const bytes = Buffer.from(formatConfig(config));
   await putFile(paths.config, `${paths.config}.tmp`, bytes, { mode: LOCK_MODE, sync: true });

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import type { Backend } from '../backend/backend.js';
-import { FsBackend } from '../backend/fs/fs-backend.js';
 import { REBUILD_ADVICE } from '../catalog/connection.js';
 import { type Catalog, openCatalog } from '../catalog/open.js';
 import { type CatalogReader, openCatalogReader } from '../catalog/open-reader.js';
@@ -9,6 +8,7 @@ import { ChunkStore } from '../chunkstore/chunk-store.js';
 import { CairnError, fromSystemError, isOutOfRoom } from '../core/errors.js';
 import { type Claim, claimDatastore } from './claim.js';
 import { type DatastoreConfig, readConfig } from './config.js';
+import { type ObjectPlaces, type ObjectStore, openObjects } from './object-store.js';
 import { type DatastorePaths, datastorePaths } from './paths.js';
 import { Reserve } from './reserve.js';
 
@@ -18,6 +18,8 @@ interface Stores<C> {
   readonly config: DatastoreConfig;
   /** Where chunks and snapshots are; names are relative to the datastore. */
   readonly backend: Backend;
+  /** The object store behind the datastore's folder; undefined where that is all there is. */
+  readonly objects: ObjectStore | undefined;
   readonly chunks: ChunkStore;
   readonly catalog: C;
   /** Closes the catalog and ends the claim, if it was made here. Does nothing the second time. */
@@ -45,8 +47,9 @@ export type ClaimHolder = 'process' | 'open';
 export async function openDatastore(path: string, claim: ClaimHolder = 'open'): Promise<WritableDatastore> {
   const paths = await pathsOf(path);
   const config = readConfig(paths);
+  const places = await openObjects(paths.root, config.s3);
   const made = claim === 'open' ? claimDatastore(paths) : undefined;
-  const stores = opened(paths, config, made, () => openCatalog(paths.catalog));
+  const stores = opened(paths, config, places, made, () => openCatalog(paths.catalog, config.s3 !== undefined));
   try {
     return { ...stores, reserve: Reserve.open(paths.reserve) };
   } catch (error) {
@@ -61,7 +64,8 @@ export async function openDatastore(path: string, claim: ClaimHolder = 'open'): 
  */
 export async function openDatastoreReader(path: string): Promise<ReadableDatastore> {
   const paths = await pathsOf(path);
-  return opened(paths, readConfig(paths), undefined, () => openFullCatalog(paths));
+  const config = readConfig(paths);
+  return opened(paths, config, await openObjects(paths.root, config.s3), undefined, () => openFullCatalog(paths));
 }
 
 /** Where nobody has the datastore open and the disk is full, even reading takes room: that of the reserve. */
@@ -87,6 +91,7 @@ async function pathsOf(path: string): Promise<DatastorePaths> {
 function opened<C extends { close(): void }>(
   paths: DatastorePaths,
   config: DatastoreConfig,
+  places: ObjectPlaces,
   claim: Claim | undefined,
   open: () => C,
 ): Stores<C> {
@@ -95,20 +100,23 @@ function opened<C extends { close(): void }>(
     catalog = open();
   } catch (error) {
     claim?.release();
+    places.close();
     throw existsSync(paths.catalog) ? error : catalogMissing(paths, error);
   }
-  const backend = new FsBackend(paths.root);
+  const { backend, objects } = places;
   let closed = false;
   return {
     paths,
     config,
     backend,
+    objects,
     chunks: new ChunkStore(backend, config.prefixDigits, undefined, undefined, config.verifyNew),
     catalog,
     close: () => {
       if (closed) return;
       closed = true;
       catalog.close();
+      places.close();
       claim?.release();
     },
   };

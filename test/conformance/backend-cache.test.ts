@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { CachedBackend } from '../../src/backend/cache/cached-backend.js';
 import type { Alone } from '../../src/backend/cache/transfers.js';
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.js';
+import { ChunkCare } from '../../src/chunkstore/chunk-care.js';
+import { ChunkStore } from '../../src/chunkstore/chunk-store.js';
+import { chunkName } from '../../src/chunkstore/layout.js';
 import { CairnError } from '../../src/core/errors.js';
+import { sha256Sync } from '../../src/native/hash.js';
 import { testBackend } from './backend-suite.js';
 
 const alone: Alone = (work) => work();
@@ -114,5 +118,33 @@ test('cache: where the other one cannot be asked, what is here goes on and nothi
     await assert.rejects(backend.removeAll(['here']), unreachable);
     await assert.rejects(backend.moveAll([{ from: 'here', to: 'gone' }]), unreachable);
     assert.equal((await backend.get('here')).toString(), 'here', 'it can be tried again');
+  });
+});
+
+test('cache: a damaged copy here is replaced by the one there', async () => {
+  await withFolder(async (folder) => {
+    const remote = new MemoryBackend();
+    const backend = new CachedBackend(folder, remote);
+    const digest = sha256Sync(Buffer.from('content'));
+    const name = chunkName(digest, 2);
+    const chunks = new ChunkStore(backend, 2);
+    const care = new ChunkCare(backend, 2, chunks);
+    chunks.hold(digest);
+    await chunks.insertBytes(digest, Buffer.from('content'));
+    const spoil = () => writeFileSync(join(folder, name), 'spoilt');
+    spoil();
+    assert.equal((await care.examine(digest)).kind, 'corrupt', 'it is nowhere else');
+    await chunks.insertBytes(digest, Buffer.from('content'));
+    await backend.transfers.upload(name);
+    const sound = readFileSync(join(folder, name));
+    for (const read of [() => chunks.read(digest), () => chunks.load(digest), () => care.examine(digest)]) {
+      spoil();
+      await read();
+      assert.ok(readFileSync(join(folder, name)).equals(sound));
+    }
+    spoil();
+    remote.get = () => Promise.reject(new CairnError('unreachable', 'made to fail'));
+    await assert.rejects(care.examine(digest), (error) => (error as CairnError).kind === 'unreachable');
+    chunks.release(digest);
   });
 });

@@ -24,6 +24,7 @@ const handlers: Partial<WorkerHandlers> = {
   status: () => ({
     dirtyBytes: 5,
     oldestUnsyncedSeconds: 0.5,
+    uploads: null,
     oldestVerifiedAt: 7,
     catalogCopies: { count: 2, bytes: 300, newestAt: 8 },
     problems: [{ kind: 'test', message: 'A problem' }],

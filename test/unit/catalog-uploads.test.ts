@@ -116,6 +116,17 @@ test('files in the object store are noted by their paths', (t) => {
   assert.throws(() => catalog.uploads.noteFiles([], Array(1001).fill('x')), ofKind('invalid'));
 });
 
+test('all present chunks come in again where nothing is known of what was uploaded', (t) => {
+  const { catalog, queue } = withRemote(t);
+  for (const name of ALL) catalog.chunks.setPresent(digestOf(name), 1000, 100);
+  const before = queue();
+  catalog.uploads.end(before.slice(0, 3));
+  catalog.chunks.setState(digestOf('b'), 'absent');
+  catalog.uploads.addAll();
+  assert.deepEqual(names(queue(), ALL), ['a', 'c', 'd']);
+  assert.equal(catalog.uploads.end(before), 0, 'what is under way since before does not count');
+});
+
 test('without an object store nothing is queued', (t) => {
   const path = catalogPath(t);
   createCatalog(path);

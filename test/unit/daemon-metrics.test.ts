@@ -94,7 +94,7 @@ test('names of files are text on the page, whatever is in them', () => {
   const status = {
     ...{ pid: 1, version: '1', store: '/a<b>', mountpoint: '/m', readOnly: true, group: null, transport: 'native' },
     ...{ startedAt: 0, dirtyBytes: 0, oldestUnsyncedSeconds: null, memoryBytes: 1, metricsAddress: null },
-    ...{ requests: {}, oldestVerifiedAt: 0, schedule: [] },
+    ...{ requests: {}, uploads: null, oldestVerifiedAt: 0, schedule: [] },
     catalogCopies: { count: 0, bytes: 0, newestAt: null },
     problems: [{ kind: 'damaged-chunk', message: '<script>"&\'' }],
     chunks: { loads: 0, inserts: 0, reuses: 0, plainBytes: 0, encodedBytes: 0 },

@@ -35,6 +35,10 @@ export class CachedBackend implements Backend {
   async get(name: string): Promise<Buffer> {
     const bytes = await whereStanding(() => this.#local.get(name));
     if (bytes !== undefined && !(looksEvicted(bytes) && (await this.#isHole(name)))) return bytes;
+    return this.getElsewhere(name);
+  }
+
+  async getElsewhere(name: string): Promise<Buffer> {
     const fetched = await this.#remote.get(name);
     await this.#keep(name, fetched);
     return fetched;

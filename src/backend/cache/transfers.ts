@@ -3,8 +3,8 @@ import { kindOf } from '../../core/errors.js';
 import type { Backend } from '../backend.js';
 import { isPlaceholder, looksEvicted, PLACEHOLDER_START_BYTES, replaceByPlaceholder } from './placeholder.js';
 
-/** Runs `work` while nobody else works on an object: with its digest locked. */
-export type Alone = <T>(work: () => Promise<T>) => Promise<T>;
+/** Runs `work` while nobody else works on an object, with its digest locked, or gives 0 where it changed its mind. */
+export type Alone = (work: () => Promise<number>) => Promise<number>;
 
 /** Brings objects of a cached backend to the other one, and gives their room back. */
 export class Transfers {

@@ -78,7 +78,7 @@ export async function rebuildCatalog(
     const { chosen } = plan.copies;
     if (chosen === undefined) {
       await emptyJournal(paths);
-      await makeStores(paths, config.prefixDigits);
+      await makeStores(paths, config.prefixDigits, config.s3 !== undefined);
     } else await unpackCatalogCopy(paths.catalogCopies, chosen.copy, paths.catalog);
     const report = await withUnmounted(store, log, (opened) => fill(opened, plan, caller, log), 'process');
     await endRebuilding(paths);
@@ -110,6 +110,8 @@ async function fill(
     { copy: plan.copies.chosen, groups: plan.groups, log },
     { signal, progress: (done, total) => progress({ step: 'rebuilding live trees', done, total, unit: 'items' }) },
   );
+  // What a copy says of the object store was true when it was made.
+  if (datastore.objects !== undefined) catalog.uploads.addAll();
   await commit();
   return {
     journal: { applied, lost: dropped.length, lostPaths },

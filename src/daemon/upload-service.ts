@@ -1,0 +1,185 @@
+import type { LiveStore } from '../content/open-live-store.js';
+import type { Problem } from '../control/commands.js';
+import type { Progress } from '../control/messages.js';
+import type { UploadStatus } from '../control/upload-commands.js';
+import { CairnError, kindOf } from '../core/errors.js';
+import type { Log } from '../core/log.js';
+import type { WritableDatastore } from '../datastore/open.js';
+import type { JobProgress } from '../maintenance/job/job-messages.js';
+import { type AskHandlers, runOwnedJob } from '../maintenance/job/job-owner.js';
+import type { UploadAsks, UploadReport } from '../maintenance/upload/upload-protocol.js';
+
+const JOB_SCRIPT = new URL('./upload-worker.js', import.meta.url);
+/** How often it is looked whether there is something to upload. */
+const LOOK_MS = 2_000;
+/** Without chunks to upload the files of snapshots are compared so often; notes and marks change without chunks. */
+const COMPARE_MS = 60_000;
+const FIRST_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 60_000;
+
+/** Who waits for uploads. */
+export interface UploadContext {
+  progress(progress: Progress): void;
+  readonly signal: AbortSignal;
+}
+
+/** Brings what is written to the object store behind a datastore, on the thread of its catalog's writer; one job at a time. */
+export class UploadService {
+  readonly #datastore: WritableDatastore;
+  readonly #live: LiveStore;
+  readonly #log: Log;
+  readonly #title: string;
+  readonly #ending = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<UploadReport> | undefined;
+  readonly #listeners = new Set<(progress: Progress) => void>();
+  #nextAt = 0;
+  #pauseMs = FIRST_PAUSE_MS;
+  #completeAt: number | null = null;
+  #error: string | null = null;
+
+  private constructor(datastore: WritableDatastore, live: LiveStore, log: Log, title: string) {
+    this.#datastore = datastore;
+    this.#live = live;
+    this.#log = log;
+    this.#title = title;
+  }
+
+  /** Undefined where a datastore has no object store. */
+  static of(datastore: WritableDatastore, live: LiveStore, log: Log): UploadService | undefined {
+    const { objects } = datastore;
+    return objects && new UploadService(datastore, live, log, objects.title);
+  }
+
+  /** Uploads by itself from now on. */
+  start(): void {
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  /**
+   * Uploads all that was committed before the call.
+   * @throws {CairnError} what the object store failed with; `corrupt` where chunks are missing
+   */
+  async drain({ progress, signal }: UploadContext): Promise<void> {
+    // A store that takes no changes could not note what was uploaded.
+    if (this.#live.parts.log.failure !== undefined) return;
+    await this.#live.durability.commitDurably();
+    this.#listeners.add(progress);
+    const given = new Promise<never>((_, reject) => {
+      const giveUp = (): void => reject(new CairnError('interrupted', 'Given up; uploading goes on in the background'));
+      signal.addEventListener('abort', giveUp, { once: true });
+      if (signal.aborted) giveUp();
+    });
+    try {
+      // One that runs may have passed what was committed last.
+      await Promise.race([this.#running?.catch(() => undefined), given]);
+      await Promise.race([this.#run(), given]);
+    } finally {
+      this.#listeners.delete(progress);
+    }
+  }
+
+  status(): UploadStatus {
+    const { chunks, bytes } = this.#datastore.catalog.uploads.totals();
+    return {
+      ...{ objects: this.#title, chunks, bytes },
+      ...{ running: this.#running !== undefined, completeAt: this.#completeAt, error: this.#error },
+    };
+  }
+
+  /** What an operator should know. */
+  problems(): Problem[] {
+    if (this.#error === null) return [];
+    return [{ kind: 'upload', message: `Uploading to ${this.#title} failed: ${this.#error}` }];
+  }
+
+  /** Gives up what runs; resolves when nothing does. What is not uploaded yet is by the next mount. */
+  async end(): Promise<void> {
+    this.#ending.abort();
+    clearInterval(this.#timer);
+    await this.#running?.catch(() => undefined);
+  }
+
+  #look(): void {
+    if (this.#running !== undefined || this.#live.parts.log.failure !== undefined) return;
+    const { chunks } = this.#datastore.catalog.uploads.totals();
+    const now = Date.now();
+    const isDue = now >= this.#nextAt && (chunks > 0 || now >= this.#comparedAt() + COMPARE_MS);
+    if (isDue) this.#run().catch(() => undefined);
+  }
+
+  #comparedAt(): number {
+    return this.#error === null && this.#completeAt !== null ? this.#completeAt * 1000 : 0;
+  }
+
+  #run(): Promise<UploadReport> {
+    this.#running ??= this.#job().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #job(): Promise<UploadReport> {
+    try {
+      const report = (await runOwnedJob<UploadAsks>({
+        script: JOB_SCRIPT,
+        options: { store: this.#datastore.paths.root },
+        handlers: this.#handlers(),
+        signal: this.#ending.signal,
+        onProgress: (at) => this.#tell(at),
+      })) as UploadReport;
+      if (report.missing > 0) throw new CairnError('corrupt', missingChunks(report.missing));
+      this.#error = null;
+      this.#completeAt = Date.now() / 1000;
+      this.#pauseMs = FIRST_PAUSE_MS;
+      return report;
+    } catch (error) {
+      if (kindOf(error) !== 'interrupted') this.#failed(error);
+      throw error;
+    }
+  }
+
+  #tell(at: JobProgress): void {
+    const left = this.#datastore.catalog.uploads.totals().bytes;
+    const progress = at.unit === 'bytes' ? { ...at, total: at.done + left } : at;
+    for (const listener of this.#listeners) listener(progress);
+  }
+
+  #failed(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (message !== this.#error) this.#log.warn({ error }, 'Uploading failed; it is tried again');
+    this.#error = message;
+    this.#nextAt = Date.now() + this.#pauseMs;
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
+  }
+
+  #handlers(): AskHandlers<UploadAsks> {
+    const { uploads } = this.#datastore.catalog;
+    return {
+      ended: async (ended) => {
+        await this.#turn();
+        uploads.end(ended);
+        return null;
+      },
+      files: async ({ put, removed }) => {
+        await this.#turn();
+        uploads.noteFiles(put, removed);
+        return null;
+      },
+      commit: async () => {
+        await this.#live.durability.commitWith({ before: () => undefined, after: () => Promise.resolve() });
+        return null;
+      },
+    };
+  }
+
+  async #turn(): Promise<void> {
+    await this.#live.parts.log.backgroundTurn();
+    this.#live.parts.log.requireWorking();
+  }
+}
+
+function missingChunks(count: number): string {
+  return `${count} chunks are neither in the datastore's folder nor in the object store: run "cairn verify"`;
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { Backend } from '../backend/backend.js';
+import { CachedBackend } from '../backend/cache/cached-backend.js';
+import type { Transfers } from '../backend/cache/transfers.js';
+import { FsBackend } from '../backend/fs/fs-backend.js';
+import type { S3Settings } from '../backend/s3/s3-settings.js';
+import { CairnError } from '../core/errors.js';
+
+/** How a datastore's config names the object store behind it. Secrets are never in it. */
+export const s3Config = z.strictObject({
+  bucket: z.string().min(1),
+  store: z.string().min(1),
+  endpoint: z.url().optional(),
+  region: z.string().optional(),
+  pathStyle: z.boolean().optional(),
+  profile: z.string().optional(),
+  credentialsFile: z.string().optional(),
+  caFile: z.string().optional(),
+  checksums: z.enum(['when-required', 'when-supported']).optional(),
+  /** Whether the server was found to honour `If-None-Match: *`. */
+  conditionalPuts: z.boolean().optional(),
+});
+
+/** Which objects of which server are meant. */
+export type S3Place = z.output<typeof s3Config>;
+
+/** The object store behind a datastore's folder. */
+export interface ObjectStore {
+  /** For people, e.g. `s3://bucket/store`. */
+  readonly title: string;
+  readonly remote: Backend;
+  readonly transfers: Transfers;
+}
+
+/** Where a datastore's objects are. */
+export interface ObjectPlaces {
+  readonly backend: Backend;
+  /** Undefined where the folder is all there is. */
+  readonly objects: ObjectStore | undefined;
+  close(): void;
+}
+
+/**
+ * The backend of a datastore: its folder, or its folder in front of an object store. Nothing is asked of the latter.
+ * @param root absolute path of the datastore
+ */
+export async function openObjects(root: string, s3: S3Settings | undefined): Promise<ObjectPlaces> {
+  if (s3 === undefined) return { backend: new FsBackend(root), objects: undefined, close: () => undefined };
+  // Loading the SDK takes a quarter of a second, which is for those who need it.
+  const { S3Backend } = await import('../backend/s3/s3-backend.js');
+  const remote = new S3Backend(s3);
+  const backend = new CachedBackend(root, remote);
+  const objects = { title: titleOf(s3), remote, transfers: backend.transfers };
+  return { backend, objects, close: () => remote.close() };
+}
+
+/**
+ * Looks whether a server can hold a datastore, and has none under this name.
+ * @returns the settings with what was found out
+ * @throws {CairnError} `exists` where there is something; what else keeps it from being used
+ */
+export async function prepareObjects(s3: S3Settings): Promise<S3Settings> {
+  const [{ S3Backend }, { probeS3 }] = await Promise.all([
+    import('../backend/s3/s3-backend.js'),
+    import('../backend/s3/s3-probe.js'),
+  ]);
+  const backend = new S3Backend(s3);
+  try {
+    for await (const name of backend.list('')) {
+      throw new CairnError('exists', `${titleOf(s3)} has objects already (${name}): choose another name`);
+    }
+  } finally {
+    backend.close();
+  }
+  return { ...s3, ...(await probeS3(s3)) };
+}
+
+/** The object store for people. */
+export function titleOf({ bucket, store }: Pick<S3Settings, 'bucket' | 'store'>): string {
+  return `s3://${bucket}/${store}`;
+}

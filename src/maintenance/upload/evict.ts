@@ -1,0 +1,67 @@
+import { withLock } from '../../chunkstore/guards.js';
+import { chunkFolders, chunkName } from '../../chunkstore/layout.js';
+import type { Digest } from '../../core/digest.js';
+import { listChunkFolder } from '../gc/chunk-listing.js';
+import type { UploadParts } from './upload-parts.js';
+
+/** What is evicted when the bound is passed, so that it is not passed again at once. */
+const ROOM_TO_MAKE = 1 / 10;
+
+interface CachedChunk {
+  readonly digest: Digest;
+  readonly allocatedBytes: number;
+  readonly usedAt: number;
+}
+
+/**
+ * Gives back the room of chunks that are in the object store, those not used for longest first, until what is left is
+ * within the bound. @returns bytes given back
+ */
+export async function evictChunks(parts: UploadParts): Promise<number> {
+  const { cacheBytes } = parts;
+  if (cacheBytes === undefined) return 0;
+  const chunks = await cachedChunks(parts);
+  let bytes = chunks.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
+  if (bytes <= cacheBytes) return 0;
+  // What was uploaded a moment ago may go too.
+  await parts.ask('commit', null);
+  let evicted = 0;
+  for (const { digest, allocatedBytes } of chunks.sort((a, b) => a.usedAt - b.usedAt)) {
+    if (bytes <= cacheBytes * (1 - ROOM_TO_MAKE)) break;
+    parts.goOn();
+    const given = await evict(parts, digest);
+    if (given === 0) continue;
+    bytes -= allocatedBytes;
+    evicted += given;
+  }
+  return evicted;
+}
+
+async function cachedChunks(parts: UploadParts): Promise<CachedChunk[]> {
+  const chunks: CachedChunk[] = [];
+  for (const folder of chunkFolders(parts.prefixDigits)) {
+    for (const file of await listChunkFolder(parts.store, folder)) {
+      if (file.kind !== 'chunk') continue;
+      const facts = await parts.factsOf(`${parts.store}/${chunkName(file.digest, parts.prefixDigits)}`);
+      if (facts !== undefined && facts.allocatedBytes > 0) chunks.push({ digest: file.digest, ...facts });
+    }
+  }
+  return chunks;
+}
+
+/** Held, so that no collector takes it away meanwhile. */
+async function evict(parts: UploadParts, digest: Digest): Promise<number> {
+  const { guards, reader, objects } = parts;
+  // What is not committed yet the reader does not see; it is in the queue when it is.
+  const isUploaded = () =>
+    reader.chunks.find(digest)?.state === 'present' && reader.uploads.ticketOf(digest) === undefined;
+  guards.hold(digest);
+  try {
+    if (!isUploaded()) return 0;
+    return await objects.transfers.evict(chunkName(digest, parts.prefixDigits), (work) =>
+      withLock(guards, digest, async () => (isUploaded() ? work() : 0)),
+    );
+  } finally {
+    guards.release(digest);
+  }
+}

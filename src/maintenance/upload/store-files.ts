@@ -1,0 +1,81 @@
+import { groupPath } from '../../core/group.js';
+import { formatSnapshotTime } from '../../core/snapshot-time.js';
+import { MANIFEST_NAME } from '../../index/archive-names.js';
+import { listGroups, listNamespaces, listSnapshots } from '../../index/snapshot-folder.js';
+import type { UploadParts } from './upload-parts.js';
+
+/** A file of a group or snapshot, or the mark of a namespace, which has no file of its own. */
+export interface StoreFile {
+  /** Relative to the datastore. */
+  readonly path: string;
+  readonly identity: string;
+}
+
+/** The files a datastore consists of besides its chunks. */
+export interface StoreFiles {
+  /** In the order they have to be put in: what a manifest speaks of before it. */
+  readonly ready: readonly StoreFile[];
+  /** Those that wait, as their chunks are not all known yet. */
+  readonly waiting: ReadonlySet<string>;
+}
+
+const GROUP_FILES = ['owner', 'notes'];
+const INDEX = /\.[fd]idx$/;
+/** How S3 has a namespace that may be empty (pbs-format §9.1). */
+const NAMESPACE_MARK = '.namespace';
+
+/**
+ * All files of finished snapshots, of their groups and namespaces.
+ * @throws {CairnError} where a folder cannot be listed: that is not taken for an empty one
+ */
+export async function listStoreFiles(parts: UploadParts): Promise<StoreFiles> {
+  const ready: StoreFile[] = [];
+  const waiting = new Set<string>();
+  const namespaces = await listNamespaces(parts.store);
+  for (const namespace of [[], ...namespaces]) {
+    const mark = [...namespace.flatMap((component) => ['ns', component]), NAMESPACE_MARK].join('/');
+    if (namespace.length > 0) ready.push({ path: mark, identity: '' });
+    for (const group of await listGroups(parts.store, namespace)) {
+      const path = groupPath(group);
+      ready.push(...(await factsOfAll(parts, path, GROUP_FILES)));
+      for (const { time, finished, files } of await listSnapshots(parts.store, group)) {
+        if (!finished) continue;
+        const folder = `${path}/${formatSnapshotTime(time)}`;
+        const found = await factsOfAll(parts, folder, [...files].sort(manifestLast));
+        if (isTracked(parts, folder, files)) ready.push(...found);
+        else for (const file of found) waiting.add(file.path);
+      }
+    }
+  }
+  return { ready, waiting };
+}
+
+/** Whether the path is that of a namespace's mark. */
+export function isNamespaceMark(path: string): boolean {
+  return path.endsWith(`/${NAMESPACE_MARK}`);
+}
+
+/** Whether the path is that of a manifest. */
+export function isManifest(path: string): boolean {
+  return path.endsWith(`/${MANIFEST_NAME}`);
+}
+
+function manifestLast(a: string, b: string): number {
+  return Number(a === MANIFEST_NAME) - Number(b === MANIFEST_NAME);
+}
+
+/** The chunks of a tracked index file are in the queue, or were. */
+function isTracked(parts: UploadParts, folder: string, files: readonly string[]): boolean {
+  const indexes = files.filter((name) => INDEX.test(name));
+  return indexes.every((name) => parts.reader.indexFiles.find(`${folder}/${name}`) !== undefined);
+}
+
+async function factsOfAll(parts: UploadParts, folder: string, names: readonly string[]): Promise<StoreFile[]> {
+  const files: StoreFile[] = [];
+  for (const name of names) {
+    const path = `${folder}/${name}`;
+    const facts = await parts.factsOf(`${parts.store}/${path}`);
+    if (facts !== undefined) files.push({ path, identity: facts.identity });
+  }
+  return files;
+}

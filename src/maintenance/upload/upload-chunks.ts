@@ -1,0 +1,78 @@
+import pLimit from 'p-limit';
+import type { EndedUpload, PendingUpload } from '../../catalog/uploads.js';
+import { withLock } from '../../chunkstore/guards.js';
+import { chunkName } from '../../chunkstore/layout.js';
+import type { UploadParts } from './upload-parts.js';
+
+/** Chunks under way at once: of 16 MiB at most, 1 MiB as a rule. */
+const AT_ONCE = 8;
+/** Chunks that are held, and then noted, together. */
+const BATCH = 128;
+
+/** What became of the queue as it was. */
+export interface UploadedChunks {
+  readonly chunks: number;
+  readonly bytes: number;
+  /** Neither here nor there: they stay in the queue. */
+  readonly missing: number;
+}
+
+/**
+ * Uploads the chunks of the queue, once through. A chunk is held from before it is looked up until it is noted: no
+ * collector removes it meanwhile, so nothing comes to the object store after it was removed there.
+ * @throws {CairnError} what the object store failed with; what was uploaded before is noted
+ */
+export async function uploadChunks(parts: UploadParts): Promise<UploadedChunks> {
+  const sum = { chunks: 0, bytes: 0, missing: 0 };
+  for (let after = 0; ; ) {
+    parts.goOn();
+    const batch = parts.reader.uploads.list(after, BATCH);
+    const last = batch.at(-1);
+    if (last === undefined) return sum;
+    after = last.chunk;
+    const done = await uploadBatch(parts, batch);
+    sum.chunks += done.chunks;
+    sum.bytes += done.bytes;
+    sum.missing += done.missing;
+    parts.progress({ step: 'uploading chunks', done: sum.bytes, total: 0, unit: 'bytes' });
+  }
+}
+
+async function uploadBatch(parts: UploadParts, batch: readonly PendingUpload[]): Promise<UploadedChunks> {
+  for (const { digest } of batch) parts.guards.hold(digest);
+  try {
+    const ended: EndedUpload[] = [];
+    const sum = { chunks: 0, bytes: 0, missing: 0 };
+    const limit = pLimit(AT_ONCE);
+    const outcomes = await Promise.allSettled(
+      batch.map((pending) =>
+        limit(async () => {
+          const bytes = await uploadHeld(parts, pending);
+          if (bytes === 'missing') sum.missing += 1;
+          if (typeof bytes !== 'number') return;
+          ended.push({ chunk: pending.chunk, ticket: pending.ticket });
+          sum.chunks += 1;
+          sum.bytes += bytes;
+        }),
+      ),
+    );
+    if (ended.length > 0) await parts.ask('ended', ended);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return sum;
+  } finally {
+    for (const { digest } of batch) parts.guards.release(digest);
+  }
+}
+
+/** @returns bytes uploaded, 0 where they were there already; `gone`: it is not to be uploaded any more */
+async function uploadHeld(parts: UploadParts, pending: PendingUpload): Promise<number | 'missing' | 'gone'> {
+  const { digest, ticket, stored } = pending;
+  // With the lock: a collector that came before the hold has written down by now what it takes.
+  const wanted = await withLock(parts.guards, digest, async () => parts.reader.uploads.ticketOf(digest) === ticket);
+  if (!wanted) return 'gone';
+  const name = chunkName(digest, parts.prefixDigits);
+  const bytes = await parts.objects.transfers.upload(name);
+  if (bytes !== undefined) return bytes;
+  return (await parts.objects.remote.size(name)) === stored ? 0 : 'missing';
+}

@@ -1,0 +1,83 @@
+import type { RemoteFile } from '../../catalog/uploads.js';
+import { fromSystemError, kindOf } from '../../core/errors.js';
+import { readFile } from '../../native/files.js';
+import { isManifest, isNamespaceMark, type StoreFile, type StoreFiles } from './store-files.js';
+import type { UploadParts } from './upload-parts.js';
+
+const LISTED_AT_ONCE = 1000;
+/** Files noted together. */
+const NOTED_AT_ONCE = 50;
+
+/** Files put into the object store, and removed from it. */
+export interface UploadedFiles {
+  readonly put: number;
+  readonly removed: number;
+}
+
+/**
+ * Makes the object store have the files of groups and snapshots that are here: puts those that changed, manifests last, and
+ * removes those that are gone, manifests first. All chunks the files speak of are in the object store.
+ */
+export async function uploadFiles(parts: UploadParts, files: StoreFiles): Promise<UploadedFiles> {
+  const known = knownFiles(parts);
+  const changed = files.ready.filter(({ path, identity }) => known.get(path) !== identity);
+  for (let done = 0; done < changed.length; done += NOTED_AT_ONCE) {
+    parts.goOn();
+    parts.progress({ step: 'uploading snapshots', done, total: changed.length, unit: 'items' });
+    await putFiles(parts, changed.slice(done, done + NOTED_AT_ONCE));
+  }
+  const here = new Set(files.ready.map(({ path }) => path));
+  const gone = [...known.keys()].filter((path) => !here.has(path) && !files.waiting.has(path));
+  // A snapshot without its manifest counts as unfinished.
+  await removeFiles(parts, gone.filter(isManifest));
+  await removeFiles(
+    parts,
+    gone.filter((path) => !isManifest(path)),
+  );
+  return { put: changed.length, removed: gone.length };
+}
+
+function knownFiles(parts: UploadParts): Map<string, string> {
+  const known = new Map<string, string>();
+  for (let after = ''; ; ) {
+    const files = parts.reader.uploads.listFiles(after, LISTED_AT_ONCE);
+    for (const { path, identity } of files) known.set(path, identity);
+    const last = files.at(-1);
+    if (last === undefined) return known;
+    after = last.path;
+  }
+}
+
+async function putFiles(parts: UploadParts, files: readonly StoreFile[]): Promise<void> {
+  const put: RemoteFile[] = [];
+  try {
+    for (const { path, identity } of files) {
+      const bytes = isNamespaceMark(path) ? Buffer.alloc(0) : await readIfThere(`${parts.store}/${path}`);
+      // Gone since it was listed: the next time it is removed.
+      if (bytes === undefined) continue;
+      await parts.objects.remote.put(path, bytes);
+      put.push({ path, identity });
+    }
+  } finally {
+    if (put.length > 0) await parts.ask('files', { put, removed: [] });
+  }
+}
+
+async function removeFiles(parts: UploadParts, paths: readonly string[]): Promise<void> {
+  for (let done = 0; done < paths.length; done += NOTED_AT_ONCE) {
+    parts.goOn();
+    const removed = paths.slice(done, done + NOTED_AT_ONCE);
+    await parts.objects.remote.removeAll(removed);
+    await parts.ask('files', { put: [], removed });
+  }
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const failure = fromSystemError(error, `read ${path}`);
+    if (kindOf(failure) === 'not-found') return undefined;
+    throw failure;
+  }
+}

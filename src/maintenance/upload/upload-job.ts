@@ -1,0 +1,49 @@
+import type { MessagePort } from 'node:worker_threads';
+import { processGuards } from '../../chunkstore/guards.js';
+import { CairnError } from '../../core/errors.js';
+import { openDatastoreReader } from '../../datastore/open.js';
+import { JobPort } from '../job/job-port.js';
+import { evictChunks } from './evict.js';
+import { listStoreFiles } from './store-files.js';
+import { uploadChunks } from './upload-chunks.js';
+import { uploadFiles } from './upload-files.js';
+import type { FactsOf, UploadParts } from './upload-parts.js';
+import type { UploadAsks, UploadJobOptions, UploadReport } from './upload-protocol.js';
+
+/** The job's side of an upload. */
+export async function serveUploadJob(options: UploadJobOptions, port: MessagePort, factsOf: FactsOf): Promise<void> {
+  const owner = new JobPort<UploadAsks>(port);
+  await owner.serve(async () => {
+    const datastore = await openDatastoreReader(options.store);
+    try {
+      const { objects, catalog, config } = datastore;
+      if (objects === undefined) throw new CairnError('invalid', 'The datastore has no object store');
+      return await upload({
+        store: options.store,
+        prefixDigits: config.prefixDigits,
+        reader: catalog,
+        objects,
+        guards: processGuards(),
+        cacheBytes: config.cacheBytes,
+        factsOf,
+        ask: (name, payload) => owner.ask(name, payload),
+        progress: (progress) => owner.progress(progress),
+        goOn: () => owner.goOn(),
+      });
+    } finally {
+      datastore.close();
+    }
+  });
+}
+
+/**
+ * Brings everything to the object store that is not there: chunks, then the files of snapshots, which name them. Files are
+ * listed before the queue is gone through: what they name is in the object store then, unless a chunk is missing.
+ */
+export async function upload(parts: UploadParts): Promise<UploadReport> {
+  const files = await listStoreFiles(parts);
+  const { chunks, bytes, missing } = await uploadChunks(parts);
+  const { put, removed } = missing > 0 ? { put: 0, removed: 0 } : await uploadFiles(parts, files);
+  const evictedBytes = await evictChunks(parts);
+  return { chunks, bytes, missing, filesPut: put, filesRemoved: removed, evictedBytes };
+}

@@ -1,0 +1,40 @@
+import type { CatalogReader } from '../../catalog/open-reader.js';
+import type { ChunkGuards } from '../../chunkstore/guards.js';
+import type { PrefixDigits } from '../../chunkstore/layout.js';
+import type { ObjectStore } from '../../datastore/object-store.js';
+import type { JobProgress } from '../job/job-messages.js';
+import type { UploadAsks } from './upload-protocol.js';
+
+/** What is told of a file. */
+export interface FileFacts {
+  /** Changes when the file is written or replaced. */
+  readonly identity: string;
+  readonly bytes: number;
+  /** Bytes of the disk it takes; 0 for a chunk that was evicted. */
+  readonly allocatedBytes: number;
+  /** When it was last read, touched or written, seconds since 1970, as far as the file system tells. */
+  readonly usedAt: number;
+}
+
+/** Looks at a file by its absolute path; undefined where there is none. */
+export type FactsOf = (path: string) => Promise<FileFacts | undefined>;
+
+/** What an upload works with. */
+export interface UploadParts {
+  /** The datastore's folder. */
+  readonly store: string;
+  readonly prefixDigits: PrefixDigits;
+  readonly reader: Pick<CatalogReader, 'uploads' | 'indexFiles' | 'chunks'>;
+  readonly objects: ObjectStore;
+  readonly guards: Pick<ChunkGuards, 'hold' | 'release' | 'lock' | 'unlock'>;
+  /** Bytes chunks may take here; undefined: any. */
+  readonly cacheBytes: number | undefined;
+  readonly factsOf: FactsOf;
+  ask<N extends keyof UploadAsks & string>(
+    name: N,
+    payload: UploadAsks[N]['payload'],
+  ): Promise<UploadAsks[N]['result']>;
+  progress(progress: JobProgress): void;
+  /** @throws {CairnError} `interrupted` where the job is to end */
+  goOn(): void;
+}

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { CachedBackend } from '../../src/backend/cache/cached-backend.js';
+import { MemoryBackend } from '../../src/backend/memory/memory-backend.js';
+import { createCatalog, openCatalog } from '../../src/catalog/open.js';
+import { openCatalogReader } from '../../src/catalog/open-reader.js';
+import { processGuards } from '../../src/chunkstore/guards.js';
+import { chunkName } from '../../src/chunkstore/layout.js';
+import { CairnError } from '../../src/core/errors.js';
+import { uploadChunks } from '../../src/maintenance/upload/upload-chunks.js';
+import { uploadFiles } from '../../src/maintenance/upload/upload-files.js';
+import type { UploadParts } from '../../src/maintenance/upload/upload-parts.js';
+import type { UploadAsks } from '../../src/maintenance/upload/upload-protocol.js';
+import { sha256Sync } from '../../src/native/hash.js';
+import { catalogPath } from '../support/catalog.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+/** An upload's parts over a real catalog and folder, and a remote store that writes down what it is asked. */
+async function makeParts(t: TestContext, contents: readonly string[]) {
+  const path = catalogPath(t);
+  createCatalog(path);
+  const catalog = openCatalog(path, true);
+  const store = temporaryFolder(t);
+  const remote = new MemoryBackend();
+  const asked: string[] = [];
+  const backend = new CachedBackend(store, remote);
+  catalog.transactions.begin();
+  const commit = () => {
+    catalog.transactions.commit(catalog.transactions.appliedSequence());
+    catalog.transactions.begin();
+  };
+  const digests = contents.map((content) => sha256Sync(Buffer.from(content)));
+  for (const [index, digest] of digests.entries()) {
+    await backend.put(chunkName(digest, 2), Buffer.from(`blob of ${contents[index]}`));
+    catalog.chunks.setPresent(digest, 10, `blob of ${contents[index]}`.length);
+  }
+  commit();
+  const reader = openCatalogReader(path);
+  t.after(() => {
+    reader.close();
+    catalog.close();
+  });
+  const put = remote.put.bind(remote);
+  remote.put = async (name, bytes) => {
+    asked.push(`put ${name}`);
+    await put(name, bytes);
+  };
+  const removeAll = remote.removeAll.bind(remote);
+  remote.removeAll = async (names) => {
+    asked.push(...names.map((name) => `remove ${name}`));
+    return removeAll(names);
+  };
+  const ask = async (name: keyof UploadAsks, payload: unknown): Promise<null> => {
+    if (name === 'ended') catalog.uploads.end(payload as UploadAsks['ended']['payload']);
+    if (name === 'files') {
+      const files = payload as UploadAsks['files']['payload'];
+      catalog.uploads.noteFiles(files.put, files.removed);
+    }
+    commit();
+    return null;
+  };
+  const parts: UploadParts = {
+    ...{ store, prefixDigits: 2, reader, guards: processGuards(), cacheBytes: undefined, ask },
+    objects: { title: 'memory', remote, transfers: backend.transfers },
+    factsOf: async () => undefined,
+    progress: () => undefined,
+    goOn: () => undefined,
+  };
+  return { parts, catalog, commit, remote, backend, digests, asked };
+}
+
+test('upload: what fails stays in the queue, what came through does not', async (t) => {
+  const { parts, catalog, remote, digests } = await makeParts(t, ['a', 'b', 'c']);
+  const refused = chunkName(digests[1]!, 2);
+  const put = remote.put.bind(remote);
+  remote.put = (name, bytes) =>
+    name === refused ? Promise.reject(new CairnError('unreachable', 'made to fail')) : put(name, bytes);
+  await assert.rejects(uploadChunks(parts), (error) => (error as CairnError).kind === 'unreachable');
+  assert.equal(catalog.uploads.totals().chunks, 1);
+  remote.put = put;
+  assert.deepEqual((await uploadChunks(parts)).chunks, 1);
+  assert.equal(catalog.uploads.totals().chunks, 0);
+  for (const digest of digests) assert.ok((await remote.size(chunkName(digest, 2))) !== undefined);
+});
+
+test('upload: a chunk that is collected between the listing and its turn is not put', async (t) => {
+  const { parts, catalog, commit, remote, backend, digests } = await makeParts(t, ['gone', 'stays']);
+  const [gone] = digests as [Buffer];
+  const list = parts.reader.uploads.list.bind(parts.reader.uploads);
+  const guards = processGuards();
+  assert.ok(guards.tryLock(gone));
+  let removal: Promise<void> | undefined;
+  parts.reader.uploads.list = (after, limit) => {
+    const listed = list(after, limit);
+    // The collector has the lock before the upload holds the chunk.
+    removal ??= (async () => {
+      catalog.chunks.setState(gone, 'absent');
+      commit();
+      await backend.removeAll([chunkName(gone, 2)]);
+      guards.unlock(gone);
+    })();
+    return listed;
+  };
+  const { chunks, missing } = await uploadChunks(parts);
+  await removal;
+  assert.deepEqual([chunks, missing], [1, 0]);
+  assert.equal(await remote.size(chunkName(gone, 2)), undefined);
+  assert.ok(!guards.isHeld(gone));
+});
+
+test('upload: bytes that are nowhere are counted and stay in the queue, those that are there only do not', async (t) => {
+  const { parts, catalog, backend, digests } = await makeParts(t, ['lost', 'there']);
+  const [lost, there] = digests.map((digest) => chunkName(digest, 2)) as [string, string];
+  await backend.transfers.upload(there);
+  await backend.transfers.evict(there, (work) => work());
+  await backend.removeAll([lost]);
+  assert.deepEqual(await uploadChunks(parts), { chunks: 1, bytes: 0, missing: 1 });
+  assert.equal(catalog.uploads.totals().chunks, 1);
+});
+
+test('upload: files that changed are put in their order, those that are gone removed, manifests first', async (t) => {
+  const { parts, backend, asked } = await makeParts(t, []);
+  const folder = 'host/x/2026-11-20T10:00:00Z';
+  const names = ['root.mpxar.didx', 'index.json.blob'].map((name) => `${folder}/${name}`);
+  for (const name of names) await backend.put(name, Buffer.from(name));
+  const ready = names.map((path) => ({ path, identity: '1' }));
+  const waiting = new Set<string>();
+  await uploadFiles(parts, { ready, waiting });
+  assert.deepEqual(asked.splice(0), [`put ${names[0]}`, `put ${names[1]}`]);
+  await uploadFiles(parts, { ready, waiting });
+  assert.deepEqual(asked, []);
+  await uploadFiles(parts, { ready: [ready[0]!, { path: names[1]!, identity: '2' }], waiting });
+  assert.deepEqual(asked.splice(0), [`put ${names[1]}`]);
+  await uploadFiles(parts, { ready: [], waiting: new Set(names) });
+  assert.deepEqual(asked, [], 'what waits is not gone');
+  await uploadFiles(parts, { ready: [], waiting });
+  assert.deepEqual(asked, [`remove ${names[1]}`, `remove ${names[0]}`]);
+});
