@@ -146,21 +146,30 @@ static uint32_t requests_waiting(void) {
   return (uint32_t)strtoul(text, NULL, 10);
 }
 
-static void kill_now(const char *name) {
+/** Whether enough is under way for a kill to count; notes what is. */
+static int is_time(const char *name) {
   const uint64_t dirty = control->written - control->synced;
-  if (dirty < control->least_dirty) return;
+  if (dirty < control->least_dirty) return 0;
   uint32_t waiting = requests_waiting();
   for (int turn = 0; control->needs_waiting && waiting == 0; turn++) {
-    if (turn == WAIT_TURNS) return;
+    if (turn == WAIT_TURNS) return 0;
     usleep(1000);
     waiting = requests_waiting();
   }
   control->hit_dirty = dirty;
   control->hit_waiting = waiting;
   strcpy(control->hit, name);
+  return 1;
+}
+
+static void die(void) {
   control->killed = 1;
   kill(getpid(), SIGKILL);
   for (;;) pause();
+}
+
+static void kill_now(const char *name) {
+  if (is_time(name)) die();
 }
 
 /** Counts a call, and whether it is the one. @returns 1 where the call is to be the daemon's last */
@@ -237,9 +246,9 @@ OPEN(open64)
     NEXT(name); \
     char point[NAME_BYTES]; \
     const int last = reached_descriptor("write", file, point); \
-    if (last && control->moment == HALFWAY && (half) > 0) { \
+    if (last && control->moment == HALFWAY && (half) > 0 && is_time(point)) { \
       (void)!next half_arguments; \
-      kill_now(point); \
+      die(); \
     } \
     const ssize_t done = next arguments; \
     wrote(file, done); \

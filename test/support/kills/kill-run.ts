@@ -112,6 +112,8 @@ class KillRun {
       await store.umount();
       checkAllChunks(store.store);
     } finally {
+      // What still runs after a failure is no failure of its own.
+      this.#isKilling = true;
       this.#load.remove();
       this.#shim.close();
     }
