@@ -23,6 +23,7 @@ import { gcHandlers } from './gc-handlers.js';
 import { GcService } from './gc-service.js';
 import { jobHandlers } from './job-handlers.js';
 import { openTree } from './open-tree.js';
+import { readOnlyProblem } from './read-only-store.js';
 import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
 import { UploadService } from './upload-service.js';
@@ -213,7 +214,7 @@ function stateOf(mounted: Mounted): MountState {
     oldestUnsyncedSeconds: live.durability.oldestUnsyncedSeconds ?? null,
     problems: [
       ...roomProblems(datastore),
-      ...(failure === undefined ? [] : [{ kind: 'read-only', message: failure.reason }]),
+      ...(failure === undefined ? [] : [readOnlyProblem(failure)]),
       ...verify.problems(),
       ...gc.problems(),
       ...copies.problems(),

@@ -95,3 +95,13 @@ test('what was removed through the backend is not missed by a barrier', async (t
   await backend.sync();
   assert.equal((await backend.get('folder/a')).toString(), '2');
 });
+
+test('a standing folder that is gone is not made anew: its disk may come back', async (t) => {
+  const folder = temporaryFolder(t);
+  const backend = new FsBackend(folder, ['.chunks']);
+  await assert.rejects(backend.put('.chunks/a9/a948', Buffer.from('bytes')), isKind('io'));
+  await backend.put('other/a9/a948', Buffer.from('bytes'));
+  mkdirSync(join(folder, '.chunks'));
+  await backend.put('.chunks/a9/a948', Buffer.from('bytes'));
+  assert.equal((await backend.get('.chunks/a9/a948')).toString(), 'bytes');
+});

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { fromSystemError } from '../../core/errors.js';
+import { CairnError, fromSystemError } from '../../core/errors.js';
 import {
   type FolderName,
   fileSize,
@@ -28,9 +28,16 @@ export class FsBackend implements Backend {
   /** Names with a put under way, and how many. */
   readonly #putting = new Map<string, number>();
 
-  /** @param folder absolute path; it must exist */
-  constructor(folder: string) {
+  readonly #standing: ReadonlySet<string>;
+
+  /**
+   * @param folder absolute path; it must exist
+   * @param standing names of folders in it that are never made here: where one is gone its disk is, and bytes put into a
+   *   new one would be hidden when it comes back
+   */
+  constructor(folder: string, standing: readonly string[] = []) {
     this.#folder = folder;
+    this.#standing = new Set(standing);
     this.#barrier = new Barrier(folder);
   }
 
@@ -159,11 +166,18 @@ export class FsBackend implements Backend {
 
   async #makeFoldersOf(names: readonly string[]): Promise<void> {
     const firsts = new Map(names.map((name) => [dirname(name), name]));
-    const parents = [...new Set([...firsts.values()].flatMap(parentsOf))];
-    await makeFolders(
-      parents.map((parent) => this.#path(parent)),
-      FOLDER_MODE,
-    );
+    const all = new Set([...firsts.values()].flatMap(parentsOf));
+    const parents = [...all].filter((parent) => !this.#standing.has(parent));
+    try {
+      await makeFolders(
+        parents.map((parent) => this.#path(parent)),
+        FOLDER_MODE,
+      );
+    } catch (error) {
+      const { kind, message } = fromSystemError(error, `make folders in ${this.#folder}`);
+      if (kind !== 'not-found') throw error;
+      throw new CairnError('io', `${message}; is a disk missing?`, { cause: error });
+    }
     for (const parent of parents) this.#barrier.noteFolder(parent);
   }
 

@@ -1,0 +1,8 @@
+import type { LogFailure } from '../content/change-log.js';
+import type { Problem } from '../control/commands.js';
+
+/** What an operator should know of a store that takes nothing new since something failed. */
+export function readOnlyProblem({ reason }: LogFailure): Problem {
+  const message = `The store takes no changes any more: ${reason}; mend the cause, then unmount and mount it again`;
+  return { kind: 'read-only', message };
+}

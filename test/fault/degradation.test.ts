@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { outputOf } from '../support/commands.js';
+import { IoShim } from '../support/io-shim.js';
+import { type TestStore, withStore } from '../support/mounted-store.js';
+
+const MIB = 1024 * 1024;
+/** Beyond what drafts, encoding and the chunk cache may hold by their own budgets. */
+const GROWTH_MIB = 320;
+
+function errorOf(work: () => void): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
+
+function writeSynced(path: string, bytes: Buffer): void {
+  const file = openSync(path, 'w');
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+    fsyncSync(file);
+  } finally {
+    errorOf(() => closeSync(file));
+  }
+}
+
+/** A mounted store with a group, whose processes have the shim. */
+async function withShim(body: (store: TestStore, shim: IoShim, current: string) => Promise<void>): Promise<void> {
+  const outer = async (store: TestStore): Promise<void> => {
+    const shim = new IoShim(join(store.folder, 'order'), store.store);
+    try {
+      await store.umount();
+      store.environment = shim.environment;
+      await store.mount();
+      await body(store, shim, join(store.mountpoint, 'host/x/current'));
+    } finally {
+      shim.disarm();
+      shim.close();
+    }
+  };
+  await withStore(outer, { groups: ['host/x'] });
+}
+
+test('a disk that becomes read-only is told, by errno and status, and a new mount goes on', async () => {
+  await withShim(async (store, shim, current) => {
+    store.log.expect(/EROFS|read-only|no more changes/i);
+    const kept = randomBytes(3 * MIB);
+    writeSynced(join(current, 'kept'), kept);
+    await store.remount();
+    const operations = ['create', 'write', 'sync', 'rename', 'unlink', 'truncate', 'allocate', 'mkdir'] as const;
+    shim.arm({ operations, action: 'fail', error: 'EROFS', fromThen: true });
+    assert.equal(
+      errorOf(() => writeSynced(join(current, 'new'), randomBytes(1000))),
+      'EROFS',
+    );
+    assert.ok(readFileSync(join(current, 'kept')).equals(kept), 'what is there cannot be read');
+    shim.disarm();
+    await store.remount();
+    writeSynced(join(current, 'later'), kept.subarray(0, 1000));
+    assert.ok(readFileSync(join(current, 'kept')).equals(kept));
+    store.cairn('check', '--deep');
+  });
+});
+
+test('a journal that cannot be synced makes the store read-only: status says so, with 6, and what to do', async () => {
+  await withShim(async (store, shim, current) => {
+    store.log.expect(/EIO|i\/o error|no more changes/i);
+    writeSynced(join(current, 'kept'), Buffer.from('kept'));
+    shim.arm({ classes: ['journal'], operations: ['sync'], action: 'fail', error: 'EIO' });
+    assert.equal(
+      errorOf(() => writeSynced(join(current, 'told'), Buffer.from('told'))),
+      'EIO',
+    );
+    shim.disarm();
+    assert.equal(
+      errorOf(() => writeFileSync(join(current, 'refused'), 'x')),
+      'EROFS',
+    );
+    const { status, stdout } = store.run(['status']);
+    assert.equal(status, 6, stdout);
+    assert.match(stdout, /^Problem .*takes no changes.*fdatasync.*mount it again$/m);
+    assert.equal(readFileSync(join(current, 'kept'), 'utf8'), 'kept');
+    await store.remount();
+    writeSynced(join(current, 'later'), Buffer.from('later'));
+    assert.equal(readFileSync(join(current, 'kept'), 'utf8'), 'kept');
+    store.cairn('check', '--deep');
+  });
+});
+
+test('chunks that cannot be read, or whose folder has vanished, are an I/O error and no absence, until they can again', async () => {
+  await withShim(async (store, shim, current) => {
+    store.log.expect(/chunk|durable|no more changes/i);
+    const kept = randomBytes(3 * MIB);
+    writeSynced(join(current, 'kept'), kept);
+    await store.remount();
+    shim.arm({ classes: ['chunk'], operations: ['open', 'read'], action: 'fail', error: 'EIO', fromThen: true });
+    assert.equal(
+      errorOf(() => readFileSync(join(current, 'kept'))),
+      'EIO',
+    );
+    shim.disarm();
+    const [chunks, away] = [join(store.store, '.chunks'), join(store.folder, 'away')];
+    renameSync(chunks, away);
+    assert.equal(
+      errorOf(() => readFileSync(join(current, 'kept'))),
+      'EIO',
+    );
+    assert.equal(
+      errorOf(() => writeSynced(join(current, 'new'), randomBytes(3 * MIB))),
+      'EIO',
+    );
+    renameSync(away, chunks);
+    assert.ok(readFileSync(join(current, 'kept')).equals(kept));
+    await store.remount();
+    assert.ok(readFileSync(join(current, 'kept')).equals(kept));
+    store.cairn('check', '--deep');
+  });
+});
+
+test('a daemon without descriptors left refuses clearly, loses nothing and goes on when there are some', async () => {
+  await withShim(async (store, _shim, current) => {
+    store.log.expect(/EMFILE|too many open files/i);
+    const kept = randomBytes(3 * MIB);
+    writeSynced(join(current, 'kept'), kept);
+    const limit = (count: number): void => {
+      outputOf('prlimit', ['--pid', String(store.pid), `--nofile=${count}:`]);
+    };
+    limit(3);
+    assert.equal(
+      errorOf(() => writeSynced(join(current, 'new'), randomBytes(3 * MIB))),
+      'EIO',
+    );
+    limit(1024);
+    assert.ok(readFileSync(join(current, 'kept')).equals(kept));
+    await store.remount();
+    writeSynced(join(current, 'new'), kept);
+    assert.ok(readFileSync(join(current, 'kept')).equals(kept));
+    store.cairn('check', '--deep');
+  });
+});
+
+test('while the disk is slow writers wait, and the daemon does not grow', { timeout: 200_000 }, async () => {
+  await withShim(async (store, shim, current) => {
+    const part = randomBytes(16 * MIB);
+    writeSynced(join(current, 'first'), part);
+    const before = peakMemoryMib(store.pid);
+    shim.arm({
+      classes: ['chunk-temp'],
+      operations: ['write'],
+      action: 'delay',
+      delayMilliseconds: 30,
+      fromThen: true,
+    });
+    const file = openSync(join(current, 'large'), 'w');
+    for (let round = 0; round < 40; round++) {
+      part.writeUInt32LE(round, 0);
+      for (let at = 0; at < part.length; at += MIB) part.writeUInt32LE(round, at);
+      for (let at = 0; at < part.length; ) at += writeSync(file, part, at);
+    }
+    closeSync(file);
+    assert.ok(shim.tally.hit > 0, 'nothing was slow');
+    const growth = peakMemoryMib(store.pid) - before;
+    assert.ok(growth < GROWTH_MIB, `the daemon grew by ${growth} MiB for 640 MiB written`);
+  });
+});
+
+function peakMemoryMib(pid: number): number {
+  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(kib) / 1024;
+}
