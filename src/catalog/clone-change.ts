@@ -1,7 +1,7 @@
 import { CairnError } from '../core/errors.js';
 import type { CloneChange } from './change.js';
 import { checkedCount } from './connection.js';
-import type { ExtentList } from './extent-edits.js';
+import type { ExtentList } from './extent-list.js';
 import { isRegularFile } from './inode.js';
 import type { InodeEntry } from './inodes.js';
 import type { Tables } from './tables.js';
@@ -38,7 +38,7 @@ function shared(tables: Tables, source: InodeEntry, target: InodeEntry): ExtentL
 function copied(tables: Tables, change: CloneChange, source: InodeEntry, target: InodeEntry): ExtentList {
   const { start, fromStart, length } = change;
   const pieces = tables.extents.pieces(source.list, fromStart, fromStart + length);
-  const list = tables.extents.own(target.list);
+  const list = tables.extents.own(target.list, target.inode.ino);
   const taken = tables.extents.clear(list, start, start + length);
   const added = tables.extents.place(list, pieces, start - fromStart);
   return {

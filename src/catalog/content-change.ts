@@ -3,7 +3,7 @@ import type { ContentChange } from './change.js';
 import { checkedChunk } from './chunks.js';
 import { checkedCount } from './connection.js';
 import type { Extent } from './extent.js';
-import type { ExtentList } from './extent-edits.js';
+import type { ExtentList } from './extent-list.js';
 import { isRegularFile } from './inode.js';
 import type { InodeEntry } from './inodes.js';
 import type { Tables } from './tables.js';
@@ -57,9 +57,9 @@ function withoutReplaced(tables: Tables, change: ContentChange, entry: InodeEntr
     return { list: isNeeded ? tables.extents.emptied(list) : 0, bytes: 0, journalBytes: 0 };
   }
   const old = { list, bytes: inode.allocated, journalBytes };
-  const cut = size < inode.size ? tables.extents.cutOff(old, size) : old;
+  const cut = size < inode.size ? tables.extents.cutOff(old, size, inode.ino) : old;
   if (change.start >= change.end) return cut;
-  const own = tables.extents.own(cut.list);
+  const own = tables.extents.own(cut.list, inode.ino);
   const taken = tables.extents.clear(own, change.start, change.end);
   return { list: own, bytes: cut.bytes - taken.bytes, journalBytes: cut.journalBytes - taken.journalBytes };
 }

@@ -1,30 +1,15 @@
 import type { Connection, Row } from './connection.js';
 import type { Counters } from './counters.js';
 import type { Extent } from './extent.js';
+import { type ExtentBytes, type ExtentList, LIST_END, MAX_LIST_ROWS } from './extent-list.js';
 import { IN_CHUNK, IN_JOURNAL } from './extents.js';
+import type { ListCopies } from './list-copies.js';
 import type { WriteFrame } from './transactions.js';
-
-/** Bytes that extents hold, and how many of them lie in the journal. */
-export interface ExtentBytes {
-  readonly bytes: number;
-  readonly journalBytes: number;
-}
-
-/** A list and what it holds. */
-export interface ExtentList extends ExtentBytes {
-  readonly list: number;
-}
 
 const NOTHING: ExtentBytes = { bytes: 0, journalBytes: 0 };
 
-/** Behind the last byte a file can have. */
-const END = Number.MAX_SAFE_INTEGER;
-
 /** Rows a list may have to be deleted within a request; a longer one is queued. */
 const DELETED_AT_ONCE = 100;
-
-/** Rows one request may touch (design §3). */
-const MAX_ROWS = 1000;
 
 /** A row of a list: `ref` is the chunk's id, or the segment. */
 export interface Placed {
@@ -59,6 +44,7 @@ function plus(a: ExtentBytes, b: ExtentBytes): ExtentBytes {
 /** Writes extent lists; only changes use it. */
 export class ExtentEdits {
   readonly #counters: Counters;
+  readonly #copies: ListCopies;
   readonly #lists: ListStatements;
   readonly #insert;
   readonly #resize;
@@ -68,8 +54,9 @@ export class ExtentEdits {
   readonly #rows;
   readonly #sums;
 
-  constructor(connection: Connection, counters: Counters) {
+  constructor(connection: Connection, counters: Counters, copies: ListCopies) {
     this.#counters = counters;
+    this.#copies = copies;
     this.#lists = listStatements(connection);
     const inRange = 'WHERE list = ? AND offset >= ? AND offset < ?';
     const columns = 'offset, length, kind, ref, at';
@@ -90,6 +77,7 @@ export class ExtentEdits {
   /** Adds an extent where there is a hole. @param ref the chunk's id, or the segment */
   insert(list: number, extent: Extent, ref: number): void {
     const kind = extent.kind === 'journal' ? IN_JOURNAL : IN_CHUNK;
+    this.#copies.edited(list);
     this.#insert.run(list, extent.offset, extent.length, kind, ref, extent.at);
   }
 
@@ -108,6 +96,7 @@ export class ExtentEdits {
   /** Puts pieces, moved by so many bytes, where there is a hole; returns what they hold. */
   place(list: number, pieces: readonly Placed[], by: number): ExtentBytes {
     let held = NOTHING;
+    this.#copies.edited(list);
     for (const { offset, length, kind, ref, at } of pieces) {
       this.#insert.run(list, offset + by, length, kind, ref, at);
       held = plus(held, bytesOf(kind, length));
@@ -131,6 +120,7 @@ export class ExtentEdits {
   /** Makes [start, end) a hole, cutting extents at its borders; returns what was taken out. */
   clear(list: number, start: number, end: number): ExtentBytes {
     if (start >= end) return NOTHING;
+    this.#copies.edited(list);
     return plus(this.#clearLeft(list, start, end), this.#clearInside(list, start, end));
   }
 
@@ -146,22 +136,30 @@ export class ExtentEdits {
   /**
    * Cuts off what lies at `size` and behind; `held` is what the list holds. Where that is many rows, the few in
    * front go on in a new list and the old one is queued; those of a shared list do so anyway. (Many behind and
-   * many in front are deleted in place, about a microsecond each.)
+   * many in front are deleted in place, about a microsecond each, where no copy was prepared.)
    */
-  cutOff(held: ExtentList, size: number): ExtentList {
+  cutOff(held: ExtentList, size: number, ino: number): ExtentList {
     const { list } = held;
     if (list === 0) return held;
-    const manyBehind = this.#lists.hasMore.get(list, size, END, MAX_ROWS) !== undefined;
-    const manyInFront = manyBehind && this.#lists.hasMore.get(list, 0, size, MAX_ROWS) !== undefined;
+    const copy = this.#copies.take(ino, list, size);
+    if (copy !== undefined) {
+      this.release(list);
+      return this.#without(copy, this.clear(copy.list, size, LIST_END));
+    }
+    const manyBehind = this.#lists.hasMore.get(list, size, LIST_END, MAX_LIST_ROWS) !== undefined;
+    const manyInFront = manyBehind && this.#lists.hasMore.get(list, 0, size, MAX_LIST_ROWS) !== undefined;
     if ((manyBehind && !manyInFront) || this.#lists.refs.get(list) !== undefined) {
       const fresh = this.newList();
       this.#lists.copy.run(fresh, list, size);
       this.release(list);
-      this.clear(fresh, size, END);
-      return { list: fresh, ...this.#held(fresh, 0, END) };
+      this.clear(fresh, size, LIST_END);
+      return { list: fresh, ...this.#held(fresh, 0, LIST_END) };
     }
-    const taken = this.clear(list, size, END);
-    return { list, bytes: held.bytes - taken.bytes, journalBytes: held.journalBytes - taken.journalBytes };
+    return this.#without(held, this.clear(list, size, LIST_END));
+  }
+
+  #without({ list, bytes, journalBytes }: ExtentList, taken: ExtentBytes): ExtentList {
+    return { list, bytes: bytes - taken.bytes, journalBytes: journalBytes - taken.journalBytes };
   }
 
   /** Empties a list (0: none yet); returns the one to go on with, which is new where the old one is long or shared. */
@@ -179,6 +177,7 @@ export class ExtentEdits {
     if (list === 0) return;
     const refs = this.#lists.refs.get(list);
     if (refs === undefined) {
+      this.#copies.edited(list);
       if (!this.#deleteShort(list)) this.#lists.queue.run(list);
     } else if (refs === 2) {
       this.#lists.unshare.run(list);
@@ -192,13 +191,18 @@ export class ExtentEdits {
     this.#lists.setRefs.run(list, (this.#lists.refs.get(list) ?? 1) + 1);
   }
 
-  /** The list itself where one inode uses it, else a copy of it for this inode (about a microsecond per extent). */
-  own(list: number): number {
+  /** The list itself where one inode uses it, else a copy of it for this inode (about a microsecond per extent, if none is there). */
+  own(list: number, ino: number): number {
     if (list === 0) return this.newList();
     if (this.#lists.refs.get(list) === undefined) return list;
-    const fresh = this.newList();
-    this.#lists.copy.run(fresh, list, END);
+    const own = this.#copies.take(ino, list, LIST_END)?.list ?? this.#copyOf(list);
     this.release(list);
+    return own;
+  }
+
+  #copyOf(list: number): number {
+    const fresh = this.newList();
+    this.#lists.copy.run(fresh, list, LIST_END);
     return fresh;
   }
 
@@ -244,8 +248,9 @@ export class ExtentEdits {
   /** Deletes the rows of a list that is short and not shared. */
   #deleteShort(list: number): boolean {
     if (this.#lists.refs.get(list) !== undefined) return false;
-    if (this.#lists.hasMore.get(list, 0, END, DELETED_AT_ONCE) !== undefined) return false;
-    this.#delete.run(list, 0, END);
+    if (this.#lists.hasMore.get(list, 0, LIST_END, DELETED_AT_ONCE) !== undefined) return false;
+    this.#copies.edited(list);
+    this.#delete.run(list, 0, LIST_END);
     return true;
   }
 }
@@ -273,15 +278,17 @@ function listStatements(connection: Connection) {
 /** Works off the lists no inode uses any more. */
 export class FreedLists {
   readonly #frame: WriteFrame;
-  readonly #first;
+  readonly #copies: ListCopies;
+  readonly #next;
   readonly #border;
   readonly #deleteTo;
   readonly #deleteAll;
   readonly #done;
 
-  constructor(connection: Connection, frame: WriteFrame) {
+  constructor(connection: Connection, frame: WriteFrame, copies: ListCopies) {
     this.#frame = frame;
-    this.#first = connection.number('SELECT list FROM freed_lists ORDER BY list LIMIT 1');
+    this.#copies = copies;
+    this.#next = connection.number('SELECT list FROM freed_lists WHERE list > ? ORDER BY list LIMIT 1');
     this.#border = connection.number('SELECT offset FROM extents WHERE list = ? ORDER BY offset LIMIT 1 OFFSET ?');
     this.#deleteTo = connection.write('DELETE FROM extents WHERE list = ? AND offset < ?');
     this.#deleteAll = connection.write('DELETE FROM extents WHERE list = ?');
@@ -289,7 +296,7 @@ export class FreedLists {
   }
 
   hasAny(): boolean {
-    return this.#first.get() !== undefined;
+    return this.#first() !== undefined;
   }
 
   /**
@@ -300,10 +307,17 @@ export class FreedLists {
     return this.#frame.write('delete freed extents', () => this.#empty(maxRows), 'queued');
   }
 
+  /** Copies that are wanted stand among the freed lists, too. */
+  #first(): number | undefined {
+    let list = this.#next.get(0);
+    while (list !== undefined && this.#copies.has(list)) list = this.#next.get(list);
+    return list;
+  }
+
   #empty(maxRows: number): number {
     let deleted = 0;
     while (deleted < maxRows) {
-      const list = this.#first.get();
+      const list = this.#first();
       if (list === undefined) break;
       const border = this.#border.get(list, maxRows - deleted);
       if (border === undefined) {

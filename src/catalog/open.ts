@@ -16,6 +16,7 @@ import { IndexFileTable } from './index-files.js';
 import { ROLE_NAMESPACES, ROLE_ROOT, ROLE_TYPE, ROOT_INO } from './inode.js';
 import type { Inodes } from './inodes.js';
 import { JournalRefs } from './journal-refs.js';
+import type { ListCopies } from './list-copies.js';
 import type { Names } from './names.js';
 import { Orphans } from './orphans.js';
 import { Pieces } from './pieces.js';
@@ -48,6 +49,8 @@ export interface Catalog {
   readonly chunks: Chunks;
   readonly pieces: Pieces;
   readonly journalRefs: JournalRefs;
+  /** What makes changes of long extent lists few steps. */
+  readonly listCopies: Pick<ListCopies, 'prepare' | 'discard'>;
   readonly freedLists: FreedLists;
   readonly indexFiles: IndexFileTable;
   readonly sets: ChunkSets;
@@ -151,7 +154,8 @@ function assemble(
     orphans: new Orphans(connection),
     pieces: new Pieces(connection, transactions, chunks),
     journalRefs: new JournalRefs(connection),
-    freedLists: new FreedLists(connection, transactions),
+    listCopies: tables.listCopies,
+    freedLists: new FreedLists(connection, transactions, tables.listCopies),
     indexFiles: new IndexFileTable(connection, chunks, transactions),
     sets: new ChunkSets(connection),
     space: new Space(connection),

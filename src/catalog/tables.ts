@@ -4,6 +4,7 @@ import type { Counters } from './counters.js';
 import { ExtentEdits } from './extent-edits.js';
 import { GroupTable } from './groups.js';
 import { InodeTable } from './inodes.js';
+import { ListCopies } from './list-copies.js';
 import { NameEdits, Names } from './names.js';
 import { OrphanEdits } from './orphans.js';
 import { PieceEdits } from './pieces.js';
@@ -20,6 +21,7 @@ export interface Tables {
   readonly xattrs: XattrEdits;
   readonly orphans: OrphanEdits;
   readonly extents: ExtentEdits;
+  readonly listCopies: ListCopies;
   readonly chunks: ChunkTable;
   readonly pieces: PieceEdits;
   readonly groups: GroupTable;
@@ -33,13 +35,16 @@ export function makeTables(
   frame: WriteFrame,
   uploads?: UploadQueue,
 ): Tables {
+  const inodes = new InodeTable(connection, counters);
+  const listCopies = new ListCopies(connection, counters, inodes, frame);
   return {
-    inodes: new InodeTable(connection, counters),
+    inodes,
     listing: new Names(connection),
     names: new NameEdits(connection, counters),
     xattrs: new XattrEdits(connection),
     orphans: new OrphanEdits(connection),
-    extents: new ExtentEdits(connection, counters),
+    extents: new ExtentEdits(connection, counters, listCopies),
+    listCopies,
     chunks: new ChunkTable(connection, counters, frame, uploads),
     pieces: new PieceEdits(connection),
     groups: new GroupTable(connection, counters),

@@ -68,7 +68,9 @@ export class Cloner {
     const content = this.#table.open(to);
     try {
       await content.truncate(0, this.#parts.clock.now());
-      await this.cloneRange({ from, fromStart: 0, to, toStart: 0, length: Number.MAX_SAFE_INTEGER });
+      for (let at = 0, copied = -1; copied !== 0; at += copied) {
+        copied = await this.cloneRange({ from, fromStart: at, to, toStart: at, length: Number.MAX_SAFE_INTEGER });
+      }
     } finally {
       await this.#table.close(to);
     }
@@ -108,7 +110,8 @@ export class Cloner {
     const wanted = Math.min(range.length, source.size - fromStart);
     if (wanted <= 0) return 0;
     if (from === to && Math.abs(fromStart - toStart) < wanted) throw new CairnError('invalid', 'The ranges overlap');
-    const isWhole = fromStart === 0 && toStart === 0 && wanted === source.size && target.size <= wanted;
+    const coversAll = fromStart === 0 && toStart === 0 && wanted === source.size && target.size <= wanted;
+    const isWhole = coversAll && !this.#isGrowing(source);
     const length = isWhole ? wanted : this.#bounded(range, wanted);
     const storage = isWhole ? source.storage : largeStorage(Math.max(target.size, toStart + length));
     const chunker = target.size === 0 && toStart === 0 ? source.chunker : target.chunker;
@@ -124,7 +127,14 @@ export class Cloner {
       chunker,
       ...times,
     });
+    if (isWhole) for (const ino of [from, to]) this.#table.get(ino)?.extentsShared();
     return length;
+  }
+
+  /** Whether chunks are being stored for a file of many extents: it would need a list of its own again at once. */
+  #isGrowing({ ino, size }: Readonly<Inode>): boolean {
+    if (this.#table.get(ino)?.dirty !== true) return false;
+    return this.#parts.tree.extents.reach(ino, 0, size, CLONED_EXTENTS) < size;
   }
 
   /** How far few enough extents are copied and replaced. */

@@ -8,7 +8,7 @@ import type { Room } from './room.js';
 import type { WriteBudget } from './write-budget.js';
 
 /** What content asks the catalog for. */
-export type ContentTree = Pick<Catalog, 'inodes' | 'extents'>;
+export type ContentTree = Pick<Catalog, 'inodes' | 'extents' | 'listCopies'>;
 
 /** The stores that files' bytes pass through, as one record. */
 export interface ContentParts {

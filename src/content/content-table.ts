@@ -108,6 +108,7 @@ export class ContentTable {
     // Somebody opened it, wrote and closed it meanwhile: that close is still storing and forgets it.
     if (entry.content.dirty && this.#isThere(ino)) return;
     this.#entries.delete(ino);
+    this.#parts.tree.listCopies.discard(ino);
     entry.content.dispose();
   }
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ContentChange } from '../catalog/change.js';
 import type { ChunkExtent, Extent } from '../catalog/extent.js';
 import { CHUNKER_FIXED, type Inode } from '../catalog/inode.js';
@@ -48,6 +49,8 @@ export class OpenContent {
   /** Storing failed, and what is left of the bytes is given up when nothing is being stored any more. */
   #failing = false;
   #disposed = false;
+  /** The list of extents is the file's own, or is copied for it, so that no change copies a long one in one step. */
+  #ownsExtents = false;
   #exclusive: Promise<void> = Promise.resolve();
 
   constructor(parts: ContentParts, errors: WriteErrors, inode: Readonly<Inode>) {
@@ -92,7 +95,7 @@ export class OpenContent {
     this.#errors.refuseUntold(this.ino);
     const end = offset + body.length;
     const { budget, room } = this.#parts;
-    if (!room.scarce && !budget.full && this.#stream?.frozen(offset, end) !== true) {
+    if (!room.scarce && !budget.full && this.#stream?.frozen(offset, end) !== true && this.#prepareExtents()) {
       this.#take(offset, body);
       return;
     }
@@ -108,13 +111,25 @@ export class OpenContent {
         else if (this.#parts.budget.full) await unlessInterrupted(this.#parts.budget.room(interrupted), interrupted);
         else if (this.#stream?.frozen(offset, offset + body.length)) {
           await unlessInterrupted(this.#stream.idle(), interrupted);
-        } else break;
+        } else if (!this.#prepareExtents()) await unlessInterrupted(setImmediate(), interrupted);
+        else break;
       }
     } catch (error) {
       body.discard();
       throw error;
     }
     this.#take(offset, body);
+  }
+
+  /** One step towards a list of extents of the file's own. @returns whether it is there */
+  #prepareExtents(): boolean {
+    this.#ownsExtents ||= this.#parts.tree.listCopies.prepare(this.ino);
+    return this.#ownsExtents;
+  }
+
+  /** Another file uses the same list of extents now. */
+  extentsShared(): void {
+    this.#ownsExtents = false;
   }
 
   #take(offset: number, body: WriteBody): void {
@@ -297,12 +312,17 @@ export class OpenContent {
 
   /** Sets the size; bytes behind it are gone, growth is a hole. `at` becomes mtime and ctime. */
   truncate(size: number, at: Timestamp): void | Promise<void> {
-    if (this.#storing()) return this.#inTurn(() => this.#truncateLater(size, at));
+    if (this.#storing() || !this.#parts.tree.listCopies.prepare(this.ino, size)) {
+      return this.#inTurn(() => this.#truncateLater(size, at));
+    }
     this.#truncateNow(size, at);
   }
 
   async #truncateLater(size: number, at: Timestamp): Promise<void> {
-    while (this.#storing()) await this.#stream?.idle();
+    const { listCopies } = this.#parts.tree;
+    while (this.#storing() || !listCopies.prepare(this.ino, size)) {
+      await (this.#storing() ? this.#stream?.idle() : setImmediate());
+    }
     this.#truncateNow(size, at);
   }
 
@@ -323,7 +343,7 @@ export class OpenContent {
    */
   changeBeside<T>(make: () => T): Promise<T> {
     return this.#inTurn(async () => {
-      while (this.dirty) await this.#flushLater();
+      while (this.dirty || !this.#prepareExtents()) await (this.dirty ? this.#flushLater() : setImmediate());
       const made = make();
       this.#stream = undefined;
       this.#size = this.#inode().size;

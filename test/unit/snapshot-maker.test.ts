@@ -129,7 +129,7 @@ test('swaps of a file are given up from the first one refused', async () => {
     [1, 8],
     [2, 7],
   ]);
-  const swaps = new LiveSwaps({
+  const log = {
     backgroundTurn: async () => undefined,
     make(change: Change) {
       if (change.kind !== 'content') return false;
@@ -138,7 +138,8 @@ test('swaps of a file are given up from the first one refused', async () => {
       made.push(`${change.ino}: ${change.start}`);
       return true;
     },
-  });
+  };
+  const swaps = new LiveSwaps(log, { prepare: () => true });
   const swap = (ino: number, start: number, ifVersion: number): Change => {
     const times = { mtimeSec: 0, mtimeNsec: 0, ctimeSec: 0, ctimeNsec: 0 };
     return {

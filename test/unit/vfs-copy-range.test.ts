@@ -186,3 +186,58 @@ test('a file is cloned whole over another', async (t) => {
   assert.deepEqual(work(tree), before);
   assert.ok((await bytesOf(tree, to)).equals(bytes));
 });
+
+test('a file that shares a long list of extents is written, truncated and punched in small steps', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { catalog } = tree.store.datastore;
+  const from = await fileOf(tree, 'a', randomBytes(MIB));
+  const [first] = [...tree.parts.tree.extents.all(from.position)];
+  assert.ok(first?.kind === 'chunk');
+  // Parts of its first chunk in no order that could be joined.
+  const part = 4;
+  const count = 3500;
+  const inode = catalog.inodes.find(from.position)!;
+  for (let n = 0; n < count; n += 500) {
+    const extents = Array.from({ length: 500 }, (_, i) => ({ ...first, offset: (n + i) * part, length: part }));
+    const { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec, storage, chunker } = inode;
+    const change = { start: n * part, end: (n + 500) * part, extents, size: MIB, storage, chunker };
+    const times = { mtimeSec, mtimeNsec, ctimeSec, ctimeNsec };
+    tree.parts.log.make({ kind: 'content', ino: from.position, ...change, ...times });
+  }
+  const model = await bytesOf(tree, from);
+  let steps = 0;
+  const { prepare } = catalog.listCopies;
+  catalog.listCopies.prepare = (...args) => {
+    steps += 1;
+    return prepare.apply(catalog.listCopies, args);
+  };
+  const cut = 3000 * part;
+  const changes: ((handle: number, bytes: Buffer) => Promise<Buffer>)[] = [
+    async (handle, bytes) => {
+      await tree.write(handle, 10, 'written');
+      return Buffer.concat([bytes.subarray(0, 10), Buffer.from('written'), bytes.subarray(17)]);
+    },
+    async (handle, bytes) => {
+      await tree.vfs.files.allocate(CALLER, handle, 0, 8, 3);
+      return Buffer.concat([Buffer.alloc(8), bytes.subarray(8)]);
+    },
+  ];
+  for (const [at, change] of changes.entries()) {
+    const to = await tree.file(`to-${at}`);
+    await copy(tree, from, to);
+    steps = 0;
+    const handle = await tree.open(to);
+    const changed = await change(handle, model);
+    assert.ok(steps >= count / 1000, `${steps} steps`);
+    await tree.close(handle);
+    assert.ok((await bytesOf(tree, to)).equals(changed));
+    assert.ok((await bytesOf(tree, from)).equals(model));
+  }
+  const to = await tree.file('truncated');
+  await copy(tree, from, to);
+  steps = 0;
+  await tree.set(to, { size: cut });
+  assert.ok(steps >= 3, `${steps} steps`);
+  assert.ok((await bytesOf(tree, to)).equals(model.subarray(0, cut)));
+  assert.ok((await bytesOf(tree, from)).equals(model));
+});

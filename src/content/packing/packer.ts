@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Inode } from '../../catalog/inode.js';
 import type { Catalog } from '../../catalog/open.js';
 import { PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
@@ -149,6 +150,7 @@ export class Packer {
       current = this.#parts.tree.inodes.find(inode.ino)
     ) {
       if (this.#table.get(inode.ino)?.dirty === true) return;
+      while (!this.#parts.tree.listCopies.prepare(inode.ino)) await setImmediate();
       if (this.#stopped || !(await recutFile(this.#parts, current))) return;
       await this.#parts.log.backgroundTurn();
     }

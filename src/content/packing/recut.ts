@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ChunkExtent, Extent } from '../../catalog/extent.js';
 import { CHUNKER_FIXED, type Inode } from '../../catalog/inode.js';
 import { cutterFor } from '../../chunk/chunker-choice.js';
@@ -20,7 +21,7 @@ const PASS_BYTES = 32 * 1024 * 1024;
  * @returns whether there may be more to cut
  */
 export async function recutFile(parts: PackingParts, inode: Readonly<Inode>): Promise<boolean> {
-  const dirty = firstUnfitExtent(parts, inode);
+  const dirty = await firstUnfitExtent(parts, inode);
   if (dirty === undefined) return false;
   const file = { ...inode };
   const draft = new Draft();
@@ -101,9 +102,17 @@ function cellAround(
   return { start, end };
 }
 
+/** Extents looked at between two turns of whatever else the thread does. */
+const EXTENTS_PER_TURN = 1000;
+
 /** Holes cost nothing here, however long they are. */
-function firstUnfitExtent(parts: PackingParts, inode: Readonly<Inode>): Extent | undefined {
-  for (const extent of parts.tree.extents.all(inode.ino)) if (isUnfit(extent, inode.size)) return extent;
+async function firstUnfitExtent(parts: PackingParts, inode: Readonly<Inode>): Promise<Extent | undefined> {
+  let seen = 0;
+  for (const extent of parts.tree.extents.all(inode.ino)) {
+    if (isUnfit(extent, inode.size)) return extent;
+    seen += 1;
+    if (seen % EXTENTS_PER_TURN === 0) await setImmediate();
+  }
   return undefined;
 }
 

@@ -1,4 +1,5 @@
 import type { Change } from '../../catalog/change.js';
+import type { Catalog } from '../../catalog/open.js';
 import type { ChangeLog } from '../../content/change-log.js';
 import { ROWS_PER_TURN, turn } from './turns.js';
 
@@ -12,11 +13,13 @@ export type SwapLog = Pick<ChangeLog, 'make' | 'backgroundTurn'>;
  */
 export class LiveSwaps {
   readonly #log: SwapLog;
+  readonly #copies: Pick<Catalog['listCopies'], 'prepare'>;
   readonly #refused = new Set<number>();
   #all: Promise<void> = Promise.resolve();
 
-  constructor(log: SwapLog) {
+  constructor(log: SwapLog, copies: Pick<Catalog['listCopies'], 'prepare'>) {
     this.#log = log;
+    this.#copies = copies;
   }
 
   /** Takes content changes with an `ifVersion`. */
@@ -34,7 +37,10 @@ export class LiveSwaps {
   async #swapAll(changes: readonly Change[]): Promise<void> {
     for (let from = 0; from < changes.length; from += ROWS_PER_TURN) {
       await this.#log.backgroundTurn();
-      for (const change of changes.slice(from, from + ROWS_PER_TURN)) this.#swap(change);
+      for (const change of changes.slice(from, from + ROWS_PER_TURN)) {
+        while (change.kind === 'content' && !this.#copies.prepare(change.ino)) await turn();
+        this.#swap(change);
+      }
       await turn();
     }
   }

@@ -148,9 +148,9 @@ export class SnapshotMaker {
     time: number,
     interrupted: AbortSignal | undefined,
   ): Promise<MadeSnapshot> {
-    const { log, startJob, store } = this.#parts;
+    const { catalog, log, startJob, store } = this.#parts;
     const holds = HoldScope.open();
-    const swaps = new LiveSwaps(log);
+    const swaps = new LiveSwaps(log, catalog.listCopies);
     const thread = startJob({ store, group, groupId: id, currentIno, time, holds: holds.id });
     const job: PublishingJob = {
       publish: () => this.#runJob(thread, swaps),
