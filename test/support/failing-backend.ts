@@ -8,31 +8,30 @@ export class FailingBackend implements Backend {
   failure: ErrorKind | undefined;
   /** Puts that still work before `failure` counts. */
   putsBefore = 0;
-  readonly #gates = { puts: Promise.resolve(), gets: Promise.resolve() };
+  #gate: Promise<void> = Promise.resolve();
 
   constructor(real: Backend) {
     this.#real = real;
   }
 
-  /** Puts, or gets, wait until what it returns is called. */
-  holdUp(what: 'puts' | 'gets' = 'puts'): () => void {
+  /** Puts wait until what it returns is called. */
+  holdUp(): () => void {
     let open: () => void = () => undefined;
-    this.#gates[what] = new Promise((resolve) => {
+    this.#gate = new Promise((resolve) => {
       open = resolve;
     });
     return open;
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
-    await this.#gates.puts;
+    await this.#gate;
     if (this.failure !== undefined && this.putsBefore-- <= 0) {
       throw new CairnError(this.failure, `Cannot put ${name}: made to fail`);
     }
     return this.#real.put(name, bytes);
   }
 
-  async get(name: string): Promise<Buffer> {
-    await this.#gates.gets;
+  get(name: string): Promise<Buffer> {
     return this.#real.get(name);
   }
 
