@@ -45,7 +45,8 @@ export interface ObjectPlaces {
  * @param root absolute path of the datastore
  */
 export async function openObjects(root: string, s3: S3Settings | undefined): Promise<ObjectPlaces> {
-  if (s3 === undefined) return { backend: new FsBackend(root, ['.chunks']), objects: undefined, close: () => undefined };
+  if (s3 === undefined)
+    return { backend: new FsBackend(root, ['.chunks']), objects: undefined, close: () => undefined };
   // Loading the SDK takes a quarter of a second, which is for those who need it.
   const { S3Backend } = await import('../backend/s3/s3-backend.js');
   const remote = new S3Backend(s3);
