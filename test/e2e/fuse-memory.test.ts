@@ -69,7 +69,7 @@ for (const delayed of [false, true]) {
       await withMemoryMount(
         async (mount) => {
           const copy = join(mount.mountpoint, 'copy');
-          outputOf('rsync', ['-aHAX', '--numeric-ids', `${source}/tree/`, `${copy}/`]);
+          outputOf('rsync', ['-aHAX', '--modify-window=-1', '--numeric-ids', `${source}/tree/`, `${copy}/`]);
           assertSameTree(join(source, 'tree'), copy);
           const { nodes } = await mount.state();
           assert.ok(nodes > 500);

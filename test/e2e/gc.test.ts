@@ -109,7 +109,7 @@ test('collections while rsync writes and deletes take nothing that is needed', a
     fill(join(source, 'b'), 'second', 800);
     const target = `${currentOf(store)}/`;
     const rsync = async (): Promise<void> => {
-      await outputLater('rsync', ['-aHAX', '--delete', `${source}/`, target]);
+      await outputLater('rsync', ['-aHAX', '--delete', '--modify-window=-1', `${source}/`, target]);
     };
     await rsync();
     rmSync(join(source, 'a'), { recursive: true });
@@ -136,7 +136,7 @@ test('a daemon killed in a sweep leaves nothing that the next collection does no
     const source = join(store.folder, 'source');
     fill(source, 'kept', 500);
     fill(join(currentOf(store), 'gone'), 'gone', 500);
-    await outputLater('rsync', ['-a', `${source}/`, join(currentOf(store), 'kept')]);
+    await outputLater('rsync', ['-a', '--modify-window=-1', `${source}/`, join(currentOf(store), 'kept')]);
     store.cairn('snapshot', 'create', GROUP);
     store.cairn('sync');
     const needed = chunksOnDisk(store.store);

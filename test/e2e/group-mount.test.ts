@@ -26,7 +26,7 @@ test('one group is a plain drive whose snapshots rsync --delete, find and rm lea
       const { mountpoint } = store;
       const source = join(store.folder, 'source');
       makeOddTree(source);
-      outputOf('rsync', ['-aHAX', '--delete', `${source}/`, `${mountpoint}/`]);
+      outputOf('rsync', ['-aHAX', '--modify-window=-1', '--delete', `${source}/`, `${mountpoint}/`]);
       const first = JSON.parse(store.cairn('snapshot', 'create', '--json', GROUP)) as { time: string };
       const snapshot = join(mountpoint, '.snapshots', first.time);
       assert.equal(differences(source, snapshot), '');

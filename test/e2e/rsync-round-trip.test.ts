@@ -13,7 +13,9 @@ import { type TestStore, withStore } from '../support/mounted-store.js';
 async function roundTrip(store: TestStore, source: string): Promise<void> {
   const group = join(store.mountpoint, 'host/x');
   const current = join(group, 'current');
-  outputOf('rsync', ['-aHAX', '--numeric-ids', `${source}/`, `${current}/`], { limitMilliseconds: 600_000 });
+  outputOf('rsync', ['-aHAX', '--modify-window=-1', '--numeric-ids', `${source}/`, `${current}/`], {
+    limitMilliseconds: 600_000,
+  });
   assertSameTree(source, current);
   store.cairn('snapshot', 'create', 'host/x');
   await store.remount();

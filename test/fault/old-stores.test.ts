@@ -36,8 +36,8 @@ test('of every schema there ever was a store is kept', () => {
   }
 });
 
-test('a store of schema 1 whose daemon was killed is lifted, and all in it is there', async (t) => {
-  const folder = unpacked(t, 1);
+async function isLifted(t: TestContext, version: number): Promise<void> {
+  const folder = unpacked(t, version);
   const store = await OpenStore.at(t, folder);
   const current = 'host/web1/current';
   assert.deepEqual(await store.names(current), [
@@ -72,7 +72,12 @@ test('a store of schema 1 whose daemon was killed is lifted, and all in it is th
   assert.equal(versionOf(store.datastore.paths.catalog), SCHEMA_VERSION);
   // Before the folder goes.
   await store.close();
-});
+}
+
+for (let version = 1; version < SCHEMA_VERSION; version += 1) {
+  test(`a store of schema ${version} whose daemon was killed is lifted, and all in it is there`, (t) =>
+    isLifted(t, version));
+}
 
 test('killed in the middle of lifting, a catalog is as it was', (t) => {
   const folder = unpacked(t, 1);

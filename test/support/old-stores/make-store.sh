@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# How schema-1.tar.gz was made, as root, with the program of commit 845a64e: a store whose daemon was killed, with changes
-# that are in the journal only. Usage: make-schema-1.sh PROGRAM (dist/src/cli/main.js of that commit) ARCHIVE
+# How schema-1.tar.gz and schema-2.tar.gz were made, as root, with the programs of commits 845a64e and a3d9867, each the
+# last of its schema: a store whose daemon was killed, with changes that are in the journal only.
+# Usage: make-store.sh PROGRAM (dist/src/cli/main.js of that commit) ARCHIVE
 set -euo pipefail
 program=$1 archive=$2
 place=$(mktemp -d)
