@@ -92,6 +92,8 @@ async function fillAndRecover(store: TestStore, disk: string): Promise<void> {
   const current = join(store.mountpoint, 'host/x/current');
   for (let number = 0; number < 20; number++) writeFileSync(join(current, String(number)), contentOf(number));
   store.cairn('snapshot', 'create', 'host/x');
+  const told = statfsSync(store.mountpoint);
+  assert.ok(told.bavail > 0 && told.bavail * told.bsize <= roomOf(disk), 'more room is told of than there is');
   const { kept, error } = fill(current);
   assert.equal(error, 'ENOSPC');
   assert.ok(kept > 50, `${kept} files fitted`);

@@ -63,6 +63,24 @@ function changes(folder: string): Record<string, () => unknown> {
     link: () => linkSync(at('file'), at('new')),
     rename: () => renameSync(at('file'), at('new')),
     'rename over': () => renameSync(at('file'), at('link')),
+    ...Object.fromEntries(
+      Object.entries({ RENAME_NOREPLACE: 1, RENAME_EXCHANGE: 2, RENAME_WHITEOUT: 4 }).map(([name, flag]) => [
+        name,
+        () =>
+          python(
+            "call('renameat2', -100, os.fsencode(args[0]), -100, os.fsencode(args[1]), int(args[2]))",
+            at('file'),
+            at(flag === 2 ? 'secret' : 'new'),
+            flag,
+          ),
+      ]),
+    ),
+    'a socket': () => python('socket.socket(socket.AF_UNIX).bind(args[0])', at('new')),
+    'mknod of a device': () => python('os.mknod(args[0], stat.S_IFCHR | 0o600, os.makedev(1, 3))', at('new')),
+    'now as its time': () => python('os.utime(args[0])', at('file')),
+    'truncate of a handle': () => python('os.ftruncate(os.open(args[0], os.O_RDWR), 1)', at('file')),
+    'copying into a file': () =>
+      python('os.copy_file_range(os.open(args[0], 0), os.open(args[0], os.O_WRONLY), 3)', at('file')),
     chmod: () => chmodSync(at('file'), 0o600),
     chown: () => chownSync(at('file'), 5, 5),
     utimes: () => utimesSync(at('file'), 1, 1),

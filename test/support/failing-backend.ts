@@ -8,30 +8,31 @@ export class FailingBackend implements Backend {
   failure: ErrorKind | undefined;
   /** Puts that still work before `failure` counts. */
   putsBefore = 0;
-  #gate: Promise<void> = Promise.resolve();
+  readonly #gates = { puts: Promise.resolve(), gets: Promise.resolve() };
 
   constructor(real: Backend) {
     this.#real = real;
   }
 
-  /** Puts wait until what it returns is called. */
-  holdUp(): () => void {
+  /** Puts, or gets, wait until what it returns is called. */
+  holdUp(what: 'puts' | 'gets' = 'puts'): () => void {
     let open: () => void = () => undefined;
-    this.#gate = new Promise((resolve) => {
+    this.#gates[what] = new Promise((resolve) => {
       open = resolve;
     });
     return open;
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
-    await this.#gate;
+    await this.#gates.puts;
     if (this.failure !== undefined && this.putsBefore-- <= 0) {
       throw new CairnError(this.failure, `Cannot put ${name}: made to fail`);
     }
     return this.#real.put(name, bytes);
   }
 
-  get(name: string): Promise<Buffer> {
+  async get(name: string): Promise<Buffer> {
+    await this.#gates.gets;
     return this.#real.get(name);
   }
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { Upkeep } from '../../src/content/upkeep.js';
 import { type Log, silentLog } from '../../src/core/log.js';
 import { isDying } from '../../src/daemon/dying-caller.js';
 import { createNativeTransport, MAX_READ_BYTES } from '../../src/fuse/native-transport.js';
@@ -48,7 +49,10 @@ export class LiveMount {
     const descriptor = await mountFuse(mountpoint, { source: 'live', maxReadBytes: MAX_READ_BYTES });
     const vfs = { ...tree.vfs, root: tree.current };
     const transport = createNativeTransport({ descriptor, vfs, log, isDying });
+    const upkeep = new Upkeep(tree.store.live, tree.store.datastore.catalog, log);
     transport.start();
+    upkeep.start();
+    void transport.ended.finally(() => upkeep.stop());
     mount = new LiveMount(tree, mountpoint, transport, errors);
     return mount;
   }
