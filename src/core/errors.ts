@@ -95,11 +95,22 @@ export function fromSystemError(error: unknown, doing: string): CairnError {
   if (error instanceof CairnError) return error;
   const code = systemCode(error);
   const kind = (code !== undefined && KIND_OF_SYSTEM_CODE[code]) || 'io';
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = unnamed(error)?.text ?? (error instanceof Error ? error.message : String(error));
   return new CairnError(kind, `Cannot ${doing}: ${reason}`, { cause: error });
+}
+
+/** What libuv has no name for, by Linux's number: Node says `Unknown system error -122`. */
+const UNNAMED: Readonly<Record<number, { readonly code: string; readonly text: string }>> = {
+  [-116]: { code: 'ESTALE', text: 'ESTALE: stale file handle' },
+  [-122]: { code: 'EDQUOT', text: 'EDQUOT: quota exceeded' },
+};
+
+function unnamed(error: unknown): { readonly code: string; readonly text: string } | undefined {
+  if (!(error instanceof Error) || !error.message.startsWith('Unknown system error')) return undefined;
+  return UNNAMED[(error as { errno?: unknown }).errno as number];
 }
 
 function systemCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  return unnamed(error)?.code ?? (typeof error.code === 'string' ? error.code : undefined);
 }
