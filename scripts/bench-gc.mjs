@@ -91,7 +91,10 @@ function sweepRate(chunks, collected, planned) {
 }
 
 const sorted = (values) => [...values].sort((a, b) => a - b);
-const median = (values) => sorted(values)[values.length >> 1];
+const median = (values) => {
+  const [upper, lower] = [values.length >> 1, (values.length - 1) >> 1].map((at) => sorted(values)[at]);
+  return (lower + upper) / 2;
+};
 const rates = (values) =>
   sorted(values)
     .map((rate) => Math.round(rate))

@@ -82,8 +82,8 @@ static int is_number(const char *text, size_t length) {
   const int times = isdigit((unsigned char)text[0]);
   size_t digits = 0;
   for (size_t i = 0; i < length; i++) {
-    const int is_time = times && (text[i] == 'T' || text[i] == 'Z');
-    if (!isxdigit((unsigned char)text[i]) && !is_time) return 0;
+    const int time_letter = times && (text[i] == 'T' || text[i] == 'Z');
+    if (!isxdigit((unsigned char)text[i]) && !time_letter) return 0;
     if (isdigit((unsigned char)text[i])) digits++;
   }
   return digits > 0 || length >= 8;
