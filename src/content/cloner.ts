@@ -63,19 +63,6 @@ export class Cloner {
     });
   }
 
-  /** Clones a whole file over another, which has the same size, content and holes then and stays all else that it is. */
-  async cloneFile(from: number, to: number): Promise<void> {
-    const content = this.#table.open(to);
-    try {
-      await content.truncate(0, this.#parts.clock.now());
-      for (let at = 0, copied = -1; copied !== 0; at += copied) {
-        copied = await this.cloneRange({ from, fromStart: at, to, toStart: at, length: Number.MAX_SAFE_INTEGER });
-      }
-    } finally {
-      await this.#table.close(to);
-    }
-  }
-
   /**
    * Gives a range of a live file pieces of chunks that a snapshot names, unread. The chunks are held until the commit that
    * names them for the file.
