@@ -16,6 +16,7 @@ import { Cloner } from './cloner.js';
 import type { ContentParts } from './content-parts.js';
 import { ContentReader } from './content-reader.js';
 import { ContentTable } from './content-table.js';
+import { droppedPaths } from './dropped-paths.js';
 import { Durability, type RequestGate } from './durability.js';
 import { Journal } from './journal/journal.js';
 import { type ReplayResult, replay } from './journal/replay.js';
@@ -23,6 +24,9 @@ import { Packer } from './packing/packer.js';
 import { TransactionRebuild } from './rebuild.js';
 import { type Reserve, Room } from './room.js';
 import { WriteBudget } from './write-budget.js';
+
+/** Paths that were lost and are named in the log; more are only counted. */
+const SHOWN_PATHS = 1000;
 
 /** What the live side of a datastore is opened from. */
 export interface LiveStoreSources {
@@ -192,30 +196,15 @@ async function verifyChunk(chunks: ChunkStore, extent: ChunkExtent): Promise<boo
 }
 
 /** Tells what was brought back and, by path, what was lost. */
-function report({ catalog, log }: LiveStoreSources, { applied, dropped, stoppedBy, refused }: ReplayResult): void {
+function report({ catalog, log }: LiveStoreSources, result: ReplayResult): void {
+  const { applied, dropped, stoppedBy } = result;
   if (applied > 0) log.info({ changes: applied }, 'The journal brought back changes the catalog lacked');
   if (stoppedBy === undefined) return;
-  const shown = droppedPaths(catalog, dropped).slice(0, 100);
-  const lost = { stoppedBy, changes: dropped.length, paths: shown };
-  if (refused)
+  const paths = droppedPaths(catalog, dropped);
+  const shown = paths.slice(0, SHOWN_PATHS);
+  const lost = { stoppedBy, changes: dropped.length, paths: shown, morePaths: paths.length - shown.length };
+  if (result.refused)
     log.error(lost, 'The journal ends at a change the catalog refuses: what came after it is not in the tree');
+  else if (result.tornEnd) log.info(lost, 'The journal ends in a torn record: nothing that was synced is lost');
   else log.warn(lost, 'The end of the journal was lost in a power cut');
-}
-
-/** What changes that were not applied were about, as far as the catalog knows: paths in the mount, each once. */
-export function droppedPaths(catalog: Pick<Catalog, 'names'>, dropped: readonly Change[]): string[] {
-  const paths = dropped.map((change) => describe(catalog, change)).filter((path) => path !== undefined);
-  return [...new Set(paths)];
-}
-
-function describe(catalog: Pick<Catalog, 'names'>, change: Change): string | undefined {
-  if ('ino' in change) return pathText(catalog, change.ino);
-  if (!('parent' in change)) return undefined;
-  const folder = pathText(catalog, change.parent);
-  return folder === undefined ? undefined : `${folder}/${Buffer.from(change.name).toString()}`;
-}
-
-function pathText(catalog: Pick<Catalog, 'names'>, ino: number): string | undefined {
-  const path = catalog.names.pathOf(ino);
-  return path === undefined ? undefined : Buffer.from(path).toString();
 }

@@ -26,12 +26,14 @@ export class SteppingClock implements Clock {
   }
 }
 
-/** A log that keeps what it was told as `level message`. */
-export function keptLog(lines: string[] = []): Log & { lines: string[] } {
-  const keep = (level: string) => (_fields: unknown, message: string) => {
+/** A log that keeps what it was told: lines `level message`, and the facts that came with them. */
+export function keptLog(lines: string[] = []): Log & { lines: string[]; facts: object[] } {
+  const facts: object[] = [];
+  const keep = (level: string) => (fields: object, message: string) => {
     lines.push(`${level} ${message}`);
+    facts.push(fields);
   };
-  return { lines, debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
+  return { lines, facts, debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
 }
 
 /** Bytes of a write request, as a transport has them. */

@@ -98,10 +98,30 @@ test('replay() ends at a torn tail wherever it is torn, and later records go on 
   }
   truncateSync(path, bytes.length - 1);
   const { result } = await replayed(folder);
-  assert.equal(result.stoppedBy, undefined);
+  assert.match(result.stoppedBy ?? '', /record 2 in segment 1 is torn/);
+  assert.deepEqual([result.tornEnd, result.dropped.map((change) => (change as ContentChange).ino)], [true, [2]]);
   const next = await openJournal(t, folder, result.highestSequence);
   next.append(orphan(7), [], 0);
   assert.deepEqual((await replayed(folder)).inos, [1, 7]);
+});
+
+test('replay() tells what lies behind a torn record of the same segment, and never applies it', async (t) => {
+  const folder = temporaryFolder(t);
+  const journal = await openJournal(t, folder);
+  journal.append(orphan(1), [], 0);
+  const before = statSync(segmentPath(folder)).size;
+  for (const ino of [2, 3, 4]) journal.append(orphan(ino), [], 0);
+  journal.close();
+  const bytes = readFileSync(segmentPath(folder));
+  bytes.fill(0, before, before + 10);
+  writeFileSync(segmentPath(folder), bytes);
+  const { inos, result } = await replayed(folder);
+  assert.deepEqual(inos, [1]);
+  const dropped = result.dropped.map((change) => (change as { ino: number }).ino);
+  assert.deepEqual([result.tornEnd, dropped, result.highestSequence], [false, [3, 4], 4]);
+  const next = await openJournal(t, folder, result.highestSequence);
+  next.append(orphan(9), [], 0);
+  assert.deepEqual((await replayed(folder, { applied: result.highestSequence })).inos, [9]);
 });
 
 test('a record with any byte changed is none', async (t) => {

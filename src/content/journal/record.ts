@@ -16,6 +16,7 @@ import { readChange, writeChange } from './change-codec.js';
  *     24 u8   1 a change, 2 a barrier
  */
 const MAGIC = 0x314a5243;
+const MAGIC_BYTES = Buffer.from([MAGIC & 0xff, (MAGIC >> 8) & 0xff, (MAGIC >> 16) & 0xff, MAGIC >>> 24]);
 /** Bytes of a record before the change. */
 export const RECORD_FIXED_BYTES = 25;
 const TYPE_CHANGE = 1;
@@ -77,6 +78,22 @@ export function findRecord(segment: Buffer, at: number): FoundRecord | undefined
     bodiesAt: at + headerBytes,
     end,
   };
+}
+
+/** The first whole record at `from` or behind it, whatever lies before it. */
+export function findNextRecord(segment: Buffer, from: number): FoundRecord | undefined {
+  for (let at = segment.indexOf(MAGIC_BYTES, from); at >= 0; at = segment.indexOf(MAGIC_BYTES, at + 1)) {
+    const record = findRecord(segment, at);
+    if (record !== undefined) return record;
+  }
+  return undefined;
+}
+
+/** What a record at `at` that is torn seems to have been about: unproven, for messages alone. */
+export function tornChange(segment: Buffer, at: number): Change | undefined {
+  if (claimedSequence(segment.subarray(at)) === undefined) return undefined;
+  const content = readContent(segment.subarray(at + 24, at + segment.readUInt32LE(at + 8)));
+  return content.type === 'change' ? content.change : undefined;
 }
 
 function readContent(bytes: Uint8Array): FoundContent {

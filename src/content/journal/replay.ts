@@ -2,7 +2,15 @@ import type { Change } from '../../catalog/change.js';
 import type { Extent } from '../../catalog/extent.js';
 import { readFile, readRange } from '../../native/files.js';
 import { listSegments } from './journal.js';
-import { claimedSequence, type FoundRecord, findRecord, placed, RECORD_FIXED_BYTES } from './record.js';
+import {
+  claimedSequence,
+  type FoundRecord,
+  findNextRecord,
+  findRecord,
+  placed,
+  RECORD_FIXED_BYTES,
+  tornChange,
+} from './record.js';
 import { segmentName } from './segment.js';
 
 /** What replay acts on. */
@@ -32,6 +40,17 @@ export interface ReplayResult {
   readonly stoppedBy?: string;
   /** Whether a whole record is what it stopped at: no power cut makes such a one. */
   readonly refused?: boolean;
+  /** Whether it stopped at a torn record with nothing behind it: also what a process leaves that dies as it writes. */
+  readonly tornEnd?: boolean;
+}
+
+/** Where a segment has bytes that are no whole record. */
+interface TornPlace {
+  readonly segment: number;
+  /** What the torn record claims, or else the next whole one behind it; undefined where neither can be told. */
+  readonly sequence: number | undefined;
+  /** What the torn record seems to have been about. */
+  readonly change: Change | undefined;
 }
 
 interface LocatedRecord {
@@ -50,7 +69,12 @@ export async function replay(folder: string, target: ReplayTarget): Promise<Repl
   const lastBarrier = await findLastBarrier(folder, segments);
   let lastSequence = target.appliedSequence;
   let applied = 0;
-  for await (const { segment, record } of records(folder, segments)) {
+  let torn: TornPlace | undefined;
+  const noteTorn = (place: TornPlace): void => {
+    torn = place;
+  };
+  for await (const { segment, record } of records(folder, segments, noteTorn)) {
+    torn = undefined;
     if (record.sequence <= lastSequence) continue;
     if (record.sequence !== lastSequence + 1) {
       const stoppedBy = `record ${lastSequence + 1} is missing: segment ${segment} goes on with ${record.sequence}`;
@@ -63,7 +87,28 @@ export async function replay(folder: string, target: ReplayTarget): Promise<Repl
     }
     lastSequence = record.sequence;
   }
-  return { highestSequence: lastSequence, applied, dropped: [] };
+  if (torn === undefined) return { highestSequence: lastSequence, applied, dropped: [] };
+  return stoppedByTorn(folder, segments, torn, { lastSequence, applied });
+}
+
+/** What a torn record was about is told as far as it can be read, with what lies behind it; not those that were told before. */
+async function stoppedByTorn(
+  folder: string,
+  segments: readonly number[],
+  { segment, sequence, change }: TornPlace,
+  at: { lastSequence: number; applied: number },
+): Promise<ReplayResult> {
+  const { lastSequence, applied } = at;
+  if (sequence !== undefined && sequence <= lastSequence) {
+    return { highestSequence: lastSequence, applied, dropped: [] };
+  }
+  const stoppedBy = `record ${lastSequence + 1} in segment ${segment} is torn`;
+  const result = await stopped(folder, segments, { ...at, stoppedBy });
+  return {
+    ...result,
+    dropped: change === undefined ? result.dropped : [change, ...result.dropped],
+    tornEnd: result.dropped.length === 0,
+  };
 }
 
 /** Why replay goes no further. */
@@ -99,7 +144,7 @@ async function stopped(
 ): Promise<ReplayResult> {
   const dropped: Change[] = [];
   let highestSequence = at.lastSequence;
-  for await (const { record } of records(folder, segments)) {
+  for await (const { record } of recordsAndBehind(folder, segments)) {
     if (record.sequence <= at.lastSequence) continue;
     highestSequence = Math.max(highestSequence, record.sequence);
     if (record.content.type === 'change') dropped.push(record.content.change);
@@ -128,11 +173,34 @@ async function findLastBarrier(folder: string, segments: readonly number[]): Pro
   return last;
 }
 
-async function* records(folder: string, segments: readonly number[]): AsyncGenerator<LocatedRecord> {
+/** @param onTorn told of each segment that goes on behind its last whole record */
+async function* records(
+  folder: string,
+  segments: readonly number[],
+  onTorn: (place: TornPlace) => void = () => undefined,
+): AsyncGenerator<LocatedRecord> {
   for (const segment of segments) {
     const bytes = await readSegment(folder, segment);
     let offset = 0;
     for (let record = findRecord(bytes, 0); record !== undefined; record = findRecord(bytes, offset)) {
+      yield { segment, record };
+      offset = record.end;
+    }
+    if (offset < bytes.length) onTorn(tornPlace(segment, bytes, offset));
+  }
+}
+
+function tornPlace(segment: number, bytes: Buffer, at: number): TornPlace {
+  const sequence = claimedSequence(bytes.subarray(at)) ?? findNextRecord(bytes, at)?.sequence;
+  return { segment, sequence, change: tornChange(bytes, at) };
+}
+
+/** Also those behind a torn place of their segment, to tell what is lost with them. */
+async function* recordsAndBehind(folder: string, segments: readonly number[]): AsyncGenerator<LocatedRecord> {
+  for (const segment of segments) {
+    const bytes = await readSegment(folder, segment);
+    let offset = 0;
+    for (let record = findNextRecord(bytes, 0); record !== undefined; record = findNextRecord(bytes, offset)) {
       yield { segment, record };
       offset = record.end;
     }

@@ -1,6 +1,6 @@
 import { Quarantine } from '../../chunkstore/quarantine.js';
 import { CatalogChunkStates } from '../../content/catalog-chunk-states.js';
-import { droppedPaths } from '../../content/open-live-store.js';
+import { droppedPaths } from '../../content/dropped-paths.js';
 import { CairnError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { systemClock } from '../../core/time.js';

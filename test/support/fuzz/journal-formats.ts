@@ -4,7 +4,13 @@ import { RoaringBitmap32 } from 'roaring-wasm';
 import { ChunkSet, decodeSet, encodeSet, setChecksum } from '../../../src/catalog/chunk-set.js';
 import type { Catalog } from '../../../src/catalog/open.js';
 import { ByteWriter } from '../../../src/content/journal/byte-writer.js';
-import { findRecord, RECORD_FIXED_BYTES, writeRecord } from '../../../src/content/journal/record.js';
+import {
+  findNextRecord,
+  findRecord,
+  RECORD_FIXED_BYTES,
+  tornChange,
+  writeRecord,
+} from '../../../src/content/journal/record.js';
 import { crc32 } from '../../../src/native/hash.js';
 import { anyChange } from '../any-change.js';
 import type { Random } from '../random.js';
@@ -64,6 +70,10 @@ const segments: FuzzTarget = {
     const feed = () => {
       let at = 0;
       for (let found = findRecord(bytes, 0); found !== undefined; found = findRecord(bytes, at)) at = found.end;
+      // What is torn there, and what lies behind it, is told.
+      tornChange(bytes, at);
+      for (let found = findNextRecord(bytes, at); found !== undefined; found = findNextRecord(bytes, at))
+        at = found.end;
     };
     return { repaired, input: bytes, feed };
   },
