@@ -5,7 +5,6 @@ import { fromSystemError } from '../core/errors.js';
 import { groupPath } from '../core/group.js';
 import { createLogger } from '../daemon/logger.js';
 import { realFolderPath } from '../daemon/mounts.js';
-import { runUnmountedBackup } from '../daemon/unmounted-backup.js';
 import { announcementOf, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
 import { interruptible } from './interruption.js';
@@ -77,6 +76,8 @@ function backUp(store: string, args: BackupArguments): Promise<BackedUp> {
   return interruptible(async (signal) => {
     const answer = await askIfMounted(store, 'backup', args, { signal });
     if (answer !== undefined) return answer;
+    // All that a datastore is written with; a daemon that answers has it already.
+    const { runUnmountedBackup } = await import('../daemon/unmounted-backup.js');
     const log = createLogger('warn');
     return withProgress((progress) => runUnmountedBackup(store, args, { signal, progress }, log));
   });

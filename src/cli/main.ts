@@ -9,7 +9,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(EXIT_OK);
 });
 
-const program = createProgram();
+const program = await createProgram(process.argv.slice(2));
 try {
   await program.parseAsync(process.argv);
 } catch (error) {

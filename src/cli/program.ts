@@ -1,34 +1,36 @@
 import { Command } from 'commander';
 import { programVersion } from '../daemon/version.js';
-import { addBackup } from './backup.js';
-import { addCheck } from './check.js';
-import { addDf } from './df.js';
-import { addGc } from './gc.js';
-import { addGcStatus } from './gc-status.js';
-import { addGcUndelete } from './gc-undelete.js';
-import { addInit } from './init.js';
-import { addMetrics } from './metrics.js';
-import { addMount } from './mount.js';
-import { addPolicy } from './policy.js';
-import { addPrune } from './prune.js';
-import { addRepair } from './repair.js';
-import { addSchedule } from './schedule.js';
-import { addSnapshotClone } from './snapshot-clone.js';
-import { addSnapshotCreate } from './snapshot-create.js';
-import { addSnapshotDiff } from './snapshot-diff.js';
-import { addSnapshotFind } from './snapshot-find.js';
-import { addSnapshotForget } from './snapshot-forget.js';
-import { addSnapshotList } from './snapshot-list.js';
-import { addSnapshotMarks } from './snapshot-marks.js';
-import { addSnapshotRestore } from './snapshot-restore.js';
-import { addSnapshotShow } from './snapshot-show.js';
-import { addStatus } from './status.js';
-import { addSync } from './sync.js';
-import { addUmount } from './umount.js';
-import { addVerify } from './verify.js';
+
+/** What adds a command to its parent; who parents more gives its own command back. */
+type AddCommand = (parent: Command) => unknown;
+
+/**
+ * Commands by their first word. Each is loaded only where it is meant: loading all takes longer than most of them work.
+ * In the order of the help.
+ */
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  init: async () => (await import('./init.js')).addInit,
+  mount: async () => (await import('./mount.js')).addMount,
+  umount: async () => (await import('./umount.js')).addUmount,
+  sync: async () => (await import('./sync.js')).addSync,
+  backup: async () => (await import('./backup.js')).addBackup,
+  restore: async () => (await import('./snapshot-restore.js')).addSnapshotRestore,
+  status: async () => (await import('./status.js')).addStatus,
+  metrics: async () => (await import('./metrics.js')).addMetrics,
+  verify: async () => (await import('./verify.js')).addVerify,
+  check: async () => (await import('./check.js')).addCheck,
+  repair: async () => (await import('./repair.js')).addRepair,
+  gc: async () => (await import('./gc-commands.js')).addGcCommands,
+  df: async () => (await import('./df.js')).addDf,
+  prune: async () => (await import('./prune.js')).addPrune,
+  policy: async () => (await import('./policy.js')).addPolicy,
+  clone: async () => (await import('./snapshot-clone.js')).addSnapshotClone,
+  schedule: async () => (await import('./schedule.js')).addSchedule,
+  snapshot: async () => (await import('./snapshot-commands.js')).addSnapshotCommands,
+};
 
 /** The command line `cairn`. Commands throw; whoever parses with it turns that into a line and an exit code. */
-export function createProgram(): Command {
+export async function createProgram(args: readonly string[] = []): Promise<Command> {
   const program = new Command('cairn')
     .description('A deduplicating backup filesystem: mount it, rsync into it, take snapshots, browse them')
     .version(programVersion())
@@ -50,34 +52,17 @@ Examples:
   $ cairn snapshot create host/web1
   $ cairn backup /etc host/web1-etc`,
     );
-  addInit(program);
-  addMount(program);
-  addUmount(program);
-  addSync(program);
-  addBackup(program);
-  addSnapshotRestore(program);
-  addStatus(program);
-  addMetrics(program);
-  addVerify(program);
-  addCheck(program);
-  addRepair(program);
-  const gc = addGc(program);
-  addGcStatus(gc);
-  addGcUndelete(gc);
-  addDf(program);
-  addPrune(program);
-  addPolicy(program);
-  addSnapshotClone(program);
-  addSchedule(program);
-  const snapshot = program.command('snapshot').description('make, list, show, mark and forget snapshots');
-  addSnapshotCreate(snapshot);
-  addSnapshotList(snapshot);
-  addSnapshotShow(snapshot);
-  addSnapshotForget(snapshot);
-  addSnapshotMarks(snapshot);
-  addSnapshotRestore(snapshot);
-  addSnapshotClone(snapshot);
-  addSnapshotDiff(snapshot);
-  addSnapshotFind(snapshot);
+  const meant = firstOperand(args);
+  const loads = meant !== undefined && Object.hasOwn(COMMANDS, meant) ? [COMMANDS[meant]] : Object.values(COMMANDS);
+  for (const add of await Promise.all(loads.map((load) => load?.()))) add?.(program);
   return program;
+}
+
+/** The command's name: the first word that is neither an option of the program nor the value of one. */
+function firstOperand(args: readonly string[]): string | undefined {
+  for (let at = 0; at < args.length; at += 1) {
+    if (args[at] === '--store') at += 1;
+    else if (!args[at]?.startsWith('-')) return args[at];
+  }
+  return undefined;
 }

@@ -4,7 +4,7 @@ import type {
   SnapshotCommandResult,
 } from '../control/snapshot-commands.js';
 import { createLogger } from '../daemon/logger.js';
-import { runUnmounted } from '../daemon/unmounted-store.js';
+import { runUnmounted } from '../daemon/unmounted-snapshots.js';
 import { askIfMounted } from './context.js';
 import { interruptible } from './interruption.js';
 import { withProgress } from './progress-display.js';

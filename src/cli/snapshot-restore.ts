@@ -13,7 +13,6 @@ import { EXIT_FAILED } from './exit-codes.js';
 import { interruptible } from './interruption.js';
 import { print, printJson, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
-import { clone } from './snapshot-clone.js';
 import { type ChosenTree, chooseTree } from './tree-choice.js';
 
 interface RestoreOptions {
@@ -87,6 +86,7 @@ async function intoCurrent(source: ChosenTree, target: string, options: RestoreO
   if (rule === 'never' || rule === 'older') {
     throw new CairnError('invalid', `--into-current replaces as a whole: --overwrite ${rule} cannot be had`);
   }
+  const { clone } = await import('./snapshot-clone.js');
   await clone(source, tree, path, { replace: rule === 'always', ...(yes && { yes }), ...(json && { json }) });
 }
 

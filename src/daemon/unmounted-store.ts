@@ -1,41 +1,13 @@
 import { type LiveStore, openLiveStore } from '../content/open-live-store.js';
-import type {
-  SnapshotCommandArguments,
-  SnapshotCommandName,
-  SnapshotCommandResult,
-} from '../control/snapshot-commands.js';
 import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
 import { type ClaimHolder, openDatastore, type WritableDatastore } from '../datastore/open.js';
-import { CloneService } from './clone-service.js';
 import { relieveFullDisk } from './full-disk.js';
-import { type CommandContext, snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
 
 /** Nobody asks for anything meanwhile, and closing the catalog copies its log. */
 const NO_GATE = { pause: () => undefined, resume: () => undefined };
 const NO_CHECKPOINTS = { betweenTransactions: () => undefined, committed: () => undefined };
-
-/**
- * Runs a command on snapshots of a datastore that is not mounted, in this process.
- * @throws {CairnError} `busy` where another process has the datastore, and what the command gives
- */
-export function runUnmounted<C extends SnapshotCommandName>(
-  store: string,
-  command: C,
-  args: SnapshotCommandArguments<C>,
-  log: Log,
-  context: CommandContext,
-): Promise<SnapshotCommandResult<C>> {
-  return withUnmounted(store, log, ({ datastore, live, snapshots }) => {
-    const clones = new CloneService(datastore, live, snapshots, log, {
-      mountedGroup: undefined,
-      dropOrphan: (ino) => live.parts.log.make({ kind: 'drop-orphan', ino }),
-      onPlaced: () => undefined,
-    });
-    return snapshotHandlers(snapshots, clones)[command](args, context);
-  });
-}
 
 /** What is open of a datastore that this process has for itself, without a mount. */
 export interface UnmountedStore {

@@ -48,8 +48,8 @@ async function served(t: TestContext, behaviour = 'good'): Promise<{ options: Da
   return { options, ended };
 }
 
-test('every command has help with examples', () => {
-  const leaves = createProgram().commands.flatMap((command) =>
+test('every command has help with examples', async () => {
+  const leaves = (await createProgram()).commands.flatMap((command) =>
     command.commands.length > 0 ? command.commands : [command],
   );
   const found = leaves.map((command) => command.name());
