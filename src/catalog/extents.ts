@@ -73,11 +73,11 @@ export class Extents {
     return list === 0 ? end : (this.#beyond.get(list, start, end, limit) ?? end);
   }
 
-  /** All extents, ascending, read in slices: nothing stays open between two of them. */
-  *all(ino: number, sliceRows = 1000): Generator<Extent> {
+  /** All extents that begin at `from` or behind, ascending, read in slices: nothing stays open between two of them. */
+  *all(ino: number, from = 0, sliceRows = 1000): Generator<Extent> {
     const list = this.#inodes.entry(ino)?.list ?? 0;
     if (list === 0) return;
-    let after = -1;
+    let after = from - 1;
     for (;;) {
       const rows = this.#slice.all(list, after, sliceRows);
       for (const row of rows) yield decodeExtent(row);

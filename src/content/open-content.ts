@@ -14,7 +14,7 @@ import { storageOf } from './storage.js';
 import { StreamCutter } from './stream-cutter.js';
 import type { WriteBody } from './transfer.js';
 import type { WriteErrors } from './write-errors.js';
-import { timesAfterWrite } from './write-times.js';
+import { isModifiedAt, timesAfterWrite } from './write-times.js';
 
 /** Dirty bytes outside a stream go to the journal when a file has this many of them. */
 const SPILL_BYTES = 1024 * 1024;
@@ -75,6 +75,11 @@ export class OpenContent {
 
   get dirtyBytes(): number {
     return this.#draft.dirtyBytes;
+  }
+
+  /** Whether chunks are cut as the bytes come in. */
+  get isStreaming(): boolean {
+    return this.#stream !== undefined;
   }
 
   get size(): number {
@@ -168,8 +173,7 @@ export class OpenContent {
 
   /** A write behind the place the stream has reached: from now on bytes go to the journal and are cut anew later. */
   #leaveStream(): void {
-    if (this.#storing()) return;
-    this.#stream = undefined;
+    if (!this.#storing()) this.#stream = undefined;
   }
 
   #dirtyEnd(start: number): number {
@@ -269,8 +273,8 @@ export class OpenContent {
     if (stream === undefined || this.#small()) return undefined;
     const end = this.#dirtyEnd(stream.next);
     const length = end - stream.next;
-    const whole = this.#draft.dirtyBytes === length;
-    return whole && (stream.started || length >= SMALL_GROWTH_BYTES) ? end : undefined;
+    if (this.#draft.dirtyBytes !== length) return undefined;
+    return stream.started || length >= SMALL_GROWTH_BYTES ? end : undefined;
   }
 
   #small(): boolean {
@@ -293,7 +297,7 @@ export class OpenContent {
     const inode = this.#inode();
     const mtime = this.#mtime;
     if (inode.size < this.#size) this.#parts.log.make(this.#change(this.#size, this.#size, [], this.#size));
-    else if (mtime !== undefined && !sameTime(inode, mtime)) {
+    else if (mtime !== undefined && !isModifiedAt(inode, mtime)) {
       this.#parts.log.make({ kind: 'attributes', ino: this.ino, fields: timesAfterWrite(inode, mtime) });
     }
     this.#mtime = undefined;
@@ -393,8 +397,4 @@ export class OpenContent {
     if (inode === undefined) throw new CairnError('stale', `Inode ${this.ino} is gone`);
     return inode;
   }
-}
-
-function sameTime(inode: Readonly<Inode>, time: Timestamp): boolean {
-  return inode.mtimeSec === time.seconds && inode.mtimeNsec === time.nanoseconds;
 }

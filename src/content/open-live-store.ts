@@ -74,7 +74,11 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
   const { catalog, chunks, journalFolder, gate, clock } = sources;
   const recovered = await recover(sources);
   const journal = await Journal.open(journalFolder, recovered.highestSequence);
-  const availableBytes = async () => (await fileSystemFigures(journalFolder)).availableBytes;
+  const availableBytes = async () => {
+    const figures = await fileSystemFigures(journalFolder);
+    journal.roomIs(figures.availableBytes);
+    return figures.availableBytes;
+  };
   const room = new Room({ reserve: sources.reserve, availableBytes, log: sources.log });
   if (sources.readOnly !== true) await room.remake();
   const rebuild = new TransactionRebuild({

@@ -16,3 +16,8 @@ export function timesAfterWrite(inode: Readonly<Inode>, mtime: Timestamp | undef
   const changed = later ? { ctimeSec: seconds, ctimeNsec: nanoseconds } : { ctimeSec, ctimeNsec };
   return { mtimeSec: seconds, mtimeNsec: nanoseconds, ...changed };
 }
+
+/** Whether this is the inode's mtime already. */
+export function isModifiedAt(inode: Readonly<Inode>, time: Timestamp): boolean {
+  return inode.mtimeSec === time.seconds && inode.mtimeNsec === time.nanoseconds;
+}

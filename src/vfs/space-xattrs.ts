@@ -146,7 +146,7 @@ async function chunkList(pieces: AsyncIterable<FilePiece>): Promise<Uint8Array> 
 /** What is stored of a live file; bytes still in its draft are not. */
 async function* livePieces({ live }: SpaceXattrParts, ino: number): AsyncGenerator<FilePiece> {
   let done = 0;
-  for (const extent of live.tree.extents.all(ino, PIECES_PER_TURN)) {
+  for (const extent of live.tree.extents.all(ino, 0, PIECES_PER_TURN)) {
     const { offset, length, at } = extent;
     if (extent.kind === 'journal') yield { offset, length, at, chunkLength: length, storedLength: length };
     else yield { offset, length, at, ...chunkOf(extent) };

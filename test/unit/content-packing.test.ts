@@ -193,6 +193,96 @@ test('images are cut at multiples of 4 MiB from the start, whatever was written 
   assert.equal(inserts(store), before + 1);
 });
 
+test('what is written into a large file here and there rests in the journal until the file has come to rest', async (t) => {
+  const clock = { seconds: 10_000, now: () => ({ seconds: clock.seconds, nanoseconds: 0 }) };
+  const store = await TestLiveStore.make(t, { clock });
+  const ino = await makeFile(store, 'image', random.bytes(8 * MIB), CHUNKER_FIXED);
+  const packed = t.mock.method(store.live.parts.sink, 'store');
+  const { packer } = store.live;
+  const tick = async () => {
+    packer.tick();
+    packer.tick();
+    await packer.idle();
+  };
+  for (let write = 0; write < 3; write++) {
+    await write4KiB(store, ino, write * 4 * KIB);
+    clock.seconds += 2;
+    await tick();
+  }
+  assert.equal(packed.mock.callCount(), 0, 'cut between two writes');
+  clock.seconds += 10;
+  await tick();
+  assert.equal(packed.mock.callCount(), 1);
+  assert.equal(chunksOf(store, ino).length, 2);
+});
+
+async function write4KiB(store: TestLiveStore, ino: number, offset: number): Promise<void> {
+  await write(store, ino, random.bytes(4 * KIB), offset);
+}
+
+test('a large file that is written to all the time is cut when the journal has grown, what rested longest first', async (t) => {
+  const store = await TestLiveStore.make(t, { clock: { now: () => ({ seconds: 10_000, nanoseconds: 0 }) } });
+  const ino = await makeFile(store, 'image', random.bytes(12 * MIB), CHUNKER_FIXED);
+  const { packer, parts } = store.live;
+  const content = store.openFile(ino);
+  await content.write(0, bodyOf(random.bytes(4 * KIB)));
+  await content.flush();
+  const oldest = parts.journal.currentSegment;
+  t.mock.getter(parts.journal, 'bytes', () => 2 ** 40);
+  t.mock.method(parts.journal, 'segments', () => [oldest - 1, oldest, oldest + 1]);
+  const other = store.makeFile('other');
+  const bytes = random.bytes(MIB);
+  for (let at = 1; parts.journal.currentSegment === oldest; at += 2) await write(store, other, bytes, at * MIB);
+  await content.write(8 * MIB, bodyOf(random.bytes(4 * KIB)));
+  await content.flush();
+  await content.write(4 * MIB, bodyOf(random.bytes(4 * KIB)));
+  assert.ok(content.dirty);
+  const expected = await store.read(ino);
+  packer.tick();
+  await packer.idle();
+  const kinds = [...store.datastore.catalog.extents.all(ino)].map(({ kind, offset }) => `${kind} ${offset / MIB}`);
+  assert.deepEqual(kinds.slice(0, 3), ['chunk 0', 'chunk 4', 'journal 8']);
+  assert.ok((await store.read(ino)).equals(expected));
+  await store.live.contents.close(ino);
+});
+
+test('writes that come while a file is cut keep only the chunks they hit from taking their place', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const ino = await makeFile(store, 'image', random.bytes(32 * MIB), CHUNKER_FIXED);
+  for (let cell = 0; cell < 8; cell++) await write4KiB(store, ino, cell * 4 * MIB);
+  const { sink } = store.live.parts;
+  const real = sink.store.bind(sink);
+  let hit = false;
+  const storing = t.mock.method(sink, 'store', async (...given: Parameters<typeof real>) => {
+    if (!hit) {
+      hit = true;
+      await write4KiB(store, ino, 13 * MIB);
+    }
+    return real(...given);
+  });
+  await store.live.packer.run();
+  assert.equal(storing.mock.callCount(), 8 + 1, 'each stretch once, and the one that was hit once more');
+  assert.equal(chunksOf(store, ino).length, 8);
+});
+
+test('the search for what is to be cut goes on where it was', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const ino = await makeFile(store, 'image', random.bytes(64 * MIB), CHUNKER_FIXED);
+  for (let at = 0; at < 64 * MIB; at += 8 * MIB) await write4KiB(store, ino, at);
+  const { extents } = store.datastore.catalog;
+  const real = extents.all.bind(extents);
+  let seen = 0;
+  t.mock.method(extents, 'all', function* (...given: Parameters<typeof real>) {
+    for (const extent of real(...given)) {
+      seen += 1;
+      yield extent;
+    }
+  });
+  await store.live.packer.run();
+  assert.ok(seen <= 3 * 16, `${seen} extents were looked at for 8 cuts among 16 chunks`);
+  assert.equal(chunksOf(store, ino).length, 16);
+});
+
 test('nothing stays held once all is committed', async (t) => {
   const store = await TestLiveStore.make(t);
   const held = heldChunks().length;

@@ -25,8 +25,7 @@ export class Journal {
   #last: number;
   #folderChanged = false;
   #closed = false;
-  /** Room set aside for a new segment. */
-  #preallocateBytes = 0;
+  #availableBytes = 0;
   #appended = 0;
 
   private constructor(folder: string, existing: readonly number[], lastSequence: number) {
@@ -42,7 +41,8 @@ export class Journal {
    */
   static async open(folder: string, lastSequence: number): Promise<Journal> {
     const journal = new Journal(folder, await listSegments(folder), lastSequence);
-    await journal.#lookAtRoom();
+    const figures = await fileSystemFigures(folder).catch(() => undefined);
+    journal.roomIs(figures?.availableBytes ?? 0);
     return journal;
   }
 
@@ -82,6 +82,19 @@ export class Journal {
     this.#write({ type: 'barrier', upTo }, [], 0);
   }
 
+  /**
+   * To be told now and then how many bytes the disk can still take: on one that is nearly full a segment that is set aside
+   * as a whole would take the room that SQLite needs for its commits. (Not asked for by `sync`: a writer waits there.)
+   */
+  roomIs(availableBytes: number): void {
+    this.#availableBytes = availableBytes;
+  }
+
+  /** Bytes the disk can still take, as it was told last. */
+  get availableBytes(): number {
+    return this.#availableBytes;
+  }
+
   /** Makes every record appended before the call durable. */
   async sync(): Promise<void> {
     const segments = [...this.#unsynced];
@@ -91,7 +104,6 @@ export class Journal {
     try {
       await Promise.all(segments.map((segment) => this.#open.get(segment)?.sync()));
       if (folderChanged) await syncFolder(this.#folder);
-      await this.#lookAtRoom();
     } catch (error) {
       throw fromSystemError(error, `sync the journal in ${this.#folder}`);
     }
@@ -143,13 +155,6 @@ export class Journal {
     return file;
   }
 
-  /** On a disk that is nearly full a segment would take the room that SQLite needs for its commits. */
-  async #lookAtRoom(): Promise<void> {
-    const figures = await fileSystemFigures(this.#folder).catch(() => undefined);
-    const isAmple = figures !== undefined && figures.availableBytes >= AMPLE_SEGMENTS * SEGMENT_BYTES;
-    this.#preallocateBytes = isAmple ? SEGMENT_BYTES : 0;
-  }
-
   #write(
     content: RecordContent,
     bodies: readonly JournalBody[],
@@ -184,7 +189,8 @@ export class Journal {
 
   #openSegment(segment: number, create: boolean): JournalFile {
     const path = `${this.#folder}/${segmentName(segment)}`;
-    return JournalFile.open(path, { create, preallocateBytes: create ? this.#preallocateBytes : 0 });
+    const isAmple = this.#availableBytes >= AMPLE_SEGMENTS * SEGMENT_BYTES;
+    return JournalFile.open(path, { create, preallocateBytes: create && isAmple ? SEGMENT_BYTES : 0 });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Change } from '../../catalog/change.js';
 import type { Extent } from '../../catalog/extent.js';
 import type { Extents } from '../../catalog/extents.js';
+import type { Inode } from '../../catalog/inode.js';
 import type { ChunkStore } from '../../chunkstore/chunk-store.js';
 import type { ChunkSink } from '../chunk-sink.js';
 
@@ -8,9 +9,11 @@ import type { ChunkSink } from '../chunk-sink.js';
 export interface PackingParts {
   readonly tree: {
     readonly extents: Pick<Extents, 'overlapping'> & {
-      /** All extents of a file, ascending. */
-      all(ino: number): Iterable<Extent>;
+      /** All extents of a file that begin at `from` (default: 0) or behind, ascending. */
+      all(ino: number, from?: number): Iterable<Extent>;
     };
+    /** The files as they are now; not given where nothing changes meanwhile, in a picture. */
+    readonly inodes?: { find(ino: number): Readonly<Inode> | undefined };
   };
   readonly journal: {
     /** An open descriptor of the segment. */

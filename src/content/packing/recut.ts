@@ -5,7 +5,7 @@ import { cutterFor } from '../../chunk/chunker-choice.js';
 import { sameDigest } from '../../core/digest.js';
 import type { Cut, Cutter } from '../../native/chunker.js';
 import { Draft } from '../../native/draft.js';
-import { loadRange } from './load.js';
+import { LoadedRanges } from './loaded-ranges.js';
 import { swapOf } from './pack-files.js';
 import type { PackingParts } from './packing-parts.js';
 
@@ -14,36 +14,78 @@ const STEP_BYTES = 4 * 1024 * 1024;
 /** Bytes that one pass cuts anew at most; a longer stretch takes several. */
 const PASS_BYTES = 32 * 1024 * 1024;
 
+/** Which of a file's extents are to be cut anew. */
+export interface RecutWish {
+  /** Where to begin looking, bytes; default: 0. */
+  readonly from?: number;
+  /** Only what lies in this segment of the journal or an older one; default: all that no index can list. */
+  readonly upToSegment?: number | undefined;
+}
+
 /**
  * Cuts the first stretch of a large file that no index can list as it is into chunks: bytes in the journal, or a ragged
- * piece of a chunk. From the start of the chunk it touches until the old cuts fall in again (design §2). What changed
- * meanwhile is left for the next time.
- * @returns whether there may be more to cut
+ * piece of a chunk. From the start of the chunk it touches until the old cuts fall in again (design §2). The file may be
+ * written to meanwhile: chunks whose bytes were are left for the next time, all others take their place.
+ * @returns where to look on for more; undefined where there was nothing to cut
  */
-export async function recutFile(parts: PackingParts, inode: Readonly<Inode>): Promise<boolean> {
-  const dirty = await firstUnfitExtent(parts, inode);
-  if (dirty === undefined) return false;
+export async function recutFile(
+  parts: PackingParts,
+  inode: Readonly<Inode>,
+  wish: RecutWish = {},
+): Promise<number | undefined> {
+  const { from = 0, upToSegment } = wish;
   const file = { ...inode };
+  const isWanted = (extent: Extent) =>
+    upToSegment === undefined ? isUnfit(extent, file.size) : extent.kind === 'journal' && extent.segment <= upToSegment;
+  const dirty = await firstWanted(parts.tree.extents.all(file.ino, from), isWanted);
+  if (dirty === undefined) return undefined;
   const draft = new Draft();
+  const loaded = new LoadedRanges(parts, file.ino, draft);
   const stored: ChunkExtent[] = [];
-  let handedOver = false;
   try {
-    const { start, cuts, end } = await cutAnew(parts, file, dirty, draft);
+    const { start, cuts, end } = await cutAnew(parts, file, dirty, { draft, loaded, isWanted });
     let at = start;
     for (const cut of cuts) {
       stored.push(await parts.sink.store(draft, at, at + cut.length, cut.digest));
       at += cut.length;
     }
-    handedOver = parts.log.make(swapOf(file, start, end, stored));
-    return handedOver;
+    swapUnchanged(parts, file, loaded, stored);
+    return end;
   } finally {
-    // The list itself is part of the change by now, which a snapshot job keeps for later.
-    for (const { digest } of stored) {
-      if (handedOver) parts.sink.named(digest);
-      else parts.sink.release(digest);
-    }
+    // Those that took their place are gone from the list.
+    for (const { digest } of stored) parts.sink.release(digest);
     draft.dispose();
   }
+}
+
+/** Swaps what was not written to meanwhile, in as few changes as that takes, and takes it out of `stored`. */
+function swapUnchanged(parts: PackingParts, file: Readonly<Inode>, loaded: LoadedRanges, stored: ChunkExtent[]): void {
+  for (const run of unchangedRuns(parts, loaded, stored)) {
+    const now = parts.tree.inodes === undefined ? file : parts.tree.inodes.find(file.ino);
+    if (now?.size !== file.size) return;
+    const [first, last] = [run[0] as ChunkExtent, run.at(-1) as ChunkExtent];
+    // The run itself is part of the change, which a snapshot job keeps for later.
+    if (!parts.log.make(swapOf(now, first.offset, last.offset + last.length, run))) return;
+    for (const chunk of run) {
+      parts.sink.named(chunk.digest);
+      stored.splice(stored.indexOf(chunk), 1);
+    }
+  }
+}
+
+/** The longest runs of chunks whose bytes are still in the places they were read from; in a picture all of them. */
+function unchangedRuns(
+  parts: PackingParts,
+  loaded: LoadedRanges,
+  chunks: readonly ChunkExtent[],
+): readonly ChunkExtent[][] {
+  if (parts.tree.inodes === undefined) return chunks.length > 0 ? [[...chunks]] : [];
+  const runs: ChunkExtent[][] = [[]];
+  for (const chunk of chunks) {
+    if (loaded.unchanged(chunk.offset, chunk.offset + chunk.length)) runs.at(-1)?.push(chunk);
+    else runs.push([]);
+  }
+  return runs.filter((run) => run.length > 0);
 }
 
 interface NewCuts {
@@ -52,12 +94,19 @@ interface NewCuts {
   readonly cuts: Cut[];
 }
 
+/** Where bytes to be cut are brought, and which extents ask for it. */
+interface Stage {
+  readonly draft: Draft;
+  readonly loaded: LoadedRanges;
+  readonly isWanted: (extent: Extent) => boolean;
+}
+
 /** Loads what is to be cut anew into the draft and cuts it. */
-async function cutAnew(parts: PackingParts, file: Readonly<Inode>, dirty: Extent, draft: Draft): Promise<NewCuts> {
+async function cutAnew(parts: PackingParts, file: Readonly<Inode>, dirty: Extent, stage: Stage): Promise<NewCuts> {
   const cutter = cutterFor(file.chunker === CHUNKER_FIXED ? 'fixed' : 'dynamic');
-  if (cutter.kind === 'fixed') return cutCells(parts, file, dirty.offset, cutter, draft);
+  if (cutter.kind === 'fixed') return cutCells(parts, file, dirty.offset, cutter, stage);
   const start = startOfCut(parts, file, dirty.offset);
-  return { start, ...(await cutUntilAligned(parts, file, start, dirty, cutter, draft)) };
+  return { start, ...(await cutUntilAligned(parts, file, start, dirty, cutter, stage)) };
 }
 
 /** Cuts at multiples of the chunk size, counted from the file's start, and at holes: images share chunks at any offset. */
@@ -66,16 +115,16 @@ async function cutCells(
   file: Readonly<Inode>,
   dirtyStart: number,
   cutter: Cutter & { kind: 'fixed' },
-  draft: Draft,
+  { draft, loaded, isWanted }: Stage,
 ): Promise<NewCuts> {
   const cuts: Cut[] = [];
   let { start, end } = cellAround(parts, file, dirtyStart, cutter.chunkBytes);
   const first = start;
   for (;;) {
-    await loadRange(parts, file.ino, start, end, { draft, shift: 0 });
+    await loaded.load(start, end);
     cuts.push(...(await draft.cut(start, end, cutter, true)));
     const next = parts.tree.extents.overlapping(file.ino, end, end + 1)[0];
-    if (next === undefined || !isUnfit(next, file.size) || end - first >= PASS_BYTES) {
+    if (next === undefined || !isWanted(next) || end - first >= PASS_BYTES) {
       return { start: first, end, cuts };
     }
     ({ start, end } = cellAround(parts, file, end, cutter.chunkBytes));
@@ -106,10 +155,13 @@ function cellAround(
 const EXTENTS_PER_TURN = 1000;
 
 /** Holes cost nothing here, however long they are. */
-async function firstUnfitExtent(parts: PackingParts, inode: Readonly<Inode>): Promise<Extent | undefined> {
+async function firstWanted(
+  extents: Iterable<Extent>,
+  isWanted: (extent: Extent) => boolean,
+): Promise<Extent | undefined> {
   let seen = 0;
-  for (const extent of parts.tree.extents.all(inode.ino)) {
-    if (isUnfit(extent, inode.size)) return extent;
+  for (const extent of extents) {
+    if (isWanted(extent)) return extent;
     seen += 1;
     if (seen % EXTENTS_PER_TURN === 0) await setImmediate();
   }
@@ -150,19 +202,19 @@ async function cutUntilAligned(
   start: number,
   dirty: Extent,
   cutter: Cutter,
-  draft: Draft,
+  { draft, loaded }: Stage,
 ): Promise<{ cuts: Cut[]; end: number }> {
   const dirtyEnd = Math.min(endOfDirty(parts, inode, dirty), start + PASS_BYTES);
-  let loaded = start;
+  let reached = start;
   for (;;) {
-    const next = endOfData(parts, inode, loaded, Math.max(dirtyEnd, loaded + STEP_BYTES));
-    if (next.end > loaded) await loadRange(parts, inode.ino, loaded, next.end, { draft, shift: 0 });
-    loaded = Math.max(loaded, next.end);
-    const cuts = await draft.cut(start, loaded, cutter, next.final);
-    if (next.final) return { cuts, end: loaded };
+    const next = endOfData(parts, inode, reached, Math.max(dirtyEnd, reached + STEP_BYTES));
+    if (next.end > reached) await loaded.load(reached, next.end);
+    reached = Math.max(reached, next.end);
+    const cuts = await draft.cut(start, reached, cutter, next.final);
+    if (next.final) return { cuts, end: reached };
     const aligned = alignedCuts(parts, inode, start, dirtyEnd, cuts);
     if (aligned !== undefined) return aligned;
-    if (loaded - start > PASS_BYTES) return upTo(start, cuts);
+    if (reached - start > PASS_BYTES) return upTo(start, cuts);
   }
 }
 

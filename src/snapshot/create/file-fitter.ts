@@ -64,12 +64,22 @@ export class FileFitter {
     if (isSmall(inode)) await packFiles(this.#parts, [inode], () => undefined);
     else {
       if (this.#isRagged(inode)) this.#recutFiles += 1;
-      // Each swap raises the version in the live tree, where the next one must find it so.
-      for (let version = inode.version; await recutFile(this.#parts, { ...inode, version }); version += 1);
+      await this.#recut(inode);
     }
     const extents = this.fitting(inode);
     if (extents === undefined) throw new CairnError('io', `Inode ${inode.ino} cannot be brought into whole chunks`);
     return extents;
+  }
+
+  /** Each swap raises the version in the live tree, where the next one must find it so. */
+  async #recut(inode: Readonly<Inode>): Promise<void> {
+    let { version } = inode;
+    for (let from: number | undefined = 0; from !== undefined; ) {
+      const next: number | undefined = await recutFile(this.#parts, { ...inode, version }, { from });
+      if (next !== undefined) version += 1;
+      // A cut may leave less of an old chunk in front of it: the last look is at the whole file.
+      from = next === undefined && from > 0 ? 0 : next;
+    }
   }
 
   #isRagged(inode: Readonly<Inode>): boolean {

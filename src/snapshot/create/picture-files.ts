@@ -28,9 +28,11 @@ export class PictureFiles {
     return this.#remade.get(inode.ino)?.storage ?? inode.storage;
   }
 
-  /** All extents of the file, by offset. */
-  all(ino: number): Iterable<Extent> {
-    return this.#remade.get(ino)?.extents ?? this.#reader.extents.all(ino);
+  /** All extents of the file that begin at `from` or behind, by offset. */
+  all(ino: number, from = 0): Iterable<Extent> {
+    const remade = this.#remade.get(ino)?.extents;
+    if (remade === undefined) return this.#reader.extents.all(ino, from);
+    return from === 0 ? remade : remade.filter(({ offset }) => offset >= from);
   }
 
   /** The file's extents that overlap [start, end), by offset; not clipped. */
