@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { CairnError, fromSystemError } from '../core/errors.js';
+import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
 import { isGroupType, parseGroupPath } from '../core/group.js';
 import { parseTreeName, type TreeChoice, type TreeName } from '../core/tree-name.js';
 import { announcementOf, existingStore, surroundings } from './context.js';
@@ -19,7 +19,7 @@ const NAMED = /^([^:]*)\/(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z|latest|current)\/
 
 /**
  * Which tree, and which path in it, a command means: `host/web1/2026-11-20T10:00:00Z:etc/hosts`, `host/web1/latest`, or a
- * path inside a mount (it starts with `/` or `.`), which then tells the datastore too.
+ * path inside a mount, which then tells the datastore too: it starts with `/` or `.`, or is no name of a tree.
  * @param given the datastore, as `--store` says
  * @throws {CairnError} `invalid` where that is none, `not-found`
  */
@@ -27,7 +27,24 @@ export async function chooseTree(text: string, given: string | undefined): Promi
   if (text.startsWith(sep) || text.startsWith('.')) return insideMount(text, given);
   const named = NAMED.exec(text);
   const name = named === null ? text : `${named[1]}/${named[2]}`;
-  return { store: await existingStore(given), tree: parseTreeName(name), path: plainPath(named?.[3] ?? '') };
+  let tree: TreeName;
+  try {
+    tree = parseTreeName(name);
+  } catch (error) {
+    if (!(await liesInMount(text))) throw error;
+    return insideMount(text, given);
+  }
+  return { store: await existingStore(given), tree, path: plainPath(named?.[3] ?? '') };
+}
+
+/** Whether it is, seen from the working folder, a path in some mount. */
+async function liesInMount(text: string): Promise<boolean> {
+  try {
+    return text !== '' && mountOf(await realParent(resolve(text)), await surroundings.mounts()) !== undefined;
+  } catch (error) {
+    if (kindOf(error) === 'not-found' || kindOf(error) === 'not-a-directory') return false;
+    throw error;
+  }
 }
 
 /** As above, where the whole of a finished snapshot is meant. @throws {CairnError} `invalid` for a path in it or the live tree */

@@ -112,6 +112,14 @@ test('a path is restored into the live tree by reference, and what it replaces g
     assert.equal(differences(join(currentOf(store), 'before'), join(store.mountpoint, LATEST, 'etc')), '');
     assert.equal(restore('--overwrite', 'always', '--yes', `${LATEST}:etc`, `${GROUP}/current:etc`), 0);
     assert.equal(differences(join(currentOf(store), 'etc'), join(store.mountpoint, LATEST, 'etc')), '');
+    // From within the mount a path needs no more than other commands' do.
+    const inMount = (cwd: string, target: string): number | null =>
+      store.run(['restore', '--into-current', `${LATEST}:etc`, target], { cwd }).status;
+    assert.equal(inMount(currentOf(store), 'relative'), 0);
+    assert.equal(inMount(join(currentOf(store), 'etc'), 'deep/also'), 0);
+    assert.equal(differences(join(currentOf(store), 'etc/deep/also'), join(store.mountpoint, LATEST, 'etc')), '');
+    assert.equal(inMount(currentOf(store), 'none/such'), 2);
+    assert.equal(inMount(store.folder, 'relative'), 2);
     await until('what was replaced is gone from the catalog', () => orphans(store) === 0, 20_000);
   });
 });
