@@ -7,7 +7,7 @@ import { openDatastoreReader, type ReadableDatastore } from '../datastore/open.j
 import { type FoundSnapshot, requireSnapshot } from '../snapshot/find-snapshot.js';
 import { OVERWRITE_RULES, type OverwriteRule } from '../snapshot/restore/overwriting.js';
 import { restoreTree } from '../snapshot/restore/restore-tree.js';
-import type { RestoreFigures, RestoreProblem } from '../snapshot/restore/tree-restorer.js';
+import type { LeftOut, RestoreFigures, RestoreProblem } from '../snapshot/restore/tree-restorer.js';
 import { type GlobalOptions, optionsOf } from './context.js';
 import { EXIT_FAILED } from './exit-codes.js';
 import { interruptible } from './interruption.js';
@@ -17,14 +17,27 @@ import { type ChosenTree, chooseTree } from './tree-choice.js';
 
 interface RestoreOptions {
   readonly overwrite: OverwriteRule;
-  readonly devices: boolean;
+  readonly devices?: boolean;
+  readonly setId?: boolean;
   readonly intoCurrent?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
 }
 
-/** Problems told one by one; more are only counted. */
+/** Problems, and paths left out, that are told one by one; more are only counted. */
 const SHOWN_PROBLEMS = 20;
+
+/** What is restored only as asked, and how to ask. */
+const ASKED_FOR: Readonly<Record<LeftOut['what'], string>> = {
+  device: 'a device node (--devices)',
+  'set-id': 'set-uid or set-gid bits, or capabilities (--set-id)',
+};
+
+/** What is to be told of single paths. */
+interface Told {
+  readonly problems: RestoreProblem[];
+  readonly leftOut: LeftOut[];
+}
 
 /** `cairn snapshot restore SNAPSHOT[:PATH] TARGET`, and the same as `cairn restore` */
 export function addSnapshotRestore(parent: Command): void {
@@ -41,18 +54,23 @@ export function addSnapshotRestore(parent: Command): void {
     )
     .option('--into-current', 'the target is in a live tree: replace it by reference, no data is copied')
     .option('--yes', 'with --into-current --overwrite always: do not ask')
-    .option('--no-devices', 'make no device nodes (only root can)')
+    .option('--devices', 'make device nodes, too (only root can)')
+    .option('--set-id', 'set set-uid and set-gid bits and capabilities of files, too')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-Owners, modes, times, extended attributes, ACLs, hard links and holes are restored; owners only by root.
+Owners, modes, times, extended attributes, ACLs, hard links and holes are restored; owners only by root. What gives
+rights on this machine is restored only as asked, else named and left out: device nodes (--devices), and set-uid and
+set-gid bits and capabilities of files (--set-id). Of a whole system you want both. Nothing is ever written outside the
+target, whatever the snapshot holds. --into-current keeps everything: a live tree gives nobody rights.
 By default nothing is restored where a file in the target differs. What is equal already (size and time) stays, so a
 restore that was interrupted goes on where it ended. Nothing in the target is removed.
 
 Examples:
   $ cairn ${called} host/web1/latest /srv/web1
   $ cairn ${called} host/web1/latest:etc/hosts /tmp
+  $ cairn ${called} --devices --set-id host/web1/latest /mnt/new-root
   $ cairn ${called} --into-current host/web1/latest:etc host/web1/current:etc-before
   $ cairn ${called} --overwrite older /mnt/backup/host/web1/latest/home /home`,
     )
@@ -67,11 +85,11 @@ async function run(what: string, target: string, _: unknown, command: Command): 
   const datastore = await openDatastoreReader(chosen.store);
   // Modes are those of the snapshot, whatever the user's mask.
   process.umask(0);
-  const problems: RestoreProblem[] = [];
+  const told: Told = { problems: [], leftOut: [] };
   try {
     const found = requireSnapshot(datastore.catalog, chosen.tree);
-    const figures = await restore(datastore, found, chosen.path, resolve(target), options, problems);
-    report(figures, problems, options);
+    const figures = await restore(datastore, found, chosen.path, resolve(target), options, told);
+    report(figures, told, options);
   } finally {
     datastore.close();
   }
@@ -96,7 +114,7 @@ async function restore(
   path: string,
   target: string,
   options: RestoreOptions,
-  problems: RestoreProblem[],
+  { problems, leftOut }: Told,
 ): Promise<RestoreFigures> {
   const store = datastore.paths.root;
   if (target === store || target.startsWith(`${store}/`)) {
@@ -109,9 +127,11 @@ async function restore(
       restoreTree({
         ...{ view, chunks: datastore.chunks, path, target, signal },
         rule: options.overwrite,
-        devices: options.devices && process.geteuid?.() === 0,
+        devices: options.devices === true,
+        setIds: options.setId === true,
         onProgress: (done, total) => update({ step: 'restoring', done, total, unit: 'bytes' }),
         onProblem: (problem) => problems.push(problem),
+        onLeftOut: (left) => leftOut.push(left),
         requireSnapshot: async () => {
           try {
             requireSnapshot(datastore.catalog, name);
@@ -125,17 +145,22 @@ async function restore(
   );
 }
 
-function report(figures: RestoreFigures, problems: readonly RestoreProblem[], options: RestoreOptions): void {
+function report(figures: RestoreFigures, { problems, leftOut }: Told, options: RestoreOptions): void {
   if (problems.length > 0) process.exitCode = EXIT_FAILED;
   if (options.json) {
-    printJson({ ...figures, problems });
+    printJson({ ...figures, problems, leftOut });
     return;
   }
-  for (const { path, message } of problems.slice(0, SHOWN_PROBLEMS))
-    process.stderr.write(`cairn: ${path}: ${message}\n`);
-  if (problems.length > SHOWN_PROBLEMS) process.stderr.write(`cairn: … and ${problems.length - SHOWN_PROBLEMS} more\n`);
+  tell(problems.map(({ path, message }) => `${path}: ${message}`));
+  tell(leftOut.map(({ path, what }) => `${path}: left out ${ASKED_FOR[what]}`));
   const { files, folders, others, links, bytes, unchanged, kept } = figures;
   print(`Restored ${files} files (${shownBytes(bytes)}), ${folders} folders, ${others} others, ${links} further links`);
   if (unchanged + kept > 0) print(`${unchanged} were there already, ${kept} that differ were left as they were`);
+  if (leftOut.length > 0) print(`${leftOut.length} left out: see --devices and --set-id`);
   if (problems.length > 0) print(`${problems.length} problems`);
+}
+
+function tell(lines: readonly string[]): void {
+  for (const line of lines.slice(0, SHOWN_PROBLEMS)) process.stderr.write(`cairn: ${line}\n`);
+  if (lines.length > SHOWN_PROBLEMS) process.stderr.write(`cairn: … and ${lines.length - SHOWN_PROBLEMS} more\n`);
 }

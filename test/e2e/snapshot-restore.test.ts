@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -15,6 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setXattr, xattrNames } from '../../src/native/node-attributes.js';
 import { outputOf } from '../support/commands.js';
 import { assertSameTree, differences } from '../support/compare-trees.js';
 import { makeOddTree } from '../support/make-odd-tree.js';
@@ -45,7 +47,8 @@ test('a restored tree is the one that was kept, in all that rsync can tell', asy
     makeOddTree(source);
     outputOf('rsync', ['-aHAXS', '--modify-window=-1', `${source}/`, `${current(store)}/`]);
     store.cairn('snapshot', 'create', GROUP);
-    assert.deepEqual(restore(store, LATEST, target).problems, []);
+    const all = ['--devices', '--set-id', LATEST, target];
+    assert.deepEqual(restore(store, ...all).problems, []);
     assertSameTree(source, target);
     for (const name of readdirSync(join(source, 'sparse'))) {
       const [a, b] = [lstatSync(join(source, 'sparse', name)), lstatSync(join(target, 'sparse', name))];
@@ -53,7 +56,7 @@ test('a restored tree is the one that was kept, in all that rsync can tell', asy
     }
     // Once more: nothing is read or written anew, and links stay links.
     await store.umount();
-    const again = restore(store, LATEST, target);
+    const again = restore(store, ...all);
     assert.deepEqual([again.files, again.links, again.problems], [0, 0, []]);
     assertSameTree(source, target);
     // What an interrupted restore left: a part is missing, a part half written.
@@ -62,7 +65,7 @@ test('a restored tree is the one that was kept, in all that rsync can tell', asy
     writeFileSync(join(target, '.cairn-restore-18'), 'left over');
     truncateSync(join(target, 'contents/noise-16777216'), 0);
     rmSync(join(target, '.cairn-restore-18'));
-    assert.deepEqual(restore(store, LATEST, target).problems, []);
+    assert.deepEqual(restore(store, ...all).problems, []);
     assertSameTree(source, target);
     await store.mount();
   });
@@ -128,6 +131,53 @@ test('what is in the target is overwritten only as asked', async () => {
     restore(store, '--overwrite', 'always', LATEST, target);
     assert.deepEqual(texts(), [fresh, fresh, fresh, fresh, 'other']);
   });
+});
+
+const isRoot = process.getuid?.() === 0;
+const CAPABILITIES = Buffer.from('security.capability');
+/** cap_net_raw+ep, as struct vfs_cap_data has it. */
+const NET_RAW = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+
+test('what gives rights is restored only as asked, and named where it is left out', {
+  skip: isRoot ? false : 'needs root',
+}, async () => {
+  const makeSource = (source: string): void => {
+    mkdirSync(join(source, 'shared'), { recursive: true });
+    for (const name of ['plain', 'set-uid', 'set-gid', 'capable']) writeFileSync(join(source, name), name);
+    chownSync(join(source, 'set-uid'), 1234, 1234);
+    setXattr(join(source, 'capable'), CAPABILITIES, NET_RAW);
+    outputOf('mknod', [join(source, 'null'), 'c', '1', '3']);
+    outputOf('mkfifo', [join(source, 'pipe')]);
+    for (const [name, mode] of Object.entries({ 'set-uid': 0o4755, 'set-gid': 0o2755, shared: 0o2775 }))
+      chmodSync(join(source, name), mode);
+  };
+  const body = (store: TestStore): void => {
+    const [source, target] = [join(store.folder, 'source'), join(store.folder, 'target')];
+    makeSource(source);
+    store.cairn('backup', source, GROUP);
+    const modeOf = (name: string): number => statSync(join(target, name)).mode & 0o7777;
+    const modes = (): number[] => ['set-uid', 'set-gid', 'shared'].map(modeOf);
+    const isCapable = (): boolean => xattrNames(join(target, 'capable')).some((name) => name.equals(CAPABILITIES));
+    const { stdout, stderr } = store.run(['restore', LATEST, target]);
+    assert.match(stdout, /^4 left out: see --devices and --set-id$/m);
+    assert.match(stderr, /\/null: left out a device node \(--devices\)$/m);
+    assert.equal(stderr.match(/left out set-uid or set-gid bits, or capabilities \(--set-id\)$/gm)?.length, 3);
+    assert.deepEqual([existsSync(join(target, 'null')), modes(), isCapable()], [false, [0o755, 0o755, 0o2775], false]);
+    const full = store.run(['restore', '--json', '--devices', '--set-id', LATEST, target]);
+    assert.deepEqual([full.status, JSON.parse(full.stdout).leftOut], [0, []]);
+    assert.equal(differences(source, target), '');
+    assert.ok(isCapable());
+    // Nobody asked for them, nor to take them away.
+    const again = JSON.parse(store.cairn('restore', '--json', LATEST, target));
+    assert.deepEqual([again.leftOut, modes()], [[], [0o4755, 0o2755, 0o2775]]);
+    assert.ok(isCapable());
+    // Somebody else's file of the same size and time does not become root's with the bit it has.
+    chownSync(join(target, 'set-gid'), 1234, 1234);
+    chmodSync(join(target, 'set-gid'), 0o6755);
+    const changed = JSON.parse(store.cairn('restore', '--json', LATEST, target));
+    assert.deepEqual([changed.leftOut.length, modeOf('set-gid'), statSync(join(target, 'set-gid')).uid], [1, 0o755, 0]);
+  };
+  await withStore(body, { mount: false });
 });
 
 test('no link in the target leads a restore out of it', async () => {

@@ -1,4 +1,4 @@
-import { fchmodSync, fchownSync } from 'node:fs';
+import { type BigIntStats, fchmodSync, fchownSync } from 'node:fs';
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
 import type { Xattr } from '../../archive/xattrs.js';
 import { CairnError } from '../../core/errors.js';
@@ -25,6 +25,7 @@ export interface RestoredAttributes {
 const MODE_BITS = 0o7777;
 const SET_ID_BITS = 0o6000;
 const KIND_BITS = 0o170000;
+const FOLDER = 0o040000;
 const LINK = 0o120000;
 const isRoot = process.geteuid?.() === 0;
 
@@ -32,6 +33,22 @@ const isRoot = process.geteuid?.() === 0;
 const FOREIGN = /^(security\.(selinux|ima|evm|apparmor|SMACK64)|system\.(?!posix_acl_))/;
 /** What an ordinary user can set. */
 const ORDINARY = /^(user\.|system\.posix_acl_)/;
+/** Gives whoever runs the file rights, as the set-uid bit does. */
+const CAPABILITIES = 'security.capability';
+
+/** How attributes are set. */
+export interface AttributeRules {
+  /** Whether a file that is no folder gets set-uid and set-gid bits and file capabilities; those it has already stay. */
+  readonly setIds: boolean;
+}
+
+/** What came of it. */
+export interface AttributeOutcome {
+  /** What could not be set, in words. */
+  readonly problems: readonly string[];
+  /** Whether set-uid or set-gid bits or capabilities were not set because nobody asked for them. */
+  readonly setIdsLeftOut: boolean;
+}
 
 export function attributesOf(
   entry: ArchiveEntry,
@@ -46,20 +63,42 @@ export function attributesOf(
 /**
  * Sets owner, mode, extended attributes and, last, times: each of them undoes what comes later. What only root may set
  * is left where an ordinary user restores.
+ * @param now what it has; nobody changes it meanwhile
  * @param setOwner how the owner is set, for what is not an open file
- * @returns what could not be set, in words
  */
 export function setAttributes(
   target: NodeTarget,
   wanted: RestoredAttributes,
+  now: Pick<BigIntStats, 'uid' | 'gid' | 'mode'>,
+  { setIds }: AttributeRules,
   setOwner: (uid: number, gid: number) => void = (uid, gid) => fchownSync(target as number, uid, gid),
-): string[] {
+): AttributeOutcome {
   const problems: string[] = [];
-  const owned = tryOwner(wanted, setOwner);
-  if (typeof target === 'number') fchmodSync(target, wanted.mode & (owned ? MODE_BITS : MODE_BITS & ~SET_ID_BITS));
-  if ((wanted.mode & KIND_BITS) !== LINK || isRoot) problems.push(...setXattrs(target, wanted.xattrs));
+  const kind = wanted.mode & KIND_BITS;
+  // Another owner, even the same once more, takes bits and capabilities away that are to stay.
+  const had = Number(now.uid) === wanted.uid && Number(now.gid) === wanted.gid;
+  const owned = had || tryOwner(wanted, setOwner);
+  const isAllowed = owned && (setIds || kind === FOLDER);
+  const kept = had ? wanted.mode & Number(now.mode) & SET_ID_BITS : 0;
+  const mode = isAllowed ? wanted.mode & MODE_BITS : (wanted.mode & MODE_BITS & ~SET_ID_BITS) | kept;
+  if (typeof target === 'number') fchmodSync(target, mode);
+  const lacksBits = kind !== LINK && (wanted.mode & SET_ID_BITS & ~mode) !== 0;
+  if (lacksBits && setIds) problems.push('set-uid or set-gid bits: it has another owner');
+  let lacksCapabilities = false;
+  if (kind !== LINK || isRoot) {
+    problems.push(...setXattrs(target, wanted.xattrs, setIds));
+    lacksCapabilities = !setIds && isRoot && lacks(target, wanted.xattrs);
+  }
   setTimes(target, wanted.atime, wanted.mtime);
-  return problems;
+  return { problems, setIdsLeftOut: !setIds && kind !== FOLDER && (lacksBits || lacksCapabilities) };
+}
+
+/** Whether it was to have capabilities that it has not. */
+function lacks(target: NodeTarget, xattrs: readonly Xattr[]): boolean {
+  const wanted = xattrs.find(({ name }) => keyOf(name) === CAPABILITIES);
+  if (wanted === undefined) return false;
+  const has = namesOf(target).some((name) => keyOf(name) === CAPABILITIES);
+  return !has || !xattrValue(target, wanted.name).equals(wanted.value);
 }
 
 /** Whether it has its owner now. An ordinary user keeps what he restores, in the group where that is one of his. */
@@ -82,7 +121,7 @@ function tryOwner({ uid, gid }: RestoredAttributes, setOwner: (uid: number, gid:
   return false;
 }
 
-function setXattrs(target: NodeTarget, wanted: readonly Xattr[]): string[] {
+function setXattrs(target: NodeTarget, wanted: readonly Xattr[], setIds: boolean): string[] {
   const problems: string[] = [];
   const attempt = (name: Uint8Array, work: () => void): void => {
     try {
@@ -95,9 +134,10 @@ function setXattrs(target: NodeTarget, wanted: readonly Xattr[]): string[] {
   };
   const there = namesOf(target);
   const names = new Set(wanted.map(({ name }) => keyOf(name)));
-  for (const name of there) if (!names.has(keyOf(name)) && isOurs(name)) attempt(name, () => removeXattr(target, name));
+  for (const name of there)
+    if (!names.has(keyOf(name)) && isOurs(name, setIds)) attempt(name, () => removeXattr(target, name));
   for (const { name, value } of wanted) {
-    if (!isOurs(name) || (there.some((other) => other.equals(name)) && xattrValue(target, name).equals(value)))
+    if (!isOurs(name, setIds) || (there.some((other) => other.equals(name)) && xattrValue(target, name).equals(value)))
       continue;
     attempt(name, () => setXattr(target, name, value));
   }
@@ -114,8 +154,9 @@ function namesOf(target: NodeTarget): Buffer[] {
   }
 }
 
-function isOurs(name: Uint8Array): boolean {
+function isOurs(name: Uint8Array, setIds: boolean): boolean {
   const text = keyOf(name);
+  if (text === CAPABILITIES && !setIds) return false;
   return !FOREIGN.test(text) && (isRoot || ORDINARY.test(text));
 }
 

@@ -8,7 +8,7 @@ import { PayloadBytes } from '../payload-bytes.js';
 import { requireEntryAt, type TreeView } from '../tree-view.js';
 import { type OverwriteRule, requireNoConflict } from './overwriting.js';
 import { TargetFolder } from './target-folder.js';
-import { type RestoreFigures, type RestoreProblem, TreeRestorer } from './tree-restorer.js';
+import { type LeftOut, type RestoreFigures, type RestoreProblem, TreeRestorer } from './tree-restorer.js';
 
 /** What to restore, and how. */
 export interface RestoreRequest {
@@ -22,11 +22,15 @@ export interface RestoreRequest {
    */
   readonly target: string;
   readonly rule: OverwriteRule;
+  /** Whether device nodes are made. */
   readonly devices: boolean;
+  /** Whether set-uid and set-gid bits and file capabilities are set. */
+  readonly setIds: boolean;
   readonly signal: AbortSignal;
   /** Bytes of the payload stream that were passed, of so many; the total is undefined for a part of a snapshot. */
   onProgress(done: number, total: number | undefined): void;
   onProblem(problem: RestoreProblem): void;
+  onLeftOut(left: LeftOut): void;
   /** @throws {CairnError} `stale` where the snapshot was forgotten meanwhile */
   requireSnapshot(): Promise<void>;
 }
@@ -69,15 +73,21 @@ function progressFrom({ view, path, onProgress }: RestoreRequest, entry: Archive
 /** The folder to work in, and for what is no folder the name it gets there. */
 function openTarget(target: string, entry: ArchiveEntry, path: string): { root: TargetFolder; name?: Buffer } {
   if (entry.kind === 'folder') {
-    try {
-      mkdirSync(target, { recursive: true });
-    } catch (error) {
-      throw fromSystemError(error, `make the folder ${target}`);
-    }
+    makeTarget(target);
     return { root: TargetFolder.open(target) };
   }
   if (isFolder(target)) return { root: TargetFolder.open(target), name: Buffer.from(basename(path)) };
   return { root: TargetFolder.open(dirname(target)), name: Buffer.from(basename(target)) };
+}
+
+/** Nobody else looks in until it has its own attributes; what leads there is as mkdir makes it. */
+function makeTarget(target: string): void {
+  try {
+    mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
+    if (!isFolder(target)) mkdirSync(target, { mode: 0o700 });
+  } catch (error) {
+    throw fromSystemError(error, `make the folder ${target}`);
+  }
 }
 
 function isFolder(path: string): boolean {

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import type { TargetFolder } from './target-folder.js';
 
 /** Names from the target's root to a folder. */
@@ -7,6 +8,8 @@ export type FolderNames = readonly Uint8Array[];
 export interface RestoredName {
   readonly folder: FolderNames;
   readonly name: Uint8Array;
+  /** What it was when it was restored. */
+  readonly node: BigIntStats;
 }
 
 /** First names of inodes that may have more of them. */
@@ -19,8 +22,8 @@ export class RestoredLinks {
   }
 
   /** @param inode position of its first entry */
-  add(inode: number, folder: FolderNames, name: Uint8Array): void {
-    this.#names.set(inode, { folder, name });
+  add(inode: number, restored: RestoredName): void {
+    this.#names.set(inode, restored);
   }
 
   find(inode: number): RestoredName | undefined {
@@ -41,4 +44,14 @@ export class RestoredLinks {
       if (open !== this.#root) open.close();
     }
   }
+}
+
+/** Whether it is the very node that was restored: somebody may have put another one in its place, with its size and times. */
+export function isThatNode(restored: BigIntStats, now: BigIntStats | undefined): boolean {
+  return (
+    now !== undefined &&
+    ['dev', 'ino', 'mode', 'uid', 'gid', 'size', 'mtimeNs'].every(
+      (field) => restored[field as keyof BigIntStats] === now[field as keyof BigIntStats],
+    )
+  );
 }

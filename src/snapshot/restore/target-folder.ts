@@ -2,10 +2,12 @@ import {
   type BigIntStats,
   closeSync,
   constants,
+  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
   renameSync,
+  rmdirSync,
   unlinkSync,
 } from 'node:fs';
 import { CairnError, fromSystemError } from '../../core/errors.js';
@@ -14,6 +16,9 @@ const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
 /** What becomes of a folder until its own attributes are set: nobody else looks in. */
 const FIRST_FOLDER_MODE = 0o700;
+/** Write for the group (or whom an ACL names) and for others. */
+const OTHERS_WRITE = 0o022;
+const WORKSHOP = Buffer.from('.cairn-restore');
 
 /**
  * An open folder of the place things are restored to. Names are single components, resolved in this very folder whatever
@@ -25,12 +30,17 @@ export class TargetFolder {
   readonly descriptor: number;
   /** For messages. */
   readonly path: string;
+  /** Whether nobody else (root apart) can put names in or take them out, as far as owner and mode told when it was opened. */
+  readonly isPrivate: boolean;
   readonly #prefix: Buffer;
+  #workshop: TargetFolder | undefined;
 
   private constructor(descriptor: number, path: string) {
     this.descriptor = descriptor;
     this.path = path;
     this.#prefix = Buffer.from(`/proc/self/fd/${descriptor}/`);
+    const { uid, mode } = doing(`look at ${path}`, () => fstatSync(descriptor));
+    this.isPrivate = uid === process.geteuid?.() && (mode & OTHERS_WRITE) === 0;
   }
 
   /** Opens the folder a path leads to, links followed: it is the user's own choice. */
@@ -58,6 +68,11 @@ export class TargetFolder {
     return this.doing('look at', name, (path) => lstatSync(path, { bigint: true, throwIfNoEntry: false }));
   }
 
+  /** lstat(2). @throws {CairnError} `not-found` */
+  mustStat(name: Uint8Array): BigIntStats {
+    return this.doing('look at', name, (path) => lstatSync(path, { bigint: true }));
+  }
+
   /** @throws {CairnError} `not-a-directory` where it is a symbolic link or no folder */
   openFolder(name: Uint8Array): TargetFolder {
     const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
@@ -72,9 +87,28 @@ export class TargetFolder {
     return this.openFolder(name);
   }
 
-  /** rename(2) in this folder: replaces what is there. */
-  rename(from: Uint8Array, to: Uint8Array): void {
-    this.doing('replace', to, (path) => renameSync(this.at(from), path));
+  /**
+   * Where something can be made that has no descriptor to set its attributes through, and nobody can put another thing in its
+   * place meanwhile: this folder where it is private, else one in it that is, and goes when this is closed.
+   * @throws {CairnError} `not-permitted` where somebody else has made such a folder
+   */
+  workshop(): TargetFolder {
+    if (this.isPrivate) return this;
+    this.#workshop ??= this.#makeWorkshop();
+    return this.#workshop;
+  }
+
+  #makeWorkshop(): TargetFolder {
+    // One that a crash left is as good.
+    const made = this.stat(WORKSHOP) === undefined ? this.makeFolder(WORKSHOP) : this.openFolder(WORKSHOP);
+    if (made.isPrivate) return made;
+    made.close();
+    throw new CairnError('not-permitted', `${made.path} is somebody else's: remove it`);
+  }
+
+  /** rename(2) into this folder: replaces what is there. @param from a name in `folder` */
+  moveFrom(folder: TargetFolder, from: Uint8Array, to: Uint8Array): void {
+    this.doing('replace', to, (path) => renameSync(folder.at(from), path));
   }
 
   /** Removes a name that is no folder; absent is fine. */
@@ -88,7 +122,20 @@ export class TargetFolder {
     });
   }
 
+  /** Takes the workshop away: to be called before the folder's own times are set. */
+  clearUp(): void {
+    if (this.#workshop === undefined) return;
+    this.#workshop.close();
+    this.#workshop = undefined;
+    try {
+      rmdirSync(this.at(WORKSHOP));
+    } catch {
+      // What is in it nobody else can reach; the next restore uses it again.
+    }
+  }
+
   close(): void {
+    this.clearUp();
     closeSync(this.descriptor);
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, writeSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import type { AttributeRecord } from '../../archive/attributes-record.js';
 import { deviceParts } from '../../archive/device.js';
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
@@ -6,9 +6,9 @@ import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
 import { turn } from '../create/turns.js';
 import { type PayloadBytes, piecesOf } from '../payload-bytes.js';
 import { childrenOf, type TreeView } from '../tree-view.js';
-import { attributesOf, type RestoredAttributes, setAttributes } from './node-attributes.js';
+import { type AttributeOutcome, attributesOf, type RestoredAttributes, setAttributes } from './node-attributes.js';
 import { isSame, mayReplace, type OverwriteRule } from './overwriting.js';
-import { type FolderNames, RestoredLinks } from './restored-links.js';
+import { type FolderNames, isThatNode, RestoredLinks } from './restored-links.js';
 import type { TargetFolder } from './target-folder.js';
 import { createFile, linkFrom, makeSpecial, makeSymlink, openFile, removeFolder, setOwner } from './target-nodes.js';
 
@@ -34,14 +34,24 @@ export interface RestoreProblem {
   readonly message: string;
 }
 
+/** Something that was not restored because nobody asked for it. */
+export interface LeftOut {
+  readonly path: string;
+  /** A device node, or a file's set-uid and set-gid bits or capabilities. */
+  readonly what: 'device' | 'set-id';
+}
+
 export interface RestorerOptions {
   readonly rule: OverwriteRule;
   /** Whether device nodes are made. */
   readonly devices: boolean;
+  /** Whether set-uid and set-gid bits and file capabilities are set. */
+  readonly setIds: boolean;
   readonly signal: AbortSignal;
   /** Told how far in the payload stream it is. */
   onProgress(payloadOffset: number): void;
   onProblem(problem: RestoreProblem): void;
+  onLeftOut(left: LeftOut): void;
   /** Called when a chunk is missing. @throws {CairnError} `stale` where the snapshot was forgotten */
   requireSnapshot(): Promise<void>;
 }
@@ -74,7 +84,8 @@ export class TreeRestorer {
       await this.#locally(target.shown(child.name), () => this.child(child.entry, target, child.name, names));
     }
     const attributes = await this.#attributes(entry, await this.#view.record(entry.position));
-    this.#report(target.path, setAttributes(target.descriptor, attributes));
+    target.clearUp();
+    this.#setOfOpen(target.descriptor, target.path, attributes);
     this.figures.folders += 1;
   }
 
@@ -87,8 +98,9 @@ export class TreeRestorer {
     const record = await this.#view.record(entry.position);
     const inode = record?.sameAs ?? entry.position;
     if (this.#linked(inode, entry, target, name)) return;
-    const restored = await this.#node(entry, record, target, name);
-    if (restored && (record === undefined || (record.nlink ?? 1) > 1)) this.#links.add(inode, names, name);
+    const node = await this.#node(entry, record, target, name);
+    if (node === undefined || (record !== undefined && (record.nlink ?? 1) <= 1)) return;
+    this.#links.add(inode, { folder: names, name, node });
   }
 
   async #subfolder(entry: ArchiveEntry, target: TargetFolder, name: Uint8Array, names: FolderNames): Promise<void> {
@@ -113,10 +125,9 @@ export class TreeRestorer {
     const first = this.#links.find(inode);
     if (first === undefined) return false;
     return this.#links.inFolder(first.folder, (folder) => {
-      const original = folder.stat(first.name);
-      if (original === undefined || !isSame(folder, first.name, original, entry)) return false;
+      if (!isThatNode(first.node, folder.stat(first.name))) return false;
       const existing = target.stat(name);
-      if (existing !== undefined && existing.ino === original.ino && existing.dev === original.dev) {
+      if (existing !== undefined && existing.ino === first.node.ino && existing.dev === first.node.dev) {
         this.figures.unchanged += 1;
         return true;
       }
@@ -126,46 +137,58 @@ export class TreeRestorer {
           return true;
         }
       }
-      this.#replace(target, name, entry, (temporary) => linkFrom(target, temporary, folder, first.name));
-      this.figures.links += 1;
-      return true;
+      const linked = this.#replace(target, name, entry, (place, temporary) => {
+        linkFrom(place, temporary, folder, first.name);
+        return isThatNode(first.node, place.stat(temporary));
+      });
+      if (linked) this.figures.links += 1;
+      return linked;
     });
   }
 
-  /** Restores anything but a folder; false where something else was kept. */
+  /** Restores anything but a folder. @returns what it is now; undefined where something else was kept, or nothing made */
   async #node(
     entry: ArchiveEntry,
     record: AttributeRecord | undefined,
     target: TargetFolder,
     name: Uint8Array,
-  ): Promise<boolean> {
+  ): Promise<BigIntStats | undefined> {
     const attributes = await this.#attributes(entry, record);
     const existing = target.stat(name);
     if (existing !== undefined && isSame(target, name, existing, entry)) {
-      this.#refresh(entry, target, name, attributes);
-      this.figures.unchanged += 1;
-      return true;
-    }
-    if (existing !== undefined) {
+      const refreshed = this.#refreshed(entry, target, name, existing, attributes);
+      if (refreshed !== undefined) {
+        this.figures.unchanged += 1;
+        return refreshed;
+      }
+    } else if (existing !== undefined) {
       if (!mayReplace(this.#options.rule, existing, entry, target.shown(name))) {
         this.figures.kept += 1;
-        return false;
+        return undefined;
       }
       if (existing.isDirectory()) removeFolder(target, name);
     }
-    if (entry.kind === 'file') await this.#file(entry, target, name, attributes);
-    else this.#special(entry, target, name, attributes);
-    return true;
+    if (entry.kind === 'file') return this.#file(entry, target, name, attributes);
+    return this.#special(entry, target, name, attributes);
   }
 
-  #refresh(entry: ArchiveEntry, target: TargetFolder, name: Uint8Array, attributes: RestoredAttributes): void {
+  /** Sets the attributes of what is equal; undefined where it might be a node of somebody else's, to be made anew. */
+  #refreshed(
+    entry: ArchiveEntry,
+    target: TargetFolder,
+    name: Uint8Array,
+    existing: BigIntStats,
+    attributes: RestoredAttributes,
+  ): BigIntStats | undefined {
     if (entry.kind !== 'file') {
-      this.#setOfName(target, name, name, attributes);
-      return;
+      return target.isPrivate ? this.#setOfName(target, name, target.shown(name), attributes) : undefined;
     }
     const descriptor = openFile(target, name);
     try {
-      this.#report(target.shown(name), setAttributes(descriptor, attributes));
+      const now = fstatSync(descriptor, { bigint: true });
+      const isOwners = Number(now.uid) === attributes.uid && Number(now.gid) === attributes.gid;
+      if (!isThatNode(existing, now) || (now.nlink > 1n && !isOwners)) return undefined;
+      return this.#setOfOpen(descriptor, target.shown(name), attributes);
     } finally {
       closeSync(descriptor);
     }
@@ -176,21 +199,22 @@ export class TreeRestorer {
     target: TargetFolder,
     name: Uint8Array,
     attributes: RestoredAttributes,
-  ): Promise<void> {
+  ): Promise<BigIntStats> {
     const temporary = temporaryName(entry);
     const descriptor = createFile(target, temporary);
     try {
       await this.#content(descriptor, entry, target.shown(name));
-      this.#report(target.shown(name), setAttributes(descriptor, attributes));
-      target.rename(temporary, name);
+      const node = this.#setOfOpen(descriptor, target.shown(name), attributes);
+      target.moveFrom(target, temporary, name);
+      this.figures.files += 1;
+      this.figures.bytes += entry.size;
+      return node;
     } catch (error) {
       target.remove(temporary);
       throw error;
     } finally {
       closeSync(descriptor);
     }
-    this.figures.files += 1;
-    this.figures.bytes += entry.size;
   }
 
   /** Writes a file's bytes; what is zeros becomes holes. */
@@ -212,42 +236,71 @@ export class TreeRestorer {
     if (end < size) writing(shown, () => ftruncateSync(descriptor, size));
   }
 
-  #special(entry: ArchiveEntry, target: TargetFolder, name: Uint8Array, attributes: RestoredAttributes): void {
+  /** @returns undefined where it was left out */
+  #special(
+    entry: ArchiveEntry,
+    target: TargetFolder,
+    name: Uint8Array,
+    attributes: RestoredAttributes,
+  ): BigIntStats | undefined {
     const isDevice = entry.kind === 'block' || entry.kind === 'character';
     if (isDevice && !this.#options.devices) {
-      throw new CairnError('not-permitted', 'a device node, which was not asked for or needs root');
+      this.#options.onLeftOut({ path: target.shown(name), what: 'device' });
+      return undefined;
     }
-    this.#replace(target, name, entry, (temporary) => {
-      if (entry.kind === 'symlink') makeSymlink(target, temporary, entry.target ?? new Uint8Array(0));
-      else makeSpecial(target, temporary, entry.mode, deviceParts(entry.rdev));
-      this.#setOfName(target, temporary, name, attributes);
+    let node: BigIntStats | undefined;
+    this.#replace(target, name, entry, (place, temporary) => {
+      if (entry.kind === 'symlink') makeSymlink(place, temporary, entry.target ?? new Uint8Array(0));
+      else makeSpecial(place, temporary, entry.mode, deviceParts(entry.rdev));
+      node = this.#setOfName(place, temporary, target.shown(name), attributes);
+      return true;
     });
     this.figures.others += 1;
+    return node;
   }
 
-  /** Makes something under a name of its own and puts it where it belongs once it is whole. */
-  #replace(target: TargetFolder, name: Uint8Array, entry: ArchiveEntry, make: (temporary: Uint8Array) => void): void {
-    const temporary = temporaryName(entry);
-    target.remove(temporary);
+  /**
+   * Makes something under a name of its own and puts it where it belongs once it is whole.
+   * @param make says whether it is what it should be; if not, it goes
+   */
+  #replace(
+    target: TargetFolder,
+    name: Uint8Array,
+    entry: ArchiveEntry,
+    make: (place: TargetFolder, temporary: Uint8Array) => boolean,
+  ): boolean {
+    const [place, temporary] = [target.workshop(), temporaryName(entry)];
+    place.remove(temporary);
     try {
-      make(temporary);
-      target.rename(temporary, name);
+      const made = make(place, temporary);
+      if (made) target.moveFrom(place, temporary, name);
+      else place.remove(temporary);
+      return made;
     } catch (error) {
-      target.remove(temporary);
+      place.remove(temporary);
       throw error;
     }
   }
 
-  #setOfName(target: TargetFolder, name: Uint8Array, finalName: Uint8Array, attributes: RestoredAttributes): void {
-    const own = (uid: number, gid: number): void => setOwner(target, name, uid, gid);
-    this.#report(target.shown(finalName), setAttributes(target.at(name), attributes, own));
+  /** Of what has no descriptor, in a folder that nobody else can change. @returns what it is then */
+  #setOfName(place: TargetFolder, name: Uint8Array, shown: string, attributes: RestoredAttributes): BigIntStats {
+    const own = (uid: number, gid: number): void => setOwner(place, name, uid, gid);
+    this.#report(shown, setAttributes(place.at(name), attributes, place.mustStat(name), this.#options, own));
+    return place.mustStat(name);
+  }
+
+  #setOfOpen(descriptor: number, shown: string, attributes: RestoredAttributes): BigIntStats {
+    const now = fstatSync(descriptor, { bigint: true });
+    this.#report(shown, setAttributes(descriptor, attributes, now, this.#options));
+    return fstatSync(descriptor, { bigint: true });
   }
 
   async #attributes(entry: ArchiveEntry, record: AttributeRecord | undefined): Promise<RestoredAttributes> {
     return attributesOf(entry, record?.atime, await this.#view.xattrs(entry));
   }
 
-  #report(path: string, problems: readonly string[]): void {
+  #report(path: string, { problems, setIdsLeftOut }: AttributeOutcome): void {
+    if (setIdsLeftOut) this.#options.onLeftOut({ path, what: 'set-id' });
     for (const message of problems) this.#options.onProblem({ path, message: `cannot set ${message}` });
   }
 
