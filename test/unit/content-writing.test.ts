@@ -7,7 +7,9 @@ import { WriteBudget } from '../../src/content/write-budget.js';
 import { CairnError } from '../../src/core/errors.js';
 import type { Cutter } from '../../src/native/chunker.js';
 import { Draft } from '../../src/native/draft.js';
+import { JournalFile } from '../../src/native/journal-file.js';
 import { digestOf, ofKind } from '../support/catalog.js';
+import { bodyOf, TestLiveStore } from '../support/live-store.js';
 import { Random } from '../support/random.js';
 
 const MIB = 1024 * 1024;
@@ -237,4 +239,27 @@ test('a stream tells of each chunk that cannot be stored, then that it is idle, 
   assert.deepEqual(stored, []);
   assert.equal(draft.dirtyBytes, bytes.length);
   assert.equal(events.at(-1), 'settled busy=false');
+});
+
+test('fsync waits for no timer and costs one sync of the journal; writers that come meanwhile share the next', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const contents = Array.from({ length: 8 }, (_, index) => {
+    const ino = store.makeFile(`synced ${index}`);
+    return { ino, content: store.openFile(ino) };
+  });
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'setImmediate'] });
+  const syncs = t.mock.method(JournalFile.prototype, 'sync');
+  const { contents: table, durability } = store.live;
+  const write = async ({ ino, content }: (typeof contents)[number], at: number) => {
+    await content.write(at, bodyOf(Buffer.alloc(4096, at)));
+    await content.flush();
+    await durability.barrier();
+    assert.equal(table.get(ino)?.dirty, false);
+  };
+  for (let round = 0; round < 20; round++) await write(contents[0] as (typeof contents)[number], round * 4096);
+  assert.equal(syncs.mock.callCount(), 20);
+  await Promise.all(contents.map((one) => write(one, 81_920)));
+  assert.equal(syncs.mock.callCount(), 22, 'one that ran already, and one for all who came during it');
+  t.mock.timers.reset();
+  for (const { ino } of contents) await table.close(ino);
 });
