@@ -1,5 +1,6 @@
 #include "arguments.h"
 #include "capabilities.h"
+#include "descriptor.h"
 #include "files.h"
 #include "guard.h"
 #include "pool.h"
@@ -68,10 +69,13 @@ Napi::Value readPart(const Napi::CallbackInfo& info) {
   });
 }
 
+/** The caller may close the descriptor while its file is read. */
 Napi::Value readOpen(const Napi::CallbackInfo& info) {
-  const int descriptor = info[0].As<Napi::Number>().Int32Value();
-  return startRead(info.Env(), [descriptor, offset = unsignedOf(info[1]), length = unsignedOf(info[2])] {
-    return readDescriptor(descriptor, offset, length);
+  const int copy = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) throwErrno("fcntl", "");
+  const auto held = std::make_shared<Descriptor>(copy);
+  return startRead(info.Env(), [held, offset = unsignedOf(info[1]), length = unsignedOf(info[2])] {
+    return readDescriptor(held->number(), offset, length);
   });
 }
 

@@ -6,7 +6,7 @@ import { startInBackground } from '../daemon/background.js';
 import { createLogger } from '../daemon/logger.js';
 import { type DaemonOptions, runDaemon } from '../daemon/main.js';
 import { type ListenAddress, parseListenAddress } from '../daemon/metrics/listen-address.js';
-import type { TransportName } from '../daemon/worker-protocol.js';
+import { TRANSPORTS, type TransportName } from '../daemon/worker-protocol.js';
 import { existingStore, optionsOf } from './context.js';
 import { interruptible } from './interruption.js';
 import { print } from './output.js';
@@ -18,8 +18,6 @@ interface MountOptions {
   readonly metrics?: ListenAddress;
   readonly transport: TransportName;
 }
-
-const TRANSPORTS: readonly TransportName[] = ['native'];
 
 /** `cairn mount STORE MOUNTPOINT` */
 export function addMount(program: Command): void {
@@ -50,7 +48,8 @@ Examples:
   $ cairn mount /srv/backup /mnt/backup
   $ cairn mount --daemon /srv/backup /mnt/backup
   $ cairn mount --daemon --metrics 9210 /srv/backup /mnt/backup
-  $ cairn mount --daemon --group host/web1 /srv/backup /mnt/web1`,
+  $ cairn mount --daemon --group host/web1 /srv/backup /mnt/web1
+  $ cairn mount --transport fuse-native /srv/backup /mnt/backup     where "cairn doctor" says native is not to be had`,
     )
     .action(run);
 }

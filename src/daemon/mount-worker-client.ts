@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
 import { errorFrom, type Progress } from '../control/messages.js';
 import { CairnError } from '../core/errors.js';
+import { type MountThread, startMountThread } from './mount-thread.js';
 import type {
   FromWorker,
   LogEntry,
@@ -33,7 +33,7 @@ export class MountWorker {
   readonly ready: Promise<void>;
   /** Resolves when the thread has ended. Never rejects. */
   readonly ended: Promise<WorkerEnd>;
-  readonly #worker: Worker;
+  readonly #worker: MountThread;
   readonly #pending = new Map<number, Pending>();
   readonly #onLog: (entry: LogEntry) => void;
   /** Told of the group's path when a snapshot was made, by whatever way. */
@@ -45,15 +45,20 @@ export class MountWorker {
   /** @param script the worker's program, normally `mount-worker.js` */
   constructor(script: URL, options: MountWorkerOptions, onLog: (entry: LogEntry) => void) {
     this.#onLog = onLog;
-    this.#worker = new Worker(script, { workerData: options });
-    this.#worker.on('message', (message: FromWorker) => this.#take(message));
-    this.#worker.on('error', (cause) => {
-      this.#outcome ??= {
-        kind: 'failed',
-        error: new CairnError('io', `The mount failed: ${cause.message}`, { cause }),
-      };
+    let exited: (end: WorkerEnd) => void = () => undefined;
+    this.ended = new Promise((resolve) => {
+      exited = resolve;
     });
-    this.ended = new Promise((resolve) => this.#worker.once('exit', (code) => resolve(this.#exited(code))));
+    this.#worker = startMountThread(script, options, {
+      onMessage: (message) => this.#take(message),
+      onError: (cause) => {
+        this.#outcome ??= {
+          kind: 'failed',
+          error: new CairnError('io', `The mount failed: ${cause.message}`, { cause }),
+        };
+      },
+      onExit: (code) => exited(this.#exited(code)),
+    });
     this.ready = new Promise((resolve, reject) => {
       this.#becomeReady = resolve;
       void this.ended.then((end) => reject(end.kind === 'failed' ? end.error : goneError()));

@@ -11,8 +11,9 @@ import type { JobWorkerCommands } from './job-handlers.js';
 import type { CareFigures, GcFigures } from './metrics/job-figures.js';
 import type { SnapshotWorkerCommands } from './snapshot-handlers.js';
 
-/** How a transport attaches to the kernel. */
-export type TransportName = 'native';
+/** How a mount is attached to the kernel (src/fuse/README.md); the first is the default. */
+export const TRANSPORTS = ['native', 'fuse-native'] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
 
 /** What the mount worker is started with (its `workerData`). The main thread holds the datastore's locks. */
 export interface MountWorkerOptions {

@@ -72,7 +72,7 @@ export async function readRange(path: FilePath, offset: number, length: number):
   return native.readRange(path, offset, length);
 }
 
-/** [offset, offset + length) of an open file, which must stay open until this settles; shorter only where it ends. */
+/** [offset, offset + length) of an open file, which may be closed meanwhile; shorter only where it ends. */
 export async function readDescriptor(descriptor: number, offset: number, length: number): Promise<Buffer> {
   requireInteger(descriptor, 'descriptor', 0, 0x7fffffff);
   requireInteger(offset, 'offset');

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { type Encoding, type Exchange, PAYLOAD } from '../exchange.js';
 import { HEADER_BYTES } from '../wire/request.js';
 import { decodeGetXattr, decodeListXattr, decodeSetXattr, encodeLength } from '../wire/xattrs.js';
+import { shownTo } from '../xattr-names.js';
 
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX of linux/limits.h. */
 const MOST_BYTES = 65_536;
@@ -21,14 +22,6 @@ const VALUE: Encoding<Uint8Array, number> = {
     return value.length;
   },
 };
-
-const TRUSTED = Buffer.from('trusted.');
-
-/** What xattr(7) shows this user: attributes for administrators are listed to nobody else. */
-function shownTo(uid: number, names: readonly Uint8Array[]): readonly Uint8Array[] {
-  if (uid === 0) return names;
-  return names.filter((name) => !TRUSTED.equals(name.subarray(0, TRUSTED.length)));
-}
 
 interface ListCall {
   readonly size: number;
