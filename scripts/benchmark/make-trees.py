@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Makes the trees that scripts/bench copies, the same in each run.
 
-    make-trees.py DIR
-
-DIR/small      20,000 files of 1 to 20 KiB in 200 folders, all different; half words, half noise
-DIR/big/image  1 GiB, half words that come again, half noise that does not
+    make-trees.py DIR small [FOLDERS]   DIR/small: 100 files of 1 to 20 KiB in each of 200 folders, all different; half
+                                        words, half noise
+    make-trees.py DIR big [MIB]         DIR/big/image: 1 GiB, half words that come again, half noise that does not
 """
 import os
 import random
@@ -46,8 +45,8 @@ class Pieces:
         return self.text[at:at + HALF_MIB]
 
 
-def make_small(root, rng, pieces):
-    for folder in range(FOLDERS):
+def make_small(root, rng, pieces, folders=FOLDERS):
+    for folder in range(folders):
         path = f'{root}/small/d{folder:03}'
         os.makedirs(path, exist_ok=True)
         for file in range(FILES_PER_FOLDER):
@@ -57,21 +56,20 @@ def make_small(root, rng, pieces):
                 out.write(pieces.half_and_half(length - NUMBER_BYTES) + number)
 
 
-def make_big(root, rng, pieces):
+def make_big(root, rng, pieces, mebibytes=BIG_MIB):
     os.makedirs(f'{root}/big', exist_ok=True)
     with open(f'{root}/big/image', 'wb') as out:
-        for _ in range(BIG_MIB):
+        for _ in range(mebibytes):
             out.write(pieces.text_half_mib())
             out.write(rng.randbytes(HALF_MIB))
 
 
 def main():
-    if len(sys.argv) != 2:
+    makers = {'small': make_small, 'big': make_big}
+    if len(sys.argv) not in (3, 4) or sys.argv[2] not in makers:
         sys.exit(__doc__)
     rng = random.Random(7)
-    pieces = Pieces(rng)
-    make_small(sys.argv[1], rng, pieces)
-    make_big(sys.argv[1], rng, pieces)
+    makers[sys.argv[2]](sys.argv[1], rng, Pieces(rng), *map(int, sys.argv[3:]))
 
 
 main()

@@ -1,0 +1,115 @@
+// Workloads on a mount: trees copied in, once more, changed, and back out.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileBytes, run } from './processes.mjs';
+import { readAll, whileChanged } from './trees.mjs';
+import { countFiles } from './trial-context.mjs';
+
+const GIGABYTE = 1e9;
+const SNAPSHOTTING = ['cairn', 'cairn --low-latency', 'btrfs', 'zfs-fuse'];
+
+const rsync = (source, target) => run('rsync', ['-a', `${source}/`, `${target}/`]);
+
+/** Copies in until it is durable, and says what it cost the daemon. */
+async function ingest(context, system, what, tree, target) {
+  const before = system.usage();
+  const requests = system.requests?.();
+  const files = countFiles(tree);
+  await context.time(what, () => {
+    rsync(tree, target);
+    system.durable();
+  });
+  if (requests !== undefined) context.add(`${what}: requests a file`, (system.requests() - requests) / files);
+  if (before === undefined) return;
+  const cpu = system.usage().cpuSeconds - before.cpuSeconds;
+  context.add(`${what}: CPU seconds per GB`, cpu / (fileBytes(tree) / GIGABYTE));
+  context.add(`${what}: CPU seconds per 1,000 files`, cpu / (files / 1000));
+}
+
+/** What is stored more after `work`. */
+async function adding(context, system, what, work) {
+  const before = system.storedBytes();
+  await work();
+  context.add(what, (system.storedBytes() - before) / 2 ** 20);
+}
+
+/** Reads all of a kept state, cold and again. */
+async function readBack(context, system, kept) {
+  await system.cold();
+  await context.time('read, cold', () => readAll(kept));
+  await context.time('read, hot', () => readAll(kept));
+}
+
+/** Many small files: in, again, again after a remount, 1 % changed, kept, read, out. */
+export async function small(context, system) {
+  const tree = context.tree('small');
+  const target = system.target('small');
+  await ingest(context, system, 'in', tree, target);
+  context.add('stored', system.storedBytes() / 2 ** 20);
+  await context.time('unchanged', () => rsync(tree, target));
+  await system.remount();
+  await context.time('unchanged, remounted', () => rsync(tree, target));
+  const again = () => {
+    rsync(tree, target);
+    system.durable();
+  };
+  await whileChanged(tree, 'files', () => context.time('1 % changed', again));
+  await readBack(context, system, await kept(context, system));
+  const out = join(context.place, 'out');
+  mkdirSync(out);
+  await context.time('out', () => {
+    rsync(target, out);
+    run('sync', ['-f', out]);
+  });
+}
+
+/** The state just copied; where a snapshot is taken for it, how long that takes. */
+async function kept(context, system) {
+  if (!SNAPSHOTTING.includes(system.name)) return system.keep('small');
+  let folder;
+  await context.time('snapshot', () => {
+    folder = system.keep('small');
+  });
+  return folder;
+}
+
+/** One large file: in, the same again under another name, read. */
+export async function large(context, system) {
+  const tree = context.tree('big');
+  await ingest(context, system, 'in', tree, system.target('large'));
+  context.add('stored', system.storedBytes() / 2 ** 20);
+  const copied = await context.time('duplicate', () => {
+    rsync(tree, system.target('copy'));
+    system.durable();
+  });
+  context.add('duplicate: MB/s', fileBytes(tree) / 1e6 / copied);
+  await readBack(context, system, system.keep('large'));
+}
+
+/** /usr/share: links, folders, files of all sizes. */
+export async function share(context, system) {
+  const tree = context.tree('share');
+  const target = system.target('share');
+  await ingest(context, system, 'in', tree, target);
+  context.add('stored', system.storedBytes() / 2 ** 20);
+  await context.time('unchanged', () => rsync(tree, target));
+  await readBack(context, system, system.keep('share'));
+}
+
+/** A file that is changed in places and copied whole once more: what is stored then is what matters. */
+async function changedFile(context, system, treeName, how) {
+  const tree = context.tree(treeName);
+  const target = system.target(treeName);
+  await ingest(context, system, 'in', tree, target);
+  system.keep(treeName);
+  const again = async () => {
+    await context.time('changed', () => {
+      rsync(tree, target);
+      system.durable();
+    });
+  };
+  await whileChanged(tree, how, () => adding(context, system, 'changed: stored more', again));
+}
+
+export const image = (context, system) => changedFile(context, system, 'image', 'blocks');
+export const vm = (context, system) => changedFile(context, system, 'vm', 'machine');

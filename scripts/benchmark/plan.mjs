@@ -1,0 +1,71 @@
+// Which trials a run consists of.
+import { ARCHIVERS } from './archivers.mjs';
+import { MOUNTS } from './mounts.mjs';
+
+/** Families of workloads and the systems they are tried on. */
+const EVERY_CHANGE = {
+  small: ['cairn', 'ext4', 'passthrough_ll'],
+  large: ['cairn', 'ext4'],
+  parts: ['alone'],
+  listing: ['cairn', 'ext4'],
+  random: ['cairn', 'ext4'],
+  names: ['cairn', 'ext4', 'passthrough_ll'],
+};
+
+const MOUNT_PEERS = ['cairn', 'ext4', 'passthrough_ll', 'bindfs', 'btrfs', 'zfs-fuse'];
+const DIRECT_PEERS = ['cairn', 'ext4 (cp -a)', 'restic', 'borg', 'bup'];
+
+const PEERS = {
+  'direct small': DIRECT_PEERS,
+  'direct big': DIRECT_PEERS,
+  'direct share': DIRECT_PEERS,
+  'direct image': DIRECT_PEERS,
+  'direct vm': DIRECT_PEERS,
+  small: ['cairn', 'cairn --low-latency', ...MOUNT_PEERS.slice(1)],
+  large: MOUNT_PEERS,
+  parts: ['alone'],
+  listing: ['cairn', 'ext4', 'passthrough_ll', 'bindfs', 'btrfs'],
+  random: ['cairn', 'ext4', 'btrfs'],
+  names: ['cairn', 'cairn --low-latency', ...MOUNT_PEERS.slice(1)],
+  syncing: ['cairn', 'ext4', 'btrfs'],
+  share: ['cairn', 'ext4', 'bindfs', 'btrfs'],
+  image: ['cairn', 'btrfs', 'zfs-fuse'],
+  vm: ['cairn', 'btrfs', 'zfs-fuse'],
+};
+
+/** What is tried once, after all rounds. */
+const ONCE = {
+  change: { million: ['cairn'] },
+  peers: { million: ['cairn'], 'slow disk': ['cairn', 'ext4', 'bindfs'] },
+};
+
+/** Which systems cannot be tried here, and why. */
+export function lackingSystems(systems) {
+  const lacks = new Map();
+  for (const system of systems) {
+    const why = (MOUNTS[system] ?? ARCHIVERS[system])?.lacks();
+    if (why !== undefined) lacks.set(system, why);
+  }
+  return lacks;
+}
+
+/**
+ * All trials in the order they are made: family by family, so that what is compared is close together, and in each
+ * round another system first.
+ * @param withPeers whether all systems take part
+ * @param only families; undefined: all
+ */
+export function trials(withPeers, rounds, only) {
+  const families = Object.entries(withPeers ? PEERS : EVERY_CHANGE).filter(([family]) => only?.has(family) ?? true);
+  const planned = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const [family, systems] of families) {
+      const first = round % systems.length;
+      const turned = [...systems.slice(first), ...systems.slice(0, first)];
+      for (const system of turned) planned.push({ family, system, round });
+    }
+  }
+  const once = Object.entries(ONCE[withPeers ? 'peers' : 'change']).filter(([family]) => only?.has(family) ?? true);
+  for (const [family, systems] of once) for (const system of systems) planned.push({ family, system, round: 0 });
+  return planned;
+}
