@@ -1,5 +1,5 @@
 import type { Change } from '../catalog/change.js';
-import { CairnError, isOutOfRoom } from '../core/errors.js';
+import { CairnError, fromSystemError, isOutOfRoom } from '../core/errors.js';
 import type { JournalBody } from '../native/journal-file.js';
 import type { Journal } from './journal/journal.js';
 import type { TransactionRebuild } from './rebuild.js';
@@ -34,6 +34,7 @@ export class ChangeLog {
   readonly #target: ChangeTarget;
   readonly #help: FullDiskHelp | undefined;
   #failure: LogFailure | undefined;
+  #refusal: CairnError | undefined;
   #observer: (change: Change) => void = () => undefined;
   #sinceCommit = 0;
   #background: Promise<void> | undefined;
@@ -56,6 +57,11 @@ export class ChangeLog {
 
   get failure(): LogFailure | undefined {
     return this.#failure;
+  }
+
+  /** Why the last change could not be written to the journal, where it was not for want of room; the next one may be. */
+  get refusal(): CairnError | undefined {
+    return this.#refusal;
   }
 
   /** Sequence of the last change. */
@@ -90,10 +96,21 @@ export class ChangeLog {
   /** What frees room may be written into the reserve. */
   #append(use: RoomUse, append: () => Change): Change {
     try {
-      return append();
+      return this.#appended(append);
     } catch (error) {
       if (use !== 'frees' || !isOutOfRoom(error) || !this.#help?.room.giveUp('the journal')) throw error;
-      return append();
+      return this.#appended(append);
+    }
+  }
+
+  #appended(append: () => Change): Change {
+    try {
+      const made = append();
+      this.#refusal = undefined;
+      return made;
+    } catch (error) {
+      this.#refusal = isOutOfRoom(error) ? undefined : fromSystemError(error, 'append to the journal');
+      throw error;
     }
   }
 

@@ -26,6 +26,7 @@ export class Upkeep {
   #looking = false;
   #freeing = false;
   #failureLogged = false;
+  #refusalLogged = false;
 
   constructor(store: LiveStore, catalog: Pick<Catalog, 'freedLists' | 'transactions'>, log: Log) {
     this.#store = store;
@@ -47,6 +48,7 @@ export class Upkeep {
       this.#reportFailure();
       return;
     }
+    this.#reportRefusal();
     this.#sinceBarrier += TICK_MILLISECONDS;
     this.#sinceCommit += TICK_MILLISECONDS;
     this.#sinceLook += TICK_MILLISECONDS;
@@ -101,5 +103,13 @@ export class Upkeep {
     this.#failureLogged = true;
     const failure = this.#store.parts.log.failure;
     this.#log.error({ error: failure?.cause }, `The store takes no more changes: ${failure?.reason}`);
+  }
+
+  #reportRefusal(): void {
+    const { refusal } = this.#store.parts.log;
+    if (this.#refusalLogged === (refusal !== undefined)) return;
+    this.#refusalLogged = refusal !== undefined;
+    if (refusal === undefined) this.#log.info({}, 'The journal can be written again');
+    else this.#log.error({ error: refusal }, 'The journal cannot be written: changes are refused');
   }
 }

@@ -22,7 +22,7 @@ import { gcHandlers } from './gc-handlers.js';
 import { GcService } from './gc-service.js';
 import { jobHandlers } from './job-handlers.js';
 import { openTree } from './open-tree.js';
-import { readOnlyProblem } from './read-only-store.js';
+import { readOnlyProblem, refusalProblem } from './read-only-store.js';
 import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
 import { UploadService } from './upload-service.js';
@@ -205,13 +205,15 @@ async function finish({ live, parts, snapshots, copies }: Mounted, log: Log): Pr
 
 function stateOf(mounted: Mounted): MountState {
   const { live, datastore, options, snapshots, verify, gc, copies, uploads, transport } = mounted;
-  const failure = options.readOnly ? undefined : live.parts.log.failure;
+  const { log } = live.parts;
+  const failure = options.readOnly ? undefined : log.failure;
   return {
     dirtyBytes: live.contents.dirtyBytes + live.durability.unsyncedBytes,
     oldestUnsyncedSeconds: live.durability.oldestUnsyncedSeconds ?? null,
     problems: [
       ...roomProblems(datastore),
       ...(failure === undefined ? [] : [readOnlyProblem(failure)]),
+      ...(failure !== undefined || log.refusal === undefined ? [] : [refusalProblem(log.refusal)]),
       ...verify.problems(),
       ...gc.problems(),
       ...copies.problems(),

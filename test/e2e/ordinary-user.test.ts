@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sta
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
-import { mountedOn, outputOf, runCommand } from '../support/commands.js';
+import { type CommandResult, mountedOn, outputOf, runCommand } from '../support/commands.js';
 import { TestStore, type User } from '../support/mounted-store.js';
 
 const FUSE_DEVICE = '/dev/fuse';
@@ -77,6 +77,45 @@ test('what a backup cannot read is named and left out; the rest is in the snapsh
       sh('cd "$0/../target" && find . -type f | sort && ls -d closed'),
       './open/file\n./open/large\nclosed\n',
     );
+  });
+});
+
+test('folders of the store that its user may not write to any more are told, and are no loss', async () => {
+  await asOrdinaryUser(async (store, user) => {
+    store.cairn('init', store.store);
+    await store.mount();
+    store.log.expect(/EACCES|permission denied|no more changes/i);
+    const sh = (script: string): CommandResult =>
+      runCommand('sh', ['-c', script, store.mountpoint], { ...user, cwd: '/' });
+    const random = 'head -c 3000000 /dev/urandom';
+    assert.equal(
+      sh(`mkdir -p "$0/host/x" && ${random} >"$0/host/x/current/kept" && sync "$0/host/x/current/kept"`).status,
+      0,
+    );
+    const sum = sh('sha256sum <"$0/host/x/current/kept"').stdout;
+    const chunks = join(store.store, '.chunks');
+    const lock = (...args: string[]): string => outputOf('chmod', args, user);
+    // Nothing can be stored: the writer hears of it, and all else goes on.
+    lock('-R', 'a-w', chunks);
+    const refused = sh(`${random} >"$0/host/x/current/new" && sync "$0/host/x/current/new"`);
+    assert.match(`${refused.status} ${refused.stderr}`, /^[1-9].*permission denied/is);
+    assert.equal(sh('sha256sum <"$0/host/x/current/kept"').stdout, sum);
+    lock('-R', 'u+w', chunks);
+    // Nothing can be read either: an I/O error or a refusal, and no file that is gone.
+    await store.remount();
+    lock('a-rwx', chunks);
+    const unread = sh('cat "$0/host/x/current/kept" >/dev/null');
+    assert.match(`${unread.status} ${unread.stderr}`, /^[1-9].*(permission denied|input\/output error)/is);
+    lock('u+rwx', chunks);
+    assert.equal(sh('sha256sum <"$0/host/x/current/kept"').stdout, sum);
+    // The journal cannot go on in a new segment, nor is a copy of the catalog made: told where it matters, at the latest by status.
+    lock('-R', 'a-w', join(store.store, '.cairn'));
+    sh(`echo more >"$0/host/x/current/more"; sync "$0/host/x/current/more"`);
+    assert.equal(sh('sha256sum <"$0/host/x/current/kept"').stdout, sum);
+    lock('-R', 'u+w', join(store.store, '.cairn'));
+    await store.remount();
+    assert.equal(sh('sha256sum <"$0/host/x/current/kept" && echo later >"$0/host/x/current/later"').stdout, sum);
+    store.cairn('check', '--deep');
   });
 });
 

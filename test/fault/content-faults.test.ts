@@ -98,12 +98,14 @@ for (const kind of KINDS) {
     content.write(0, bodyOf(random.bytes(30 * KIB)));
     assert.throws(() => store.live.contents.flush(ino, writer), ofKind(kind));
     store.live.contents.flush(ino, writer);
+    assert.equal(store.live.parts.log.refusal?.kind, kind === 'io' ? 'io' : undefined);
     restore();
     await store.live.contents.close(ino);
     assert.ok((await store.read(ino)).equals(first), 'the old content is not there any more');
     assert.equal(store.live.parts.log.failure, undefined);
     const second = random.bytes(40 * KIB);
     await write(store, ino, second);
+    assert.equal(store.live.parts.log.refusal, undefined);
     await store.crash();
     assert.ok((await store.read(ino)).equals(second));
     assert.equal(draftMemoryBytes(), 0);

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { outputOf } from '../support/commands.js';
+import { outputOf, runCommand } from '../support/commands.js';
 import { IoShim } from '../support/io-shim.js';
 import { type TestStore, withStore } from '../support/mounted-store.js';
+import { mountAnew, NEEDS_ROOT, onExt4 } from '../support/small-disk.js';
 
 const MIB = 1024 * 1024;
 /** Beyond what drafts, encoding and the chunk cache may hold by their own budgets. */
@@ -46,6 +47,68 @@ async function withShim(body: (store: TestStore, shim: IoShim, current: string) 
   };
   await withStore(outer, { groups: ['host/x'] });
 }
+
+test('a quota that is used up is told as one, deleting goes on, and so does writing when there is room', async () => {
+  await withShim(async (store, shim, current) => {
+    store.log.expect(/EDQUOT|quota|room|full|reserve/i);
+    const kept = randomBytes(3 * MIB);
+    writeSynced(join(current, 'kept'), kept);
+    writeSynced(join(current, 'small'), Buffer.from('small'));
+    const operations = ['create', 'write', 'allocate', 'mkdir'] as const;
+    for (const [name, bytes] of [
+      ['large', 3 * MIB],
+      ['little', 1000],
+    ] as const) {
+      const classes = ['journal', 'chunk-temp', 'chunk', 'chunk-folder'] as const;
+      shim.arm({ classes, operations, action: 'fail', error: 'EDQUOT', fromThen: true });
+      const refused = errorOf(() => writeSynced(join(current, name), randomBytes(bytes)));
+      assert.equal(refused, 'Unknown system error -122', `${name}: EDQUOT is what Node has no name for`);
+      assert.ok(shim.tally.hit > 0);
+      shim.disarm();
+    }
+    assert.ok(readFileSync(join(current, 'kept')).equals(kept));
+    rmSync(join(current, 'small'));
+    writeSynced(join(current, 'later'), kept.subarray(0, 2 * MIB));
+    await store.remount();
+    assert.ok(readFileSync(join(current, 'later')).equals(kept.subarray(0, 2 * MIB)));
+    assert.deepEqual(store.status().problems, []);
+    store.cairn('check', '--deep');
+  });
+});
+
+test('a disk that the kernel makes read-only below us is told, and what is on it can be read', {
+  skip: NEEDS_ROOT,
+}, async () => {
+  await onExt4(300, async (disk) => {
+    const body = async (store: TestStore): Promise<void> => {
+      store.log.expect(/EROFS|EIO|read-only|i\/o error|no more changes|cannot/i);
+      const current = join(store.mountpoint, 'host/x/current');
+      const kept = randomBytes(3 * MIB);
+      writeSynced(join(current, 'kept'), kept);
+      // What ext4 does where it finds itself damaged; "remount,ro" alone is refused while files are open for writing.
+      runCommand('mount', ['-o', 'remount,abort', disk]);
+      try {
+        assert.match(errorOf(() => writeSynced(join(current, 'new'), randomBytes(3 * MIB))) ?? '', /^(EROFS|EIO)$/);
+        assert.equal(
+          errorOf(() => writeFileSync(join(current, 'more'), 'x')),
+          'EROFS',
+        );
+        assert.ok(readFileSync(join(current, 'kept')).equals(kept));
+        const { status, stdout } = store.run(['status']);
+        assert.equal(status, 6, stdout);
+        assert.match(stdout, /^Problem .*Changes are refused, for the journal cannot be written: .*EROFS/m);
+      } finally {
+        await store.abandon();
+        mountAnew(disk);
+      }
+      await store.mount();
+      writeSynced(join(current, 'later'), kept.subarray(0, 1000));
+      assert.ok(readFileSync(join(current, 'kept')).equals(kept));
+      store.cairn('check', '--deep');
+    };
+    await withStore(body, { groups: ['host/x'], inside: disk });
+  });
+});
 
 test('a disk that becomes read-only is told, by errno and status, and a new mount goes on', async () => {
   await withShim(async (store, shim, current) => {

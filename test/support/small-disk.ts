@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
 /** Why a test that mounts file systems cannot run; false where it can. */
@@ -32,6 +32,15 @@ export async function onExt4(mebibytes: number, body: (disk: string) => Promise<
     execFileSync('umount', [disk]);
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Repairs and mounts a disk of `onExt4` that its kernel gave up. */
+export function mountAnew(disk: string): void {
+  const image = join(dirname(disk), 'image');
+  execFileSync('umount', [disk]);
+  // It ends with 1 where it found something to repair.
+  spawnSync('e2fsck', ['-f', '-y', image], { stdio: 'ignore' });
+  execFileSync('mount', ['-o', 'loop', image, disk]);
 }
 
 /** Takes all the room there is on a disk, to the last block. @returns what gives it back */
