@@ -68,6 +68,10 @@ function showMounted(status: Status): void {
     `Daemon      process ${status.pid}, cairn ${status.version}, up ${shownSeconds(Date.now() / 1000 - status.startedAt)}`,
   );
   if (status.metricsAddress !== null) print(`Metrics     ${status.metricsAddress}`);
+  if (status.lowLatency === 'on') print('Latency     CPUs poll before they halt');
+  if (status.lowLatency === 'would-help') {
+    print('Latency     waking halted CPUs takes longer than most requests: "cairn mount --low-latency" avoids it');
+  }
   print(`Memory      ${shownBytes(status.memoryBytes)}`);
   const age = status.oldestUnsyncedSeconds;
   const oldest = age === null ? '' : `, the oldest written ${shownSeconds(age)} ago`;

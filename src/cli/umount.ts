@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { CairnError, kindOf } from '../core/errors.js';
+import { restoreHaltPolling } from '../daemon/halt-polling.js';
 import { cairnMounts, removeMount } from '../daemon/mounts.js';
 import { announcementOf, askIfMounted, existingStore, optionsOf } from './context.js';
 import { print } from './output.js';
@@ -51,4 +52,6 @@ async function removeStale(store: string): Promise<void> {
     const daemon = pid === undefined ? 'its daemon' : `its daemon (process ${pid})`;
     print(`Removed the stale mount ${mountpoint}: ${daemon} is gone; the next mount recovers what it had answered`);
   }
+  const tell = (_: unknown, message: string) => print(message);
+  restoreHaltPolling({ info: tell, warn: tell });
 }

@@ -28,6 +28,8 @@ const status = z.object({
   transport: z.string(),
   /** Where metrics are shown over HTTP; null: nowhere. */
   metricsAddress: z.string().nullable(),
+  /** Whether CPUs of a virtual machine poll before they halt (`on`), or waking them costs time that need not be. */
+  lowLatency: z.enum(['on', 'would-help', 'unavailable']),
   startedAt: z.number(),
   /** Bytes that were answered and would not survive a power cut. */
   dirtyBytes: count,

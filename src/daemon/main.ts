@@ -8,6 +8,7 @@ import { datastorePaths } from '../datastore/paths.js';
 import { passCareCommands } from './care-handlers.js';
 import { isOwnersOrRoots, ownSocketPath, prepareSocket, restrictSocket } from './control-socket.js';
 import { passGcCommands } from './gc-handlers.js';
+import { type HaltPollingPlaces, lowLatency, pollBeforeHalting, restoreHaltPolling } from './halt-polling.js';
 import type { ListenAddress } from './metrics/listen-address.js';
 import { Metrics } from './metrics/metrics.js';
 import { MetricsServer } from './metrics/metrics-server.js';
@@ -32,6 +33,8 @@ export interface DaemonOptions {
   readonly transport: TransportName;
   /** Where to show metrics over HTTP; absent: nowhere. */
   readonly metrics?: ListenAddress;
+  /** Have the machine's CPUs poll before they halt while it is mounted. */
+  readonly lowLatency?: boolean;
   /** Least level that is logged, e.g. `info`. */
   readonly logLevel: string;
 }
@@ -43,6 +46,8 @@ export interface DaemonHooks {
   readonly onReady?: (mountpoint: string) => void;
   /** The mount worker's program, for tests. */
   readonly workerScript?: URL;
+  /** Where the machine says how its CPUs wait, for tests. */
+  readonly haltPolling?: HaltPollingPlaces;
   /** Run by a shell when a scheduled job fails, in place of the command in the settings. */
   readonly onFailure?: string;
 }
@@ -57,6 +62,7 @@ interface Mounted {
   readonly released: Promise<void>;
   /** Where metrics are shown over HTTP. */
   metricsAddress: string | null;
+  readonly haltPolling: HaltPollingPlaces | undefined;
 }
 
 const WORKER_SCRIPT = new URL('./mount-worker.js', import.meta.url);
@@ -79,7 +85,13 @@ export async function runDaemon(options: DaemonOptions, hooks: DaemonHooks): Pro
     }
     await checkMountpoint(options.store, mountpoint);
     const { store, readOnly, group, transport, metrics } = options;
-    await serve({ store, mountpoint, readOnly, group, transport }, claim, hooks, metrics);
+    restoreHaltPolling(hooks.log, hooks.haltPolling);
+    const endPolling = options.lowLatency && (await pollBeforeHalting(hooks.log, hooks.haltPolling));
+    try {
+      await serve({ store, mountpoint, readOnly, group, transport }, claim, hooks, metrics);
+    } finally {
+      if (endPolling) endPolling();
+    }
   } finally {
     claim.release();
   }
@@ -100,7 +112,8 @@ async function serve(
     becomeReleased = resolve;
   });
   const schedule = openSchedule(options, worker, hooks);
-  const mounted: Mounted = { options, worker, schedule, startedAt: Date.now() / 1000, released, metricsAddress: null };
+  const started = { startedAt: Date.now() / 1000, released, metricsAddress: null, haltPolling: hooks.haltPolling };
+  const mounted: Mounted = { options, worker, schedule, ...started };
   const metrics = new Metrics(() => sampleOf(mounted));
   const control = new ControlServer(
     handlersOf(mounted, metrics),
@@ -193,7 +206,8 @@ async function sampleOf(mounted: Mounted): Promise<Sample> {
   return { state, status: statusOf(mounted, state) };
 }
 
-function statusOf({ options, schedule, startedAt, metricsAddress }: Mounted, state: MountState): Status {
+function statusOf(mounted: Mounted, state: MountState): Status {
+  const { options, schedule, startedAt, metricsAddress } = mounted;
   return {
     pid: process.pid,
     version: programVersion(),
@@ -203,6 +217,7 @@ function statusOf({ options, schedule, startedAt, metricsAddress }: Mounted, sta
     group: options.group,
     transport: options.transport,
     metricsAddress,
+    lowLatency: lowLatency(mounted.haltPolling),
     startedAt,
     dirtyBytes: state.dirtyBytes,
     oldestUnsyncedSeconds: state.oldestUnsyncedSeconds,

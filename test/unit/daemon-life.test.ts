@@ -11,6 +11,7 @@ import { type DaemonOptions, runDaemon } from '../../src/daemon/main.js';
 import { claimDatastore } from '../../src/datastore/claim.js';
 import { createDatastore } from '../../src/datastore/create.js';
 import { datastorePaths } from '../../src/datastore/paths.js';
+import { fakeHaltPolling } from '../support/halt-polling.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const isKind = (kind: ErrorKind) => (error: unknown) => error instanceof CairnError && error.kind === kind;
@@ -175,6 +176,24 @@ test('what keeps a mount from starting is the error, and the datastore is free a
     await assert.rejects(runDaemon({ ...options, ...changed }, hooks), isKind(kind), JSON.stringify(changed));
   }
   claimDatastore(datastorePaths(options.store)).release();
+});
+
+test('--low-latency lasts as long as the mount, and status says how it is', async (t) => {
+  const options = { ...(await prepare(t, 'good')), lowLatency: true };
+  const haltPolling = fakeHaltPolling(t);
+  const log = new MemoryLog();
+  let ended: Promise<void> = Promise.resolve();
+  await new Promise<void>((resolve, reject) => {
+    ended = runDaemon(options, { log, workerScript, haltPolling, onReady: () => resolve() });
+    ended.catch(reject);
+  });
+  const socket = ownSocketPath(options.store);
+  assert.equal((await callDaemon(socket, 'status', {})).lowLatency, 'on');
+  await callDaemon(socket, 'unmount', { lazy: false });
+  await ended;
+  assert.equal(readFileSync(haltPolling.parameter, 'latin1'), '0\n');
+  assert.deepEqual(log.lines.slice(0, 1), ['CPUs poll before they halt']);
+  assert.equal(log.lines.at(-1), 'CPUs halt as they did before');
 });
 
 test('a second daemon of a datastore is refused with the first one named', async (t) => {

@@ -93,6 +93,7 @@ test('the page shows the state and nothing can be changed by it', async (t) => {
 test('names of files are text on the page, whatever is in them', () => {
   const status = {
     ...{ pid: 1, version: '1', store: '/a<b>', mountpoint: '/m', readOnly: true, group: null, transport: 'native' },
+    lowLatency: 'unavailable' as const,
     ...{ startedAt: 0, dirtyBytes: 0, oldestUnsyncedSeconds: null, memoryBytes: 1, metricsAddress: null },
     ...{ requests: {}, uploads: null, oldestVerifiedAt: 0, schedule: [] },
     catalogCopies: { count: 0, bytes: 0, newestAt: null },
