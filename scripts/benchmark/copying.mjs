@@ -86,6 +86,18 @@ export async function large(context, system) {
   await readBack(context, system, system.keep('large'));
 }
 
+/** What the small files add once more, in shuffled order and in another folder, as a share of what they took. */
+export async function shuffled(context, system) {
+  const tree = context.tree('small');
+  rsync(tree, system.target('small'));
+  system.keep('small');
+  const before = system.storedBytes();
+  const copy = 'cd "$0" && find . -type f | shuf --random-source=/bin/sh | tar -cf - -T - | tar -xf - -C "$1"';
+  run('sh', ['-c', copy, tree, system.target('shuffled')]);
+  system.keep('shuffled');
+  context.add('stored more', (system.storedBytes() - before) / before);
+}
+
 /** /usr/share: links, folders, files of all sizes. */
 export async function share(context, system) {
   const tree = context.tree('share');

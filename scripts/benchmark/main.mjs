@@ -7,13 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { lackingSystems, trials } from './plan.mjs';
+import { families, lackingSystems, trials } from './plan.mjs';
 import { commit, heading, writeBlock } from './readme.mjs';
 import { report } from './report.mjs';
 
 const TRIAL = fileURLToPath(new URL('trial.mjs', import.meta.url));
 const NEEDED_GIB = { full: 20, tiny: 4 };
 const MEBIBYTE = 2 ** 20;
+/** A trial that takes longer hangs. */
+const TRIAL_LIMIT_MILLISECONDS = 20 * 60_000;
 
 function parseCommand() {
   const flag = { type: 'boolean', default: false };
@@ -27,6 +29,9 @@ function parseCommand() {
   const rounds = values.quick ? 1 : Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds: not a number of rounds: ${values.rounds}`);
   const only = values.only === undefined ? undefined : new Set(values.only.split(','));
+  const known = families(values.peers);
+  const unknown = [...(only ?? [])].filter((family) => !known.includes(family));
+  if (unknown.length > 0) throw new Error(`--only: no ${unknown.join(', ')}; there are ${known.join(', ')}`);
   const isWhole = !values.quick && !values.tiny && only === undefined && rounds >= 3;
   return { ...values, rounds, only, isWhole, size: values.tiny ? 'tiny' : 'full' };
 }
@@ -68,7 +73,14 @@ async function runTrial(trial, place, size) {
   const started = performance.now();
   const child = spawn(process.execPath, [TRIAL, trial.family, trial.system, place, size], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, which can be ended with all it started.
+    detached: true,
   });
+  let isLate = false;
+  const limit = setTimeout(() => {
+    isLate = true;
+    process.kill(-child.pid, 'SIGKILL');
+  }, TRIAL_LIMIT_MILLISECONDS);
   let [printed, complaints] = ['', ''];
   child.stdout.on('data', (text) => {
     printed += text;
@@ -77,10 +89,12 @@ async function runTrial(trial, place, size) {
     complaints += text;
   });
   const [status] = await once(child, 'close');
+  clearTimeout(limit);
   const seconds = (performance.now() - started) / 1000;
   const line = printed.trim().split('\n').at(-1);
   if (status === 0) return { ...trial, seconds, figures: JSON.parse(line) };
-  const why = complaints.trim().split('\n').at(-1) || `exit status ${status}`;
+  const said = complaints.trim().split('\n').at(-1) || `exit status ${status}`;
+  const why = isLate ? `not done within ${TRIAL_LIMIT_MILLISECONDS / 60_000} minutes` : said;
   return { ...trial, seconds, failed: why.slice(0, 200) };
 }
 
@@ -128,6 +142,7 @@ async function main() {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.once(signal, () => {
     stopSignal = signal;
+    console.error('bench: ending after this trial');
   });
 }
 await main().catch((error) => {

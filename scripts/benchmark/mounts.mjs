@@ -277,7 +277,8 @@ class ZfsFuse extends InImage {
 
   close() {
     if (succeeds('zpool', ['list', POOL])) run('zpool', ['destroy', '-f', POOL]);
-    this.#daemon?.kill('SIGTERM');
+    // Asked to end it sometimes waits for itself.
+    this.#daemon?.kill('SIGKILL');
     umountIfMounted(this.root);
     super.close();
   }

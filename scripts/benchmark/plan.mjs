@@ -36,7 +36,7 @@ const PEERS = {
 /** What is tried once, after all rounds. */
 const ONCE = {
   change: { million: ['cairn'] },
-  peers: { million: ['cairn'], 'slow disk': ['cairn', 'ext4', 'bindfs'] },
+  peers: { million: ['cairn'], shuffled: ['cairn'], 'slow disk': ['cairn', 'ext4', 'bindfs'] },
 };
 
 /** Which systems cannot be tried here, and why. */
@@ -47,6 +47,11 @@ export function lackingSystems(systems) {
     if (why !== undefined) lacks.set(system, why);
   }
   return lacks;
+}
+
+/** Names of the families a run may have. */
+export function families(withPeers) {
+  return [...Object.keys(withPeers ? PEERS : EVERY_CHANGE), ...Object.keys(ONCE[withPeers ? 'peers' : 'change'])];
 }
 
 /**

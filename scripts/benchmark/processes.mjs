@@ -66,6 +66,13 @@ export function umountIfMounted(point) {
   if (typeMountedOn(point) !== undefined) run('umount', ['--lazy', point]);
 }
 
+/** Unmounts all that is mounted below a folder, the innermost first. */
+export function umountBelow(folder) {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  const points = lines.map((line) => line.split(' ')[4]).filter((point) => point?.startsWith(`${folder}/`));
+  for (const point of points.reverse()) run('umount', ['--lazy', point]);
+}
+
 /** A field of /proc/PID/status that is in kB, in bytes: `VmRSS`, `VmHWM`. */
 export function memoryBytes(pid, field) {
   const line = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm');

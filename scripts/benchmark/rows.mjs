@@ -24,6 +24,7 @@ export const MOUNT_ROWS = [
   row('small/read, hot', 'reading them again', SECONDS),
   row('small/out', 'rsync of them to ext4, durable', SECONDS),
   row('small/stored', 'stored', 'MiB'),
+  row('shuffled/stored more', 'stored more for a second copy in shuffled order, as a share', '', [{ atMost: 0.02 }]),
   row('large/in', 'rsync of a 1 GiB file, half compressible, durable', SECONDS, [{ against: 'ext4', atMost: 2.5 }]),
   row('large/in: CPU seconds per GB', 'the same: CPU seconds of the daemon per GB', SECONDS, [
     { against: 'alone', as: 'parts/CPU seconds per GB', atMost: 1.2, note: 'FastCDC + SHA-256 + zstd-1 + write alone' },

@@ -24,6 +24,7 @@ function parseCommand() {
     files: { type: 'string', default: '100000,1000000,10000000' },
     place: { type: 'string', default: tmpdir() },
     write: { type: 'boolean', default: false },
+    'no-snapshots': { type: 'boolean', default: false },
   };
   const { values } = parseArgs({ options });
   const sizes = values.files.split(',').map(Number);
@@ -66,13 +67,14 @@ function table(measured) {
 }
 
 async function main() {
-  const { sizes, place, write } = parseCommand();
+  const { sizes, place, write, 'no-snapshots': withoutSnapshots } = parseCommand();
   const folder = mkdtempSync(join(place, 'cairn-bench-scale-'));
   const say = (text) => console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
   const measured = new Map();
   try {
     const names = buildNames(folder);
-    for (const size of sizes) measured.set(size, await measureSize(folder, names, size, say));
+    for (const size of sizes)
+      measured.set(size, await measureSize(folder, names, size, { say, withSnapshots: !withoutSnapshots }));
   } finally {
     rmSync(folder, { recursive: true, force: true });
     if (measured.size > 0) console.log(table(measured));

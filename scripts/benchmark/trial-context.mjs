@@ -1,7 +1,7 @@
 // What a workload is given: the trees, a folder of its own, and somewhere to put figures.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { run, timed } from './processes.mjs';
+import { run, timed, umountBelow } from './processes.mjs';
 import { readAll, Trees } from './trees.mjs';
 
 const WARM_MIB = { full: 2048, tiny: 16 };
@@ -16,6 +16,8 @@ export class TrialContext {
     this.size = size;
     this.place = join(place, 'work');
     this.trees = new Trees(place, size);
+    // What a trial that was killed left.
+    umountBelow(this.place);
     rmSync(this.place, { recursive: true, force: true });
     mkdirSync(this.place);
   }
