@@ -91,7 +91,16 @@ export class CairnDaemon {
   /** Ends the daemon whatever it does, and removes the store. */
   close() {
     this.#daemon?.kill('SIGKILL');
-    umountIfMounted(this.mountpoint);
+    if (typeMountedOn(this.mountpoint) !== undefined) this.#clearAway();
     for (const path of [this.store, this.mountpoint, this.log]) rmSync(path, { recursive: true, force: true });
+  }
+
+  /** `cairn umount` of a dead mount also puts back what `--low-latency` set for the whole machine. */
+  #clearAway() {
+    try {
+      this.command('umount', this.mountpoint);
+    } finally {
+      umountIfMounted(this.mountpoint);
+    }
   }
 }
