@@ -1,7 +1,16 @@
 // Runs lint and the compiled tests tier by tier, each file in a process group of its own with a time limit, and
 // looks after each tier for what it left behind. Called by scripts/test, which documents the arguments.
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +21,8 @@ import { startS3Server, wantsS3 } from './test-s3-server.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * The tiers in the order they run. `limitSeconds` is for one file, `together` how many files run at once;
+ * The tiers in the order they run. `limitSeconds` is for one file, `together` how many files run at once (two: most
+ * wait for a disk or a process much of the time; what changes the whole machine runs alone, see isAlone);
  * `onlyWhenNamed` for what is too long to run every time (scripts/torture).
  */
 const TIERS = {
@@ -21,8 +31,8 @@ const TIERS = {
   model: { limitSeconds: 300, together: 2 },
   fault: { limitSeconds: 300, together: 2 },
   posix: { limitSeconds: 300, together: 2 },
-  crash: { limitSeconds: 600, together: 1 },
-  e2e: { limitSeconds: 600, together: 1 },
+  crash: { limitSeconds: 600, together: 2 },
+  e2e: { limitSeconds: 600, together: 2 },
   torture: { limitSeconds: 3 * 3600, together: 1, onlyWhenNamed: true },
 };
 
@@ -46,6 +56,11 @@ function parseCommand() {
   }
   return { only: values.only, verbose: values.verbose, files };
 }
+
+/** How many of the slowest files are told at the end. */
+const SLOWEST = 15;
+/** How long each file took the last time it was run here, so that the long ones start first. */
+const SECONDS = join(root, 'dist/.test-seconds.json');
 
 /** The tier's test files as sources, so that a compiled file whose source is gone is not run. */
 function filesOf(tier, chosen) {
@@ -134,19 +149,39 @@ async function runFile(file, tier, results, env) {
   return { file, ...figures, text: `${existsSync(spec) ? readFileSync(spec, 'utf8') : ''}${ran.output}${late}` };
 }
 
+/** Whether a file does something to the whole machine that other tests would notice: it runs alone. */
+function isAlone(file) {
+  return /drop_caches/.test(readFileSync(join(root, file), 'utf8'));
+}
+
+function readSeconds() {
+  try {
+    return JSON.parse(readFileSync(SECONDS, 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
 async function runTier(tier, context) {
-  const queue = filesOf(tier, context.files);
+  const files = filesOf(tier, context.files);
   const outcomes = [];
-  if (queue.some(wantsS3)) context.s3 ??= startS3Server();
+  if (files.some(wantsS3)) context.s3 ??= startS3Server();
   Object.assign(context.env, context.s3?.env);
-  const worker = async () => {
+  const run = async (queue) => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const start = performance.now();
       const outcome = await runFile(file, tier, context.results, context.env);
+      context.seconds[file] = (performance.now() - start) / 1000;
       if (outcome.failed > 0 || context.verbose) console.log(`--- ${file}\n${outcome.text}`);
       outcomes.push(outcome);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(TIERS[tier].together, availableParallelism()) }, worker));
+  const before = readSeconds();
+  const longestFirst = (a, b) => (before[b] ?? 0) - (before[a] ?? 0);
+  const beside = files.filter((file) => !isAlone(file)).sort(longestFirst);
+  const workers = Math.min(TIERS[tier].together, availableParallelism());
+  await Promise.all(Array.from({ length: workers }, () => run(beside)));
+  await run(files.filter(isAlone));
   for (const skip of outcomes.flatMap((outcome) => outcome.skips)) console.log(`${tier}: skipped ${skip}`);
   const leftovers = await findLeftovers(context.run);
   for (const line of leftovers) console.log(`${tier}: left behind: ${line}`);
@@ -157,6 +192,17 @@ async function runTier(tier, context) {
 function sum(outcomes) {
   const add = (key) => outcomes.reduce((total, outcome) => total + outcome[key], 0);
   return { passed: add('passed'), failed: add('failed'), skipped: add('skipped') };
+}
+
+/** Tells which files took longest, and remembers it for the next run. */
+function tellSeconds(seconds) {
+  const byLength = Object.entries(seconds).sort(([, a], [, b]) => b - a);
+  if (byLength.length === 0) return;
+  if (byLength.length > 1) {
+    console.log('Slowest files:');
+    for (const [file, took] of byLength.slice(0, SLOWEST)) console.log(`${took.toFixed(1).padStart(7)} s  ${file}`);
+  }
+  writeFileSync(SECONDS, JSON.stringify({ ...readSeconds(), ...seconds }));
 }
 
 /** Formatter, linter and layer check; each counts as one test. */
@@ -192,7 +238,7 @@ function prepare(command) {
   const mark = basename(temporary);
   const env = { ...process.env, TMPDIR: temporary, [MARK]: mark };
   delete env.NODE_TEST_CONTEXT;
-  return { ...command, results, env, closeFuse, run: { mark, temporary } };
+  return { ...command, results, env, closeFuse, run: { mark, temporary }, seconds: {} };
 }
 
 async function cleanUp(context) {
@@ -221,6 +267,7 @@ async function main() {
     totals.push(total);
   }
   await cleanUp(context);
+  tellSeconds(context.seconds);
   const { passed, failed, skipped } = sum(totals);
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   const strict = process.env.CI === 'true';

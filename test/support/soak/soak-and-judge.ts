@@ -4,17 +4,21 @@ import { withStore } from '../mounted-store.js';
 import { judgeChunks } from './judge-chunks.js';
 import { Soak, type SoakCounts } from './soak.js';
 
-/** Soaks a store of its own and judges it: nothing is lost, nothing is left over. */
+/**
+ * Soaks a store of its own and judges it: nothing is lost, nothing is left over.
+ * @param least so many snapshots, collections and kills there are at least, however slow the machine
+ */
 export async function soakAndJudge(
   seed: number,
   seconds: number,
+  least = 0,
 ): Promise<SoakCounts & { files: number; chunks: number }> {
   let files = 0;
   let chunks = 0;
   let counts: SoakCounts | undefined;
   await withStore(async (store) => {
     const soak = new Soak(store, seed);
-    await soak.run(seconds);
+    await soak.run(seconds, least);
     files = await soak.judgeSnapshots();
     soak.judgeLiveTrees();
     store.cairn('verify');

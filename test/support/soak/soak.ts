@@ -39,6 +39,7 @@ export class Soak {
   readonly #recorded = new Map<string, Recorded>();
   readonly #underWay = new Set<Promise<void>>();
   #deadline = 0;
+  #least = 0;
   /** Resolves when the daemon serves. */
   #mounted: Promise<void> = Promise.resolve();
 
@@ -55,8 +56,9 @@ export class Soak {
     );
   }
 
-  /** Runs for so many seconds, and leaves the store mounted and quiet. */
-  async run(seconds: number): Promise<void> {
+  /** Runs for so many seconds and until there is enough of each, and leaves the store mounted and quiet. */
+  async run(seconds: number, least: number): Promise<void> {
+    this.#least = least;
     this.#deadline = performance.now() + seconds * 1000;
     await Promise.all([...GROUPS.map((group) => this.#write(group)), this.#manage(), this.#kill(seconds)]);
     await this.#mounted;
@@ -93,7 +95,8 @@ export class Soak {
   }
 
   get #isOver(): boolean {
-    return performance.now() >= this.#deadline;
+    const { snapshots, collections, kills } = this.counts;
+    return performance.now() >= this.#deadline && Math.min(snapshots, collections, kills) >= this.#least;
   }
 
   async #write(group: string): Promise<void> {
