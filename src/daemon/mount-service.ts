@@ -105,7 +105,7 @@ async function serve(
   const upkeep = new Upkeep(live, datastore.catalog, log);
   const requests = () => transport.counters().requests;
   const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
-  const copies = await CatalogCopies.open(datastore, systemClock, log);
+  const copies = await CatalogCopies.open(datastore, () => emptyJournal(live), systemClock, log);
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
   const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, uploads, transport };
   const backups = new BackupService(datastore, live, snapshots, placing(transport));
@@ -137,6 +137,11 @@ async function serve(
   await snapshots.end();
   await live.packer.stop();
   if (!options.readOnly) await finish(mounted, log);
+}
+
+async function emptyJournal({ packer, durability }: LiveStore): Promise<void> {
+  await packer.run();
+  await durability.commitDurably();
 }
 
 /** Clones, of which the kernel hears. */

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseGroupPath } from '../../src/core/group.js';
 import { silentLog } from '../../src/core/log.js';
+import { systemClock } from '../../src/core/time.js';
 import { parseTreeName } from '../../src/core/tree-name.js';
 import { makeCatalogCopy } from '../../src/daemon/catalog-copies/copy-files.js';
+import { CatalogCopies } from '../../src/daemon/catalog-copies/copy-service.js';
 import { planRebuild } from '../../src/daemon/rebuild/plan-rebuild.js';
 import { type RebuildReport, rebuildCatalog } from '../../src/daemon/rebuild/rebuild-catalog.js';
 import { datastorePaths } from '../../src/datastore/paths.js';
@@ -35,6 +37,12 @@ async function copyNow(store: OpenStore, nowSeconds = Date.now() / 1000): Promis
   const outcome = await makeCatalogCopy(places, { nowSeconds, spareBytes: 0, rest: () => undefined });
   assert.equal(outcome.kind, 'made');
   return outcome.kind === 'made' ? outcome.copy.name : '';
+}
+
+/** Brings all file bytes into chunks; the journal's older segments go. */
+async function packAll({ live }: OpenStore): Promise<void> {
+  await live.packer.run();
+  for (let commits = 0; commits < 2; commits++) await live.durability.commitDurably();
 }
 
 function loseCatalog(store: OpenStore): void {
@@ -126,6 +134,51 @@ test('a copy and the journal behind it bring everything back', async (t) => {
   assert.equal((await store.read(`${CURRENT}/small`)).toString(), 'changed since');
   assert.equal((await store.read('host/later/current/file')).toString(), 'of a group the copy does not know');
   await requireNoDamage(t, store);
+});
+
+test('a copy made with an empty journal brings its files back without the journal of its time', async (t) => {
+  const { store } = await filledStore(t);
+  const small = noise('unpacked', 20_000);
+  await store.write(`${CURRENT}/packed later`, small);
+  await store.live.durability.commitDurably();
+  await packAll(store);
+  const copy = await copyNow(store);
+  // The journal goes on, and what the copies know of it goes.
+  for (let mounts = 0; mounts < 2; mounts++) {
+    await store.reopen();
+    await store.write(`${CURRENT}/after ${mounts}`, 'of a segment of its own');
+    await packAll(store);
+  }
+  await store.abandon();
+  loseCatalog(store);
+  const report = await rebuild(store);
+  assert.deepEqual([report.copy, report.groups[0]?.current, report.lost.paths], [copy, 'copy', []]);
+  await store.open();
+  assert.ok((await store.read(`${CURRENT}/packed later`)).equals(small));
+  assert.equal((await store.read(`${CURRENT}/small`)).toString(), 'changed since');
+});
+
+test('soon after a mount that finds file bytes in the journal a copy is made without them, then one an hour', async (t) => {
+  const { store } = await filledStore(t);
+  await copyNow(store);
+  await store.reopen();
+  await store.write(`${CURRENT}/changed`, 'since the copy');
+  await store.live.durability.commitDurably();
+  const { datastore } = store;
+  const { journalRefs } = datastore.catalog;
+  assert.ok(journalRefs.oldestSegment() !== undefined);
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const copies = await CatalogCopies.open(datastore, () => packAll(store), systemClock, silentLog);
+  copies.start();
+  t.mock.timers.tick(60_000);
+  await copies.stop();
+  assert.deepEqual([copies.figures().count, copies.problems(), journalRefs.oldestSegment()], [2, [], undefined]);
+  await store.write(`${CURRENT}/changed`, 'once more');
+  await store.live.durability.commitDurably();
+  copies.start();
+  t.mock.timers.tick(60_000);
+  await copies.stop();
+  assert.equal(copies.figures().count, 2);
 });
 
 test('what was collected since the copy comes back from quarantine, or is named', async (t) => {

@@ -22,32 +22,48 @@ export interface CopyFigures {
 
 /** What copies are made of. */
 type CopySources = Pick<WritableDatastore, 'paths' | 'reserve'> & {
-  readonly catalog: { readonly transactions: { appliedSequence(): number } };
+  readonly catalog: {
+    readonly transactions: { appliedSequence(): number };
+    readonly journalRefs: { oldestSegment(): number | undefined };
+  };
 };
 
+/** Brings file bytes from the journal into chunks, as far as it can, and commits. */
+export type EmptyJournal = () => Promise<void>;
+
 /**
- * Makes a copy of the catalog every hour in which something was committed, and one at the end, each on a thread of its own
- * that takes its time. On the thread of the catalog's writer.
+ * Makes a copy of the catalog every hour in which something was committed, soon after the start where the last one may need
+ * the journal of before, and one at the end, each on a thread of its own that takes its time. On the thread of the catalog's writer.
  */
 export class CatalogCopies {
   readonly #datastore: CopySources;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #emptyJournal: EmptyJournal;
   readonly #unhurried = new Int32Array(new SharedArrayBuffer(4));
   #copies: readonly CatalogCopy[] = [];
   #failure: string | undefined;
+  /** Whether the newest copy may need segments of the journal that go as soon as their bytes are in chunks. */
+  #needsJournal: boolean;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
 
-  private constructor(datastore: CopySources, clock: Clock, log: Log) {
+  private constructor(datastore: CopySources, emptyJournal: EmptyJournal, clock: Clock, log: Log) {
     this.#datastore = datastore;
+    this.#emptyJournal = emptyJournal;
     this.#clock = clock;
     this.#log = log;
+    this.#needsJournal = datastore.catalog.journalRefs.oldestSegment() !== undefined;
     this.#unhurried[0] = 1;
   }
 
-  static async open(datastore: CopySources, clock: Clock, log: Log): Promise<CatalogCopies> {
-    const copies = new CatalogCopies(datastore, clock, log);
+  static async open(
+    datastore: CopySources,
+    emptyJournal: EmptyJournal,
+    clock: Clock,
+    log: Log,
+  ): Promise<CatalogCopies> {
+    const copies = new CatalogCopies(datastore, emptyJournal, clock, log);
     await copies.#load();
     return copies;
   }
@@ -93,10 +109,22 @@ export class CatalogCopies {
     const newestAt = this.#copies[0]?.madeAt ?? Number.NEGATIVE_INFINITY;
     const age = this.#clock.now().seconds - newestAt;
     // One from the future says that the clock was set back.
-    if (this.#running !== undefined || (age >= 0 && age < INTERVAL_SECONDS) || !this.#isChanged()) return;
-    this.#running = this.#make().finally(() => {
+    const isFresh = age >= 0 && age < INTERVAL_SECONDS && !this.#needsJournal;
+    if (this.#running !== undefined || isFresh || !this.#isChanged()) return;
+    this.#running = this.#makeWithoutJournal().finally(() => {
       this.#running = undefined;
     });
+  }
+
+  /** What is in no chunk when a copy is made is lost to it when the journal goes on. */
+  async #makeWithoutJournal(): Promise<void> {
+    try {
+      await this.#emptyJournal();
+    } catch (error) {
+      this.#log.warn({ error }, 'A copy of the catalog needs the journal for some files');
+    }
+    await this.#make();
+    this.#needsJournal = false;
   }
 
   #isChanged(): boolean {
