@@ -1,41 +1,29 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { FAULTS, FaultyStore } from '../support/io-faults.js';
-import { IoShim, type PathClass } from '../support/io-shim.js';
-import { withStore } from '../support/mounted-store.js';
+import { FAULT_OPERATIONS } from '../support/faults/operations.js';
+import { faultKindsOf, tryFault, withFaultyStore } from '../support/faults/sweep.js';
 import { Random, seedOfRun } from '../support/random.js';
 
-const CLASSES: readonly PathClass[] = ['journal', 'chunk-temp', 'chunk', 'chunk-folder', 'wal'];
+/** `scripts/torture faults` does all of them, and fails each of their calls. */
+const OPERATIONS = 7;
+const TRIALS_EACH = 3;
 
 test('no fault of the disk below loses what was acknowledged', { timeout: 200_000 }, async (t) => {
-  const seed = seedOfRun(t);
-  const random = new Random(seed);
-  await withStore(
-    async (store) => {
-      const shim = new IoShim(join(store.folder, 'order'), store.store);
-      store.environment = shim.environment;
-      t.after(() => shim.close());
-      await store.mount();
-      mkdirSync(join(store.mountpoint, 'host/x'), { recursive: true });
-      writeFileSync(join(store.mountpoint, 'host/x/current/first'), 'first');
-      const faulty = new FaultyStore(store, shim, random);
-      for (const pathClass of CLASSES) {
-        for (let round = 0; round < 4; round++) {
-          const order = {
-            ...random.pick(FAULTS),
-            classes: [pathClass],
-            nth: 1 + random.below(4),
-            fromThen: random.below(2) === 0,
-          };
-          await faulty.write(random.pick([2000, 3_000_000]), order);
-        }
+  const random = new Random(seedOfRun(t));
+  const names = Object.keys(FAULT_OPERATIONS);
+  const counts = await withFaultyStore(random, async (store) => {
+    for (let left = OPERATIONS; left > 0; left -= 1) {
+      const [name] = names.splice(random.below(names.length), 1) as [string];
+      const kinds = await faultKindsOf(store, name);
+      for (let trial = 0; trial < TRIALS_EACH; trial += 1) {
+        const kind = random.pick(kinds);
+        const nth = 1 + random.below(kind.calls);
+        const fromThen = random.below(3) === 0;
+        t.diagnostic(`${JSON.stringify(kind)}, the ${nth}th${fromThen ? ' and all after it' : ''}`);
+        await tryFault(store, kind, nth, fromThen);
       }
-      await faulty.judge();
-      assert.ok(faulty.counts.hit > 5, JSON.stringify(faulty.counts));
-      t.diagnostic(JSON.stringify(faulty.counts));
-    },
-    { mount: false },
-  );
+    }
+  });
+  t.diagnostic(JSON.stringify(counts));
+  assert.ok(counts.hit > OPERATIONS, JSON.stringify(counts));
 });

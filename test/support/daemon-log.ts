@@ -32,6 +32,11 @@ export class DaemonLog {
     return this.paths.map(readIfThere).join('');
   }
 
+  /** The last line on standard error: what a daemon says that cannot go on. */
+  lastWords(): string {
+    return readIfThere(this.paths[1]).trimEnd().split('\n').at(-1) ?? '';
+  }
+
   /** Whether the process has logged this message. */
   says(message: string, pid: number | undefined): boolean {
     const lines = this.text().split('\n').map(parse);

@@ -111,6 +111,19 @@ export class TestStore {
     return false;
   }
 
+  /**
+   * Starts a daemon that may find its store unusable.
+   * @returns whether the mount stands; false: the daemon has said why in one line, and ended
+   */
+  async mountUnlessRefused(): Promise<boolean> {
+    const daemon = this.#start([]);
+    if (await this.#standsOrEnded(daemon)) return true;
+    this.#daemon = undefined;
+    assert.ok((daemon.exitCode ?? 0) > 0, `the daemon ended with ${daemon.exitCode}, ${daemon.signalCode}`);
+    assert.match(this.log.lastWords(), /^cairn: ./);
+    return false;
+  }
+
   #start(options: readonly string[]): ChildProcess {
     assert.equal(this.#daemon, undefined, 'the store is mounted already');
     const [out, err] = this.log.paths.map((path) => openSync(path, 'a')) as [number, number];
@@ -143,6 +156,20 @@ export class TestStore {
     const { pid } = this;
     this.cairn('umount', this.mountpoint);
     await this.#endedWell(pid);
+  }
+
+  /**
+   * Unmounts where the disk may fail meanwhile.
+   * @returns what the command or the daemon said went wrong; undefined: nothing did. The daemon has ended, or its mount
+   *   stands as before.
+   */
+  async umountUnlessRefused(): Promise<string | undefined> {
+    const daemon = this.#daemon;
+    const { status, stderr } = this.run(['umount', this.mountpoint]);
+    if (mountedOn(this.mountpoint).length > 0) return stderr;
+    await this.#ended();
+    if (status === 0 && daemon?.exitCode === 0) return undefined;
+    return `${status} ${stderr}; the daemon ended with ${daemon?.exitCode}: ${this.log.lastWords()}`;
   }
 
   /** Ends the daemon as a service manager would, with the same checks. */

@@ -84,8 +84,9 @@ export class StoreLoad {
     try {
       while (!this.#isOver) await work();
     } catch (error) {
-      if (!this.#isKilled())
-        this.#failure = new Error(`${what} failed though nobody killed the daemon`, { cause: error });
+      // The cause is told here: test reports leave causes out.
+      const told = error instanceof Error ? error.stack : String(error);
+      if (!this.#isKilled()) this.#failure = new Error(`${what} failed though nobody killed the daemon: ${told}`);
       this.#isOver = true;
     }
   }

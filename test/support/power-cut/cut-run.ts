@@ -4,31 +4,38 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { TestStore, withStore } from '../mounted-store.js';
 import { Random } from '../random.js';
-import { readTree } from '../read-tree.js';
-import { cairnAside, runAside } from '../run-aside.js';
+import { runAside } from '../run-aside.js';
 import { SoakSource } from '../soak/soak-content.js';
 import { CutDisk } from './cut-disk.js';
+import { CutJobs, type JobCounts, type JobPromises } from './cut-jobs.js';
 import { findProgress, PromisedFiles, type Promises } from './promised-files.js';
 
 const DISK_MIB = 1500;
 const GROUP = 'host/x';
 
-/** What was true when the power was cut. */
+/** What was true at a moment. */
+interface Moment {
+  readonly files: Promises;
+  readonly jobs: JobPromises;
+}
+
+/** What was true when the power was about to be cut, and when it had been. */
 interface Cut {
-  readonly before: Promises;
-  readonly after: Promises;
-  /** Snapshots whose making had been acknowledged: path of each file → SHA-256. */
-  readonly snapshots: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  readonly before: Moment;
+  readonly after: Moment;
 }
 
 /** What a run of power cuts tried. */
 export interface CutCounts {
   /** Cuts that lacked something acknowledged and not yet promised; only these count. */
-  readonly cuts: number;
+  cuts: number;
   /** Cuts after which nothing was missing. */
-  readonly empty: number;
-  readonly files: number;
-  readonly snapshots: number;
+  empty: number;
+  /** Files and snapshots compared after cuts. */
+  files: number;
+  compared: number;
+  /** What had been done to the store between the cuts. */
+  readonly jobs: JobCounts;
 }
 
 /** Cuts the power so many times during one run of writers, then judges what each cut left. */
@@ -37,23 +44,20 @@ export async function cutAndJudge(seed: number, cuts: number): Promise<CutCounts
   try {
     const made: Cut[] = [];
     let store = '';
+    let jobs: CutJobs | undefined;
     await withStore(
       async (mounted) => {
         store = relative(disk.root, mounted.store);
         const run = new CutRun(disk, mounted, seed);
+        jobs = run.jobs;
         made.push(...(await run.make(cuts)));
       },
-      { inside: disk.root, groups: [GROUP, 'host/rsynced'] },
+      { inside: disk.root, groups: [GROUP, 'host/rsynced', 'host/cloned'] },
     );
-    const counts = { cuts: 0, empty: 0, files: 0, snapshots: 0 };
+    assert.ok(jobs !== undefined);
+    const counts: CutCounts = { cuts: 0, empty: 0, files: 0, compared: 0, jobs: jobs.counts };
     for (const [number, cut] of made.entries()) {
-      await disk.withCut(number, async (root) => {
-        const lacking = await judge(join(root, store), cut);
-        if (lacking > 0) counts.cuts += 1;
-        else counts.empty += 1;
-        counts.files += cut.before.size;
-        counts.snapshots += cut.snapshots.size;
-      });
+      await disk.withCut(number, (root) => judge(join(root, store), cut, jobs as CutJobs, counts));
     }
     return counts;
   } finally {
@@ -68,7 +72,7 @@ class CutRun {
   readonly #random: Random;
   readonly #files: PromisedFiles;
   readonly #source: SoakSource;
-  readonly #snapshots = new Map<string, ReadonlyMap<string, string>>();
+  readonly jobs: CutJobs;
   #isOver = false;
 
   constructor(disk: CutDisk, store: TestStore, seed: number) {
@@ -78,6 +82,7 @@ class CutRun {
     const folder = join(store.mountpoint, GROUP, 'current/files');
     mkdirSync(folder);
     this.#files = new PromisedFiles(folder, seed);
+    this.jobs = new CutJobs(store, GROUP, { files: this.#files, random: new Random(seed + 1) });
     this.#source = new SoakSource(mkdtempSync(join(tmpdir(), 'cairn-source-')), seed);
   }
 
@@ -86,15 +91,14 @@ class CutRun {
     const cutting = async (): Promise<void> => {
       for (let number = 0; number < cuts; number++) {
         await this.#steps(this.#random.between(10, 120));
-        const before = this.#files.promises();
-        const snapshots = new Map(this.#snapshots);
+        const before = this.#moment();
         await this.#cutWhileWriting(number);
-        made.push({ before, after: this.#files.promises(), snapshots });
+        made.push({ before, after: this.#moment() });
       }
       this.#isOver = true;
     };
     try {
-      await Promise.all([cutting(), this.#rsync(), this.#takeSnapshots()]);
+      await Promise.all([cutting(), this.#rsync(), this.#doJobs()]);
     } finally {
       this.#isOver = true;
       rmSync(this.#source.folder, { recursive: true });
@@ -123,34 +127,31 @@ class CutRun {
     }
   }
 
-  async #takeSnapshots(): Promise<void> {
-    while (!this.#isOver) {
-      const promised = this.#files.beforeSync();
-      const output = await cairnAside(this.#store, 'snapshot', 'create', GROUP, '--json');
-      promised();
-      const { time } = JSON.parse(output) as { time: string };
-      const name = `${GROUP}/${time}`;
-      this.#snapshots.set(name, await readTree(join(this.#store.mountpoint, name)));
-    }
+  async #doJobs(): Promise<void> {
+    while (!this.#isOver) await this.jobs.step();
+  }
+
+  #moment(): Moment {
+    return { files: this.#files.promises(), jobs: this.jobs.promises() };
   }
 }
 
-/** Mounts what a cut left; returns how many files lack something that had been acknowledged. */
-async function judge(path: string, cut: Cut): Promise<number> {
+/** Mounts what a cut left, compares it with what was promised, and counts. */
+async function judge(path: string, { before, after }: Cut, jobs: CutJobs, counts: CutCounts): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'cairn-after-cut-'));
   const store = new TestStore(folder);
   store.log.expect(/journal/i);
   symlinkSync(path, store.store);
   try {
     await store.mount();
-    const lacking = await judgeFiles(join(store.mountpoint, GROUP, 'current/files'), cut);
-    for (const [name, files] of cut.snapshots) {
-      assert.deepEqual(await readTree(join(store.mountpoint, name)), files, `${name} is what it was`);
-    }
+    const written = join(store.mountpoint, GROUP, 'current/files');
+    const lacking = await judgeFiles(written, before.files, after.files);
+    counts[lacking > 0 ? 'cuts' : 'empty'] += 1;
+    counts.files += before.files.size;
+    counts.compared += await jobs.judge(store, before.jobs, after.jobs);
     assert.deepEqual(store.status().problems, []);
     store.cairn('check', '--deep');
     await store.umount();
-    return lacking;
   } catch (error) {
     console.error(store.report());
     throw error;
@@ -160,7 +161,8 @@ async function judge(path: string, cut: Cut): Promise<number> {
   }
 }
 
-async function judgeFiles(folder: string, { before, after }: Cut): Promise<number> {
+/** @returns how many files lack something that had been acknowledged */
+async function judgeFiles(folder: string, before: Promises, after: Promises): Promise<number> {
   let lacking = 0;
   for (const [name, promised] of before) {
     const found = await findProgress(folder, name);
