@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
 import { CairnError, type ErrorKind } from '../../../src/core/errors.js';
 import { Random } from '../random.js';
+import { Footprint } from './footprint.js';
 
 /** One input, ready to be given to what reads it. */
 export interface FuzzCase {
@@ -34,11 +33,8 @@ export interface FuzzTally {
   accepted: number;
 }
 
-/** What a run may add to the process's resident memory at its peak, bytes. */
-export const MEMORY_BOUND_BYTES = 256 * 1024 * 1024;
 /** The share of inputs that must get past header and checksum (issue 5). */
 const LEAST_REPAIRED = 0.3;
-const LOOKS_AT_REST = 1000;
 
 /**
  * Gives a target so many inputs. Each is made from the seed, the target's name and its number alone.
@@ -47,15 +43,9 @@ const LOOKS_AT_REST = 1000;
  */
 export async function fuzz(target: FuzzTarget, seed: number, cases: number): Promise<FuzzTally> {
   const tally: FuzzTally = { cases: 0, repaired: 0, refused: 0, accepted: 0 };
-  const before = { peakBytes: peakBytes(), descriptors: openDescriptors() };
+  const before = new Footprint();
   for (let number = 0; number < cases; number += 1) await one(target, seed, number, tally);
-  const grown = peakBytes() - before.peakBytes;
-  assert.ok(grown <= MEMORY_BOUND_BYTES, `${target.name}: memory grew by ${grown} bytes, CAIRN_SEED=${seed}`);
-  const descriptors = await descriptorsAtRest(before.descriptors);
-  assert.ok(
-    descriptors <= before.descriptors,
-    `${target.name}: ${before.descriptors} descriptors became ${descriptors}`,
-  );
+  await before.requireHeld(`${target.name}, CAIRN_SEED=${seed}`);
   assert.ok(
     tally.repaired >= cases * LEAST_REPAIRED,
     `${target.name}: only ${tally.repaired} of ${cases} were repaired`,
@@ -91,19 +81,4 @@ function seedOf(name: string, seed: number, number: number): number {
   let mixed = seed ^ Math.imul(number + 1, 0x9e3779b1);
   for (const letter of name) mixed = Math.imul(mixed ^ (letter.codePointAt(0) as number), 0x01000193);
   return mixed >>> 0;
-}
-
-/** The most memory that was ever resident, bytes. */
-function peakBytes(): number {
-  return process.resourceUsage().maxRSS * 1024;
-}
-
-/** Open descriptors once there are no more than `wanted`, or when waiting for that is of no use: sockets close late. */
-async function descriptorsAtRest(wanted: number): Promise<number> {
-  for (let look = 0; look < LOOKS_AT_REST && openDescriptors() > wanted; look += 1) await setTimeout(5);
-  return openDescriptors();
-}
-
-function openDescriptors(): number {
-  return readdirSync('/proc/self/fd').length;
 }

@@ -41,7 +41,7 @@ export class StoreLoad {
     this.#jobs = new StoreJobs(store, 'host/work', { random: new Random(seed), victim });
   }
 
-  /** Begins; resolves when all of it has ended because the daemon was killed. */
+  /** Begins; resolves when all of it has ended because the daemon was killed, or `end` was called. */
   async run(): Promise<void> {
     this.#isOver = false;
     await Promise.all([
@@ -72,6 +72,11 @@ export class StoreLoad {
     files += await this.#jobs.judge();
     await this.#jobs.check();
     return files;
+  }
+
+  /** Has it end by itself: `run` resolves when what is under way is done. */
+  end(): void {
+    this.#isOver = true;
   }
 
   /** Takes its sources away. */
