@@ -83,7 +83,7 @@ test('SIGTERM ends a daemon as umount does', async () => {
     async (store) => {
       const file = join(store.mountpoint, 'host/x/current/file');
       writeFileSync(file, 'content');
-      await store.terminate();
+      await store.umount('signal');
       assert.deepEqual(mountedOn(store.mountpoint), []);
       await store.mount();
       assert.equal(readFileSync(file, 'utf8'), 'content');

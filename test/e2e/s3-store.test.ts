@@ -165,7 +165,7 @@ s3Test(
           assert.deepEqual([uploadsOf(store).chunks, uploadsOf(store).error], [0, null]);
           await assertUploaded(store, settings, snapshotFiles(time));
           // Which does not wait for uploads.
-          await store.terminate();
+          await store.umount('signal');
         },
         { mount: false, init: initOptions(settings) },
       );

@@ -99,28 +99,22 @@ export class TestStore {
   }
 
   /**
-   * Starts a daemon that may be killed before its mount stands.
-   * @returns whether it stands; false: the daemon was killed by SIGKILL, what else ends it fails
+   * Starts a daemon that may not come as far as its mount.
+   * @param end what may keep it from that: it is `killed` by SIGKILL, or it finds its store unusable, says why in one
+   *   line, and ends (`refused`)
+   * @returns whether the mount stands; any other end fails
    */
-  async mountUnlessKilled(): Promise<boolean> {
-    const daemon = this.#start([]);
-    if (await this.#standsOrEnded(daemon)) return true;
-    assert.equal(daemon.signalCode, 'SIGKILL', `the daemon ended by itself:\n${this.log.text()}`);
-    this.#daemon = undefined;
-    this.log.assertClean();
-    return false;
-  }
-
-  /**
-   * Starts a daemon that may find its store unusable.
-   * @returns whether the mount stands; false: the daemon has said why in one line, and ended
-   */
-  async mountUnlessRefused(): Promise<boolean> {
+  async mountUnless(end: 'killed' | 'refused'): Promise<boolean> {
     const daemon = this.#start([]);
     if (await this.#standsOrEnded(daemon)) return true;
     this.#daemon = undefined;
-    assert.ok((daemon.exitCode ?? 0) > 0, `the daemon ended with ${daemon.exitCode}, ${daemon.signalCode}`);
-    assert.match(this.log.lastWords(), /^cairn: ./);
+    if (end === 'killed') {
+      assert.equal(daemon.signalCode, 'SIGKILL', `the daemon ended by itself:\n${this.log.text()}`);
+      this.log.assertClean();
+    } else {
+      assert.ok((daemon.exitCode ?? 0) > 0, `the daemon ended with ${daemon.exitCode}, ${daemon.signalCode}`);
+      assert.match(this.log.lastWords(), /^cairn: ./);
+    }
     return false;
   }
 
@@ -151,10 +145,14 @@ export class TestStore {
     return outcome === 'stands';
   }
 
-  /** Unmounts, and checks that the daemon ends well, its mount is gone and nothing unexpected is in its log. */
-  async umount(): Promise<void> {
+  /**
+   * Unmounts, by command or as a service manager would, and checks that the daemon ends well, its mount is gone and
+   * nothing unexpected is in its log.
+   */
+  async umount(by: 'command' | 'signal' = 'command'): Promise<void> {
     const { pid } = this;
-    this.cairn('umount', this.mountpoint);
+    if (by === 'command') this.cairn('umount', this.mountpoint);
+    else process.kill(pid, 'SIGTERM');
     await this.#endedWell(pid);
   }
 
@@ -170,13 +168,6 @@ export class TestStore {
     await this.#ended();
     if (status === 0 && daemon?.exitCode === 0) return undefined;
     return `${status} ${stderr}; the daemon ended with ${daemon?.exitCode}: ${this.log.lastWords()}`;
-  }
-
-  /** Ends the daemon as a service manager would, with the same checks. */
-  async terminate(): Promise<void> {
-    const { pid } = this;
-    process.kill(pid, 'SIGTERM');
-    await this.#endedWell(pid);
   }
 
   async remount(...options: string[]): Promise<void> {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { noise } from '../noise.js';
 import { readTree } from '../read-tree.js';
 import { CommandFailed, type FaultOperation, type FaultyStore, GROUP } from './faulty-store.js';
-import { writeSynced } from './files.js';
+import { contentHash, writeSynced } from './files.js';
 
 /** Beyond what is packed, so that it has chunks of its own; short, so that a trial is. */
 const LARGE_BYTES = 400_000;
@@ -11,25 +12,27 @@ const SMALL_BYTES = 2000;
 const HOUR_SECONDS = 3600;
 const CLONED = 'host/cloned';
 const BACKED_UP = 'host/backup';
+/** The one chunk of a file, which nothing else has, so that it can be damaged. */
+const VICTIM = noise('victim', 200_000);
 
 /** A new file. What a failed one left goes: nothing was promised of it. */
 function writing(bytes: number): FaultOperation {
   return {
-    run: (store) => store.write(bytes),
-    settle: (store) => store.removeUnkept(),
+    run: (store) => store.files.write(bytes),
+    settle: (store) => store.files.removeOthers(),
   };
 }
 
 /** A file that stands is replaced, as programs do it that care. */
 const replacing: FaultOperation = {
-  prepare: (store) => store.write(SMALL_BYTES),
+  prepare: (store) => store.files.write(SMALL_BYTES),
   run: (store) =>
-    store.replaceNewest(LARGE_BYTES, (path, content) => {
-      const temporary = join(store.current, 'temporary');
+    store.files.replaceNewest(LARGE_BYTES, (path, content) => {
+      const temporary = join(store.files.folder, 'temporary');
       writeSynced(temporary, content);
       renameSync(temporary, path);
     }),
-  settle: (store) => store.removeUnkept(),
+  settle: (store) => store.files.removeOthers(),
 };
 
 const syncing: FaultOperation = {
@@ -43,29 +46,29 @@ const snapshotting: FaultOperation = {
 };
 
 const forgetting: FaultOperation = {
-  prepare: async (store) => void (await store.snapshot()),
+  prepare: async (store) => void (await store.snapshots.make()),
   run: async (store) => {
-    const time = (await store.snapshotTimes()).at(-1) as string;
-    store.leaving([time]);
+    const time = (await store.snapshots.times()).at(-1) as string;
+    store.snapshots.leaving([time]);
     await store.ask('snapshot-forget', { snapshot: `${GROUP}/${time}` });
   },
   settle: async (store) => {
-    const times = await store.snapshotTimes();
-    if (times.length > 1) await store.forget(times.at(-1) as string);
+    const times = await store.snapshots.times();
+    if (times.length > 1) await store.snapshots.forget(times.at(-1) as string);
   },
 };
 
 const pruning: FaultOperation = {
   prepare: async (store) => {
-    for (let i = 0; i < 2; i++) await store.snapshot();
+    for (let i = 0; i < 2; i++) await store.snapshots.make();
   },
   run: async (store) => {
-    store.leaving((await store.snapshotTimes()).slice(0, -1));
+    store.snapshots.leaving((await store.snapshots.times()).slice(0, -1));
     await prune(store);
   },
   settle: async (store) => {
     await prune(store);
-    assert.equal((await store.snapshotTimes()).length, 1);
+    assert.equal((await store.snapshots.times()).length, 1);
   },
 };
 
@@ -76,20 +79,20 @@ async function prune(store: FaultyStore): Promise<void> {
 /** A live tree of its own becomes what a snapshot is: whole, or not at all. */
 const cloning: FaultOperation = {
   prepare: async (store) => {
-    await store.snapshot();
-    await clone(store, (await store.snapshotTimes())[0] as string);
+    await store.snapshots.make();
+    await clone(store, (await store.snapshots.times())[0] as string);
   },
-  run: async (store) => clone(store, (await store.snapshotTimes()).at(-1) as string),
+  run: async (store) => clone(store, (await store.snapshots.times()).at(-1) as string),
   settle: async (store) => {
-    const times = await store.snapshotTimes();
+    const times = await store.snapshots.times();
     const found = await readTree(join(store.store.mountpoint, CLONED, 'current'));
-    const either = [times[0], times.at(-1)].map((time) => store.contentOf(time as string));
+    const either = [times[0], times.at(-1)].map((time) => store.snapshots.contentOf(time as string));
     assert.ok(
       either.some((tree) => sameTree(tree, found)),
       'a clone is neither what it was nor what it was to be',
     );
     await clone(store, times.at(-1) as string);
-    await store.forget(times.at(-1) as string);
+    await store.snapshots.forget(times.at(-1) as string);
   },
 };
 
@@ -105,7 +108,7 @@ function sameTree(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>
 function collecting(graceSeconds: number, full = false): FaultOperation {
   return {
     prepare: async (store) => {
-      await store.makeGarbage(LARGE_BYTES);
+      await makeGarbage(store);
     },
     run: async (store) => collect(store, graceSeconds, full),
     settle: async (store) => {
@@ -117,7 +120,7 @@ function collecting(graceSeconds: number, full = false): FaultOperation {
 
 const expiring: FaultOperation = {
   prepare: async (store) => {
-    await store.makeGarbage(LARGE_BYTES);
+    await makeGarbage(store);
     await collect(store, HOUR_SECONDS);
   },
   run: async (store) => collect(store, 0),
@@ -137,6 +140,16 @@ const undeleting: FaultOperation = {
     await collect(store, 0);
   },
 };
+
+/** Chunks that nothing needs: of a large file, and part of a pack. */
+async function makeGarbage(store: FaultyStore): Promise<void> {
+  const paths = ['garbage-large', 'garbage-small', 'no-garbage'].map((name) => join(store.files.folder, name));
+  for (const [at, path] of paths.entries()) writeSynced(path, store.random.bytes(at === 0 ? LARGE_BYTES : 5000));
+  // Packs what is to be packed.
+  await store.snapshots.forget(await store.snapshots.make());
+  for (const path of paths.slice(0, -1)) rmSync(path);
+  await store.ask('catalog-commit', {});
+}
 
 async function collect(store: FaultyStore, graceSeconds: number, full = false): Promise<void> {
   await store.ask('gc', { dryRun: false, full, graceSeconds });
@@ -159,7 +172,7 @@ const healing: FaultOperation = {
     await verify(store);
   },
   run: async (store) => {
-    writeSynced(store.victim.path, store.victim.content);
+    writeSynced(victimOf(store), VICTIM);
     await store.ask('sync', {});
   },
   settle: heal,
@@ -171,7 +184,7 @@ const repairing: FaultOperation = {
     await damage(store);
     await verify(store);
     mkdirSync(sourceOf(store), { recursive: true });
-    writeFileSync(join(sourceOf(store), 'victim'), store.victim.content);
+    writeFileSync(join(sourceOf(store), 'victim'), VICTIM);
   },
   run: async (store) => void (await repair(store)),
   settle: async (store) => {
@@ -181,14 +194,15 @@ const repairing: FaultOperation = {
     );
     rmSync(sourceOf(store), { recursive: true });
     assert.equal(await verify(store), 0, 'nothing is damaged after a repair');
-    assert.ok(readFileSync(store.victim.path).equals(store.victim.content));
+    assert.ok(readFileSync(victimOf(store)).equals(VICTIM));
   },
 };
 
 async function damage(store: FaultyStore): Promise<void> {
-  const { content, chunk } = store.victim;
-  writeSynced(store.victim.path, content);
+  writeSynced(victimOf(store), VICTIM);
   await store.ask('sync', {});
+  const digest = contentHash(VICTIM);
+  const chunk = join(store.store.store, '.chunks', digest.slice(0, 2), digest);
   const blob = readFileSync(chunk);
   blob.writeUInt8(blob.readUInt8(100) ^ 1, 100);
   writeFileSync(chunk, blob);
@@ -201,7 +215,7 @@ async function verify(store: FaultyStore): Promise<number> {
 }
 
 async function heal(store: FaultyStore): Promise<void> {
-  writeSynced(store.victim.path, store.victim.content);
+  writeSynced(victimOf(store), VICTIM);
   await store.ask('sync', {});
   assert.equal(await verify(store), 0, 'what was written again is whole');
 }
@@ -211,6 +225,7 @@ async function repair(store: FaultyStore): Promise<string[]> {
   return chunks.map(({ outcome }) => outcome);
 }
 
+const victimOf = (store: FaultyStore): string => join(store.files.folder, 'victim');
 const sourceOf = (store: FaultyStore): string => join(store.store.folder, 'source');
 
 const restoring: FaultOperation = {
@@ -223,10 +238,10 @@ const restoring: FaultOperation = {
 };
 
 async function restore(store: FaultyStore): Promise<void> {
-  const [time] = await store.snapshotTimes();
+  const [time] = await store.snapshots.times();
   const target = join(store.store.folder, 'restored');
   store.command('restore', '--overwrite', 'always', `${GROUP}/${time}`, target);
-  assert.deepEqual(await readTree(target), store.contentOf(time as string), 'what was restored');
+  assert.deepEqual(await readTree(target), store.snapshots.contentOf(time as string), 'what was restored');
 }
 
 const backingUp: FaultOperation = {
@@ -239,7 +254,7 @@ const backingUp: FaultOperation = {
   run: async (store) => backUp(store),
   settle: async (store) => {
     await backUp(store);
-    const times = await store.snapshotTimes(BACKED_UP);
+    const times = await store.snapshots.times(BACKED_UP);
     const newest = await readTree(join(store.store.mountpoint, BACKED_UP, times.at(-1) as string));
     assert.deepEqual(newest, await readTree(sourceOf(store)), 'what was backed up');
     for (const time of times) await store.ask('snapshot-forget', { snapshot: `${BACKED_UP}/${time}` });
@@ -259,7 +274,7 @@ const recovering: FaultOperation = {
     await store.store.kill9();
   },
   run: async (store) => {
-    if (!(await store.store.mountUnlessRefused())) throw new CommandFailed(store.store.log.lastWords());
+    if (!(await store.store.mountUnless('refused'))) throw new CommandFailed(store.store.log.lastWords());
   },
   settle: (store) => mountAgain(store),
 };
@@ -276,12 +291,12 @@ const unmounting: FaultOperation = {
 async function mountAgain(store: FaultyStore): Promise<void> {
   if (store.store.isMounted) await store.store.umount();
   await store.store.mount();
-  store.compareFiles();
+  store.files.compare({ mountedAnew: true });
 }
 
 /** Files that are closed, and so survive the daemon's end, but not synced. */
 function leaveUnsynced(store: FaultyStore): void {
-  for (const bytes of [SMALL_BYTES, LARGE_BYTES]) store.write(bytes, { synced: false });
+  for (const bytes of [SMALL_BYTES, LARGE_BYTES]) store.files.write(bytes, { synced: false });
 }
 
 /** Everything that is done to a store, by name. */

@@ -52,7 +52,7 @@ export async function withFaultyStore(
         await store.mount();
         mkdirSync(join(store.mountpoint, GROUP), { recursive: true });
         const faulty = new FaultyStore(store, shim, random);
-        await faulty.snapshot();
+        await faulty.snapshots.make();
         await body(faulty);
         await faulty.judge();
         counts = faulty.counts;

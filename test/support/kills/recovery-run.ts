@@ -127,7 +127,7 @@ class RecoveryRun {
     let stop = first;
     for (let left = this.#random.between(1, MAX_IN_A_ROW); left > 0; left--) {
       this.#shim.arm(orderAt(stop, this.#random.pick(MOMENTS)));
-      if (await this.#store.mountUnlessKilled()) {
+      if (await this.#store.mountUnless('killed')) {
         // It made fewer changes than the one before.
         this.#shim.disarm();
         await this.#store.kill9();
