@@ -8,10 +8,8 @@ import type { IoOrder, IoShim } from '../io-shim.js';
 import type { TestStore } from '../mounted-store.js';
 import type { Random } from '../random.js';
 import { AcknowledgedFiles } from './acknowledged-files.js';
-import { errnoOf, writeSynced } from './files.js';
+import { errnoOf, GROUP, writeSynced } from './files.js';
 import { MetSnapshots } from './met-snapshots.js';
-
-export const GROUP = 'host/x';
 
 /** What a caller may hear when the disk below fails: that it did, or that nothing is taken any more. */
 const ERRNOS: ReadonlySet<string> = new Set(['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES']);
@@ -61,7 +59,7 @@ export class FaultyStore {
     this.store = store;
     this.random = random;
     this.files = new AcknowledgedFiles(join(store.mountpoint, GROUP, 'current'), random);
-    this.snapshots = new MetSnapshots(this, this.files);
+    this.snapshots = new MetSnapshots(store.mountpoint, (command, args) => this.ask(command, args), this.files);
     this.#shim = shim;
     // Each trial makes the daemon complain of something else.
     store.log.expect(/./);

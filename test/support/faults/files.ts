@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 
+/** The group whose live tree is worked in. */
+export const GROUP = 'host/x';
+
 /** Writes a file whole, syncs it and closes it. @throws the first error of the system */
 export function writeSynced(path: string, bytes: Buffer): void {
   writeWhole(path, bytes, fsyncSync);

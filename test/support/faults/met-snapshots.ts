@@ -1,39 +1,45 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import type { CommandArguments, CommandName, CommandResult } from '../../../src/control/commands.js';
 import { readTree } from '../read-tree.js';
 import type { AcknowledgedFiles } from './acknowledged-files.js';
-import { type FaultyStore, GROUP } from './faulty-store.js';
+import { GROUP } from './files.js';
 
 /** Path of each file → SHA-256 of its bytes. */
 type Tree = ReadonlyMap<string, string>;
 
+/** Asks the daemon of the mounted store for something. */
+type Ask = <C extends CommandName>(command: C, args: CommandArguments<C>) => Promise<CommandResult<C>>;
+
 /** The snapshots of a store, and what each must hold for good. While nothing fails, but for `leaving`. */
 export class MetSnapshots {
-  readonly #store: FaultyStore;
+  readonly #mountpoint: string;
+  readonly #ask: Ask;
   readonly #files: AcknowledgedFiles;
   readonly #met = new Map<string, Tree>();
   #leaving: readonly string[] = [];
 
-  constructor(store: FaultyStore, files: AcknowledgedFiles) {
-    this.#store = store;
+  constructor(mountpoint: string, ask: Ask, files: AcknowledgedFiles) {
+    this.#mountpoint = mountpoint;
+    this.#ask = ask;
     this.#files = files;
   }
 
   /** Times of the snapshots of a group, the oldest first. */
   async times(group = GROUP): Promise<string[]> {
-    const { snapshots } = await this.#store.ask('snapshot-list', { group });
+    const { snapshots } = await this.#ask('snapshot-list', { group });
     return snapshots.map(({ time }) => time).sort();
   }
 
   /** Makes one of the live tree as it is. @returns its time */
   async make(): Promise<string> {
-    const { time } = await this.#store.ask('snapshot-create', { group: GROUP });
+    const { time } = await this.#ask('snapshot-create', { group: GROUP });
     await this.#compare(time);
     return time;
   }
 
   async forget(time: string): Promise<void> {
-    await this.#store.ask('snapshot-forget', { snapshot: `${GROUP}/${time}` });
+    await this.#ask('snapshot-forget', { snapshot: `${GROUP}/${time}` });
     this.#met.delete(time);
   }
 
@@ -61,7 +67,7 @@ export class MetSnapshots {
   }
 
   async #compare(time: string): Promise<void> {
-    const found = await readTree(join(this.#store.store.mountpoint, GROUP, time));
+    const found = await readTree(join(this.#mountpoint, GROUP, time));
     const before = this.#met.get(time);
     if (before === undefined) this.#files.requireIn(found, `the new snapshot ${time}`);
     else assert.deepEqual(found, before, `snapshot ${time} is what it was`);

@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { noise } from '../noise.js';
 import { readTree } from '../read-tree.js';
-import { CommandFailed, type FaultOperation, type FaultyStore, GROUP } from './faulty-store.js';
-import { contentHash, writeSynced } from './files.js';
+import { CommandFailed, type FaultOperation, type FaultyStore } from './faulty-store.js';
+import { contentHash, GROUP, writeSynced } from './files.js';
 
 /** Beyond what is packed, so that it has chunks of its own; short, so that a trial is. */
 const LARGE_BYTES = 400_000;

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { type IoAction, type IoOperation, type IoOrder, IoShim, type PathClass } from '../io-shim.js';
 import { withStore } from '../mounted-store.js';
 import type { Random } from '../random.js';
-import { type FaultCounts, FaultyStore, GROUP } from './faulty-store.js';
+import { type FaultCounts, FaultyStore } from './faulty-store.js';
+import { GROUP } from './files.js';
 import { FAULT_OPERATIONS } from './operations.js';
 
 /** What may be done to a call: e.g. a write that was not done, that was done by half, that was done and told as failed. */
