@@ -99,6 +99,20 @@ test('snapshots and index files that are not what the catalog recorded are found
   assert.deepEqual(await check(), []);
 });
 
+test('a snapshot whose forgetting was broken off is no damage, and the next mount is what it waits for', async (t) => {
+  const { store, snapshot } = await filledStore(t);
+  const { catalog } = store.datastore;
+  const group = catalog.groups.list().find(({ name }) => name.id === 'x');
+  const [row] = catalog.snapshots.list(group?.id as number);
+  catalog.snapshots.update(row?.archive as number, { state: 'forgetting' });
+  await store.live.durability.commitDurably();
+  // What comes next failed: the rows stay behind the folder.
+  rmSync(join(store.folder, GROUP, snapshot), { recursive: true });
+  const report = await runCare(t, store, 'check', { deep: true });
+  assert.deepEqual(kinds(report), ['unfinished-forgetting']);
+  assert.match(report.findings[0]?.advice ?? '', /mount the datastore anew/);
+});
+
 test('tables that contradict each other, and journal segments that are gone, are found', async (t) => {
   const { store } = await filledStore(t);
   await store.close();

@@ -31,10 +31,37 @@ export async function checkSnapshots(context: CareContext, findings: Findings, d
       if (snapshot.state === 'finished') await checkRow(context, findings, name, snapshot);
     }
   }
+  const forgetting = [...snapshotsIn(context, 'forgetting')];
   await checkFolders(context, findings);
   for (const file of trackedFiles(context)) {
     requireWanted(context.signal);
     await checkTracked(context, findings, file, deep);
+  }
+  tellBrokenOff(context, findings, forgetting);
+}
+
+function* snapshotsIn(
+  { catalog }: CareContext,
+  state: Snapshot['state'],
+): Generator<{ archive: number; path: string }> {
+  for (const { id, name } of catalog.groups.list()) {
+    for (const snapshot of catalog.snapshots.list(id)) {
+      if (snapshot.state !== state) continue;
+      yield { archive: snapshot.archive, path: `${groupPath(name)}/${formatSnapshotTime(snapshot.time)}` };
+    }
+  }
+}
+
+/** Snapshots that are still being forgotten as they were a while ago: a failure broke that off. */
+function tellBrokenOff(
+  context: CareContext,
+  findings: Findings,
+  forgetting: readonly { archive: number; path: string }[],
+): void {
+  for (const { archive, path } of forgetting) {
+    if (context.catalog.snapshots.find(archive)?.state !== 'forgetting') continue;
+    const message = 'forgetting this snapshot was broken off, or goes on now';
+    findings.add({ severity: 'untidy', kind: 'unfinished-forgetting', path, message, advice: ON_MOUNT });
   }
 }
 
@@ -114,6 +141,8 @@ async function checkTracked(context: CareContext, findings: Findings, file: Inde
   const { store, catalog } = context;
   const tell = (kind: string, message: string): void => {
     if (catalog.indexFiles.find(file.path) === undefined) return;
+    // Its folder goes first, these rows after it.
+    for (const { path } of snapshotsIn(context, 'forgetting')) if (file.path.startsWith(`${path}/`)) return;
     const advice = 'run "cairn verify" on its snapshot; gc reads the file itself where the record does not fit';
     findings.add({ severity: 'damage', kind, path: file.path, message, advice });
   };
