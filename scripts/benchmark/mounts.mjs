@@ -244,6 +244,8 @@ class ZfsFuse extends InImage {
     await super.open();
     this.#daemon = spawn('zfs-fuse', ['--no-daemon', '--no-kstat-mount'], { stdio: 'ignore' });
     await waitFor('zfs-fuse', () => succeeds('zpool', ['list']));
+    // One that was killed may have left its pool.
+    if (succeeds('zpool', ['list', POOL])) run('zpool', ['destroy', '-f', POOL]);
     this.makeImage();
     run('zpool', ['create', '-m', this.root, '-O', 'dedup=on', '-O', 'compression=on', POOL, this.image]);
   }
@@ -276,8 +278,8 @@ class ZfsFuse extends InImage {
   }
 
   close() {
-    if (succeeds('zpool', ['list', POOL])) run('zpool', ['destroy', '-f', POOL]);
-    // Asked to end it sometimes waits for itself.
+    // A pool that is still busy goes when the next one is opened. Asked to end, zfs-fuse sometimes waits for itself.
+    succeeds('zpool', ['destroy', '-f', POOL]);
     this.#daemon?.kill('SIGKILL');
     umountIfMounted(this.root);
     super.close();
