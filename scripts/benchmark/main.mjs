@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { families, lackingSystems, trials } from './plan.mjs';
-import { commit, heading, writeBlock } from './readme.mjs';
+import { aroundBlock, commit, heading, writeBlock } from './readme.mjs';
 import { report } from './report.mjs';
 
 const TRIAL = fileURLToPath(new URL('trial.mjs', import.meta.url));
@@ -111,6 +111,8 @@ async function main() {
   const command = parseCommand();
   const { peers, size, rounds, only, isWhole, fresh } = command;
   const name = peers ? 'bench-peers' : 'bench';
+  // Better now than after an hour.
+  if (isWhole) aroundBlock(name);
   const place = join(command.place, `cairn-${name}${size === 'tiny' ? '-tiny' : ''}`);
   mkdirSync(place, { recursive: true });
   const { bavail, bsize } = statfsSync(place);

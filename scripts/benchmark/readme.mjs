@@ -22,11 +22,17 @@ export function heading(command) {
   return `Measured by \`${command}\` on ${date} at commit ${commit()} (${machine}).`;
 }
 
-/** Replaces what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->` in README.md. */
-export function writeBlock(name, block) {
+/** What README.md has before and behind a block. @throws where there is no such block */
+export function aroundBlock(name) {
   const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
   const text = readFileSync(README, 'utf8');
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`README.md has no ${begin} … ${end}`);
-  writeFileSync(README, `${text.slice(0, from + begin.length)}\n${block}\n${text.slice(to)}`);
+  return { before: text.slice(0, from + begin.length), behind: text.slice(to) };
+}
+
+/** Replaces what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->` in README.md. */
+export function writeBlock(name, block) {
+  const { before, behind } = aroundBlock(name);
+  writeFileSync(README, `${before}\n${block}\n${behind}`);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildNames } from './build.mjs';
 import { shown, verdict } from './figures.mjs';
-import { heading, writeBlock } from './readme.mjs';
+import { aroundBlock, heading, writeBlock } from './readme.mjs';
 import { measureSize } from './scale-steps.mjs';
 
 const MILLION = 1_000_000;
@@ -68,6 +68,8 @@ function table(measured) {
 
 async function main() {
   const { sizes, place, write, 'no-snapshots': withoutSnapshots } = parseCommand();
+  // Better now than after an hour.
+  if (write) aroundBlock('bench-scale');
   const folder = mkdtempSync(join(place, 'cairn-bench-scale-'));
   const say = (text) => console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
   const measured = new Map();
