@@ -31,6 +31,7 @@ Napi::Object initAddon(Napi::Env env, Napi::Object exports) {
   cairn::initHolds(env, exports);
   cairn::initJournalFile(env, exports);
   cairn::initLocks(env, exports);
+  cairn::initNewFiles(env, exports);
   cairn::initNodeAttributes(env, exports);
   cairn::initPeer(env, exports);
   cairn::initSource(env, exports);

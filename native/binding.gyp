@@ -33,6 +33,8 @@
         "journal_file_binding.cc",
         "locks.cc",
         "memory.cc",
+        "new_files.cc",
+        "new_files_binding.cc",
         "node_attributes.cc",
         "peer.cc",
         "pool.cc",

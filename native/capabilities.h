@@ -15,6 +15,7 @@ void initHash(Napi::Env env, Napi::Object exports);
 void initHolds(Napi::Env env, Napi::Object exports);
 void initJournalFile(Napi::Env env, Napi::Object exports);
 void initLocks(Napi::Env env, Napi::Object exports);
+void initNewFiles(Napi::Env env, Napi::Object exports);
 void initNodeAttributes(Napi::Env env, Napi::Object exports);
 void initPeer(Napi::Env env, Napi::Object exports);
 void initSource(Napi::Env env, Napi::Object exports);

@@ -6,6 +6,8 @@ import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
 import { turn } from '../create/turns.js';
 import { type PayloadBytes, piecesOf } from '../payload-bytes.js';
 import { childrenOf, type TreeView } from '../tree-view.js';
+import { NewFileBatches } from './new-file-batches.js';
+import { isPlain, newFile, takesNewFiles, wholeContent } from './new-files.js';
 import { type AttributeOutcome, attributesOf, type RestoredAttributes, setAttributes } from './node-attributes.js';
 import { isSame, mayReplace, type OverwriteRule } from './overwriting.js';
 import { type FolderNames, isThatNode, RestoredLinks } from './restored-links.js';
@@ -68,6 +70,7 @@ export class TreeRestorer {
   readonly #payload: PayloadBytes;
   readonly #options: RestorerOptions;
   readonly #links: RestoredLinks;
+  readonly #newFiles = new NewFileBatches(process.geteuid?.() !== 0);
   #entries = 0;
 
   /** @param root the folder everything is restored below */
@@ -78,19 +81,48 @@ export class TreeRestorer {
     this.#links = new RestoredLinks(root);
   }
 
-  /** Restores what is in the folder, then the folder's own attributes. */
-  async folder(entry: ArchiveEntry, target: TargetFolder, names: FolderNames = []): Promise<void> {
-    for await (const child of childrenOf(this.#view, entry.position)) {
-      await this.#locally(target.shown(child.name), () => this.child(child.entry, target, child.name, names));
+  /** Restores what is in the folder, then the folder's own attributes; the folder stays open. */
+  async folder(entry: ArchiveEntry, target: TargetFolder): Promise<void> {
+    try {
+      await this.#folder(entry, target, [], () => undefined);
+      await this.#newFiles.settled();
+    } finally {
+      await this.#newFiles.idle();
     }
-    const attributes = await this.#attributes(entry, await this.#view.record(entry.position));
-    target.clearUp();
-    this.#setOfOpen(target.descriptor, target.path, attributes);
-    this.figures.folders += 1;
   }
 
-  /** Restores one entry under a name of the folder. @param names of the folder, from the root on */
-  async child(entry: ArchiveEntry, target: TargetFolder, name: Uint8Array, names: FolderNames): Promise<void> {
+  /** @param end called when all of it is restored, and if it failed, when nothing works in it any more */
+  async #folder(entry: ArchiveEntry, target: TargetFolder, names: FolderNames, end: () => void): Promise<void> {
+    let finish = async (): Promise<void> => undefined;
+    try {
+      const isNew = takesNewFiles(target);
+      for await (const child of childrenOf(this.#view, entry.position)) {
+        await this.#locally(target.shown(child.name), () => this.child(child.entry, target, child.name, names, isNew));
+      }
+      const attributes = await this.#attributes(entry, await this.#view.record(entry.position));
+      finish = () =>
+        this.#locally(target.path, async () => {
+          target.clearUp();
+          this.#setOfOpen(target.descriptor, target.path, attributes);
+          this.figures.folders += 1;
+        });
+    } finally {
+      await this.#newFiles.behind(finish, end);
+    }
+  }
+
+  /**
+   * Restores one entry under a name of the folder.
+   * @param names of the folder, from the root on
+   * @param isNew whether what is in the folder was restored just now
+   */
+  async child(
+    entry: ArchiveEntry,
+    target: TargetFolder,
+    name: Uint8Array,
+    names: FolderNames,
+    isNew = false,
+  ): Promise<void> {
     this.#entries += 1;
     if (this.#entries % ENTRIES_PER_TURN === 0) await turn();
     this.#requireGoing();
@@ -98,6 +130,7 @@ export class TreeRestorer {
     const record = await this.#view.record(entry.position);
     const inode = record?.sameAs ?? entry.position;
     if (this.#linked(inode, entry, target, name)) return;
+    if (isNew && record?.nlink === 1 && (await this.#addNew(entry, record, target, name))) return;
     const node = await this.#node(entry, record, target, name);
     if (node === undefined || (record !== undefined && (record.nlink ?? 1) <= 1)) return;
     this.#links.add(inode, { folder: names, name, node });
@@ -113,11 +146,29 @@ export class TreeRestorer {
       target.remove(name);
     }
     const folder = existing?.isDirectory() === true ? target.openFolder(name) : target.makeFolder(name);
-    try {
-      await this.folder(entry, folder, names);
-    } finally {
-      folder.close();
-    }
+    await this.#folder(entry, folder, names, () => folder.close());
+  }
+
+  /** Makes a plain file with others some time; false where it is none. */
+  async #addNew(
+    entry: ArchiveEntry,
+    record: AttributeRecord,
+    target: TargetFolder,
+    name: Uint8Array,
+  ): Promise<boolean> {
+    const attributes = await this.#attributes(entry, record);
+    const content = isPlain(entry, attributes) ? await wholeContent(this.#view, this.#payload, entry) : undefined;
+    if (content === undefined) return false;
+    const made = (): void => {
+      this.figures.files += 1;
+      this.figures.bytes += entry.size;
+      if (entry.payload !== undefined) this.#options.onProgress(entry.payload.offset + entry.size);
+    };
+    const otherwise = (): Promise<void> =>
+      this.#locally(target.shown(name), async () => void (await this.#node(entry, record, target, name)));
+    const file = newFile(target, { temporary: temporaryName(entry), name }, attributes, content);
+    await this.#newFiles.add(file, made, otherwise);
+    return true;
   }
 
   /** Makes another name of what was restored already; false where nothing was, or its name has gone. */
