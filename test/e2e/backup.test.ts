@@ -35,7 +35,9 @@ function backup(store: TestStore, source: string, ...options: string[]): BackedU
 
 function restored(store: TestStore, name: string): string {
   const target = join(store.folder, name);
-  const { problems } = JSON.parse(store.cairn('restore', '--json', LATEST, target)) as { problems: unknown[] };
+  const { problems } = JSON.parse(store.cairn('restore', '--json', '--devices', '--set-id', LATEST, target)) as {
+    problems: unknown[];
+  };
   assert.deepEqual(problems, []);
   return target;
 }

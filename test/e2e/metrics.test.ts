@@ -12,7 +12,8 @@ test('metrics tell what was written, collected, verified and scheduled', async (
     async (store) => {
       const { metricsAddress } = store.status();
       const value = async (line: string): Promise<number> => {
-        const text = await (await fetch(`${metricsAddress}metrics`)).text();
+        // A connection that is kept may be closed while a command blocks us here.
+        const text = await (await fetch(`${metricsAddress}metrics`, { headers: { connection: 'close' } })).text();
         const found = text.split('\n').find((each) => each.startsWith(`${line} `));
         assert.ok(found, `there is no ${line}`);
         return Number(found.slice(line.length));

@@ -84,7 +84,7 @@ test('folders of the store that its user may not write to any more are told, and
   await asOrdinaryUser(async (store, user) => {
     store.cairn('init', store.store);
     await store.mount();
-    store.log.expect(/EACCES|permission denied|no more changes/i);
+    store.log.expect(/EACCES|permission denied|no more changes|journal cannot be written|readonly database/i);
     const sh = (script: string): CommandResult =>
       runCommand('sh', ['-c', script, store.mountpoint], { ...user, cwd: '/' });
     const random = 'head -c 3000000 /dev/urandom';
