@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   restore: async () => (await import('./snapshot-restore.js')).addSnapshotRestore,
   status: async () => (await import('./status.js')).addStatus,
   metrics: async () => (await import('./metrics.js')).addMetrics,
+  doctor: async () => (await import('./doctor.js')).addDoctor,
   verify: async () => (await import('./verify.js')).addVerify,
   check: async () => (await import('./check.js')).addCheck,
   repair: async () => (await import('./repair.js')).addRepair,

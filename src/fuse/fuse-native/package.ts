@@ -62,10 +62,11 @@ const PATCH = 1;
 
 /**
  * The package, patched. Its callbacks run on the main thread's loop, whatever thread loads it: to be used from there only.
+ * @param load as Node's `require`
  * @throws {CairnError} `unsupported` where it is not installed, does not load, or is not patched
  */
-export function loadFuseNative(): FuseNative {
-  const found = requirePackage();
+export function loadFuseNative(load: (name: string) => unknown = createRequire(import.meta.url)): FuseNative {
+  const found = requirePackage(load);
   if (found.cairnPatch === PATCH) return found;
   throw new CairnError(
     'unsupported',
@@ -73,9 +74,9 @@ export function loadFuseNative(): FuseNative {
   );
 }
 
-function requirePackage(): FuseNative {
+function requirePackage(load: (name: string) => unknown): FuseNative {
   try {
-    return createRequire(import.meta.url)('fuse-native') as FuseNative;
+    return load('fuse-native') as FuseNative;
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const why =
