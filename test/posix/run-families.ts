@@ -47,7 +47,7 @@ export const FAMILIES: readonly Family[] = [
 const isRoot = process.getuid?.() === 0;
 const skip = isRoot ? false : 'needs root';
 
-/** Cases of which it is known that they fail, by title (`family: case`). */
+/** Cases of which it is known that they fail, by title (`family: case`), whoever runs them. */
 export type KnownFailures = ReadonlyMap<string, { readonly reason: string }>;
 
 /**
@@ -55,20 +55,24 @@ export type KnownFailures = ReadonlyMap<string, { readonly reason: string }>;
  * to fail has to.
  */
 export function testFamilies(base: () => string, families = FAMILIES, failing: KnownFailures = new Map()): void {
-  const declare = (title: string, run: PosixCase, options: { skip?: string | false } = {}): void => {
+  const missing = new Set(failing.keys());
+  const declare = (family: string, name: string, run: PosixCase, who = '', skipped: string | false = skip): void => {
+    const title = `${family}: ${name}`;
     const known = failing.get(title);
-    if (known === undefined) test(title, options, () => inFolder(base(), run));
-    else test(`${title} (fails: ${known.reason})`, options, () => inFolder(base(), failingOnly(run)));
+    missing.delete(title);
+    const shown = `${family}${who}: ${name}`;
+    const options = { skip: skipped };
+    if (known === undefined) test(shown, options, () => inFolder(base(), run));
+    else test(`${shown} (fails: ${known.reason})`, options, () => inFolder(base(), failingOnly(run)));
   };
   for (const family of families) {
     for (const [name, run] of Object.entries(family.cases)) {
-      declare(`${family.name}: ${name}`, run);
-      declare(`${family.name}, as an ordinary user: ${name}`, asNobody(run), { skip });
+      declare(family.name, name, run, '', false);
+      declare(family.name, name, asNobody(run), ', as an ordinary user');
     }
-    for (const [name, run] of Object.entries(family.rootCases ?? {})) {
-      declare(`${family.name}: ${name}`, run, { skip });
-    }
+    for (const [name, run] of Object.entries(family.rootCases ?? {})) declare(family.name, name, run);
   }
+  assert.deepEqual([...missing], [], 'known failures of cases that are not there');
 }
 
 /** The case, which is expected to fail. */
