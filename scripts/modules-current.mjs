@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** @returns {Record<string, { version?: string, integrity?: string, optional?: boolean, link?: boolean }>} */
+/** @returns {Record<string, { version?: string, integrity?: string, optional?: boolean, os?: string[], cpu?: string[] }>} */
 function packagesOf(path) {
   const packages = { ...JSON.parse(readFileSync(path, 'utf8')).packages };
   delete packages[''];
@@ -17,7 +17,8 @@ function packagesOf(path) {
 function difference(locked, installed) {
   for (const [path, wanted] of Object.entries(locked)) {
     const found = installed[path];
-    if (found === undefined && wanted.optional) continue;
+    // For another system; what is optional beside that is installed everywhere.
+    if (found === undefined && wanted.optional && (wanted.os || wanted.cpu)) continue;
     if (found?.version !== wanted.version || found?.integrity !== wanted.integrity) return path;
   }
   return Object.keys(installed).find((path) => locked[path] === undefined);
