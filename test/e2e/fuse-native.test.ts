@@ -60,7 +60,6 @@ test('a large folder, large writes, and a daemon that is killed: nothing answere
       assert.ok(readFileSync(join(current, 'large')).equals(bytes));
       assert.equal(readdirSync(current).length, names.length + 1);
       assert.equal(statSync(join(current, 'large')).size, bytes.length);
-      await store.terminate();
     },
     { groups: ['host/x'], mount: THROUGH },
   );
