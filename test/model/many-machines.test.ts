@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BROKEN_RULES } from '../support/many-machines/faulty-machines.js';
+import { BROKEN_RULES, PAUSES, SlowMachine } from '../support/many-machines/faulty-machines.js';
 import { runManyMachines } from '../support/many-machines/run.js';
 import { seedOfRun } from '../support/random.js';
 
 const RUNS = 500;
+const SLOW_RUNS = 60;
 /** The rarest loss comes about once in 200 runs. */
 const RUNS_TO_LOSE = 2000;
 
@@ -19,6 +20,14 @@ test('nothing that is published is lost, whatever becomes of the machines', asyn
   t.diagnostic([...total].map(([what, times]) => `${what} ${times}`).join(', '));
   for (const what of ['published', 'withdrawn', 'deleted', 'kept', 'known elsewhere', 'crashes', 'stale', 'busy']) {
     assert.ok((total.get(what) ?? 0) > 0, `nothing was ever ${what}`);
+  }
+});
+
+test('nothing is lost either where machines are slow at the worst places', async (t) => {
+  const first = seedOfRun(t);
+  for (let seed = first; seed < first + SLOW_RUNS; seed += 1) {
+    const { loss } = await runManyMachines(seed, SlowMachine, PAUSES);
+    assert.equal(loss, undefined, `CAIRN_SEED=${seed} repeats it`);
   }
 });
 

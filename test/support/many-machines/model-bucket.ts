@@ -136,6 +136,12 @@ export class ModelClient implements SharedObjects {
     return this.#unanswered;
   }
 
+  /** Now and then lets much else happen. */
+  protected async dawdle(): Promise<void> {
+    if (this.#random.below(3) > 0) return;
+    for (let points = this.#random.below(60); points > 0; points -= 1) await this.#turns.point();
+  }
+
   protected honoursConditions(): boolean {
     return true;
   }
@@ -165,14 +171,14 @@ export class ModelClient implements SharedObjects {
   }
 
   #try(apply: () => unknown): Promise<Outcome> {
-    const fault = this.#random.below(this.#bucket.faultEvery) === 0 ? this.#random.below(2) : undefined;
+    const fault = this.#random.below(this.#bucket.faultEvery) === 0 ? this.#random.below(3) : undefined;
     return new Promise((resolve) => {
       const lose = (): void => resolve({ error: new CairnError('unreachable', 'No answer') });
       const { now } = this.#bucket;
-      const arrivesAt = fault === 0 ? now + this.#random.below(REQUEST_LIFETIME) : now;
-      const answer = fault === undefined ? resolve : lose;
+      const arrivesAt = fault === 0 || fault === 1 ? now + this.#random.below(REQUEST_LIFETIME) : now;
+      const answer = fault === 0 || fault === 2 ? lose : resolve;
       this.#bucket.send({ signedAt: now - this.#clock.behind, arrivesAt, apply, answer });
-      // Given up at once, though it is still on its way; in the other case it is carried out, and the answer lost.
+      // Given up at once though it is still on its way; or slow; or carried out, and the answer lost.
       if (fault === 0) lose();
     });
   }
