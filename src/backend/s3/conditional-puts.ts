@@ -1,7 +1,8 @@
+import { deleteKeys } from './s3-deletion.js';
 import { type ObjectPlace, putObject, readObject } from './s3-objects.js';
 import type { S3Requests } from './s3-requests.js';
 
-/** Puts that only one of several callers can succeed with, on whatever machines they are. */
+/** What machines need that share a bucket: puts that only one of several callers can succeed with, and bare deletions. */
 export class ConditionalPuts {
   readonly #requests: S3Requests;
   readonly #place: (name: string) => ObjectPlace;
@@ -23,5 +24,14 @@ export class ConditionalPuts {
     const outcome = await putObject(this.#requests, place, bytes, 'if-absent');
     if (outcome !== 'unknown') return outcome === 'put';
     return (await readObject(this.#requests, place)).equals(bytes);
+  }
+
+  /** Removes what is under the names, at most 1,000, by one request: without looking what is there. @throws {CairnError} */
+  async deleteAll(names: readonly string[]): Promise<void> {
+    const places = names.map((name) => this.#place(name));
+    const [first] = places;
+    if (first === undefined) return;
+    const keys = places.map(({ key }) => key);
+    await deleteKeys(this.#requests, first.bucket, keys);
   }
 }

@@ -92,14 +92,6 @@ export class S3Backend implements Backend {
     return there;
   }
 
-  /** As `removeAll`, without looking what is there. */
-  async deleteAll(names: readonly string[]): Promise<void> {
-    const keys = names.map((name) => this.#place(name).key);
-    for (let done = 0; done < keys.length; done += DELETED_AT_ONCE) {
-      await deleteKeys(this.#requests, this.#bucket, keys.slice(done, done + DELETED_AT_ONCE));
-    }
-  }
-
   async moveAll(moves: readonly Move[]): Promise<boolean[]> {
     for (const { from, to } of moves) {
       this.#place(from);

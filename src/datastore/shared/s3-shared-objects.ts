@@ -8,17 +8,18 @@ import type { SharedObjects } from './shared-objects.js';
  */
 export function sharedObjectsOf(remote: S3Backend, once: S3Backend): SharedObjects | undefined {
   const { conditional } = remote;
-  if (conditional === undefined) return undefined;
+  const single = once.conditional;
+  if (conditional === undefined || single === undefined) return undefined;
   let unanswered = 0;
   return {
     put: (name, bytes) => remote.put(name, bytes),
     get: (name) => remote.get(name),
     size: (name) => remote.size(name),
     list: (prefix) => remote.list(prefix),
-    removeAll: (names) => remote.deleteAll(names),
+    removeAll: (names) => conditional.deleteAll(names),
     deleteOnce: async (names) => {
       try {
-        await once.deleteAll(names);
+        await single.deleteAll(names);
       } catch (error) {
         unanswered += 1;
         throw error;
