@@ -13,12 +13,14 @@ import { recordFigures, tortureSeconds } from '../support/torture-figures.js';
 
 const MINUTES = 30;
 const SAMPLES_EACH_MS = 2000;
+/** The one with a chunk that is damaged now and then cannot always be read. */
+const READ_GROUPS = LOAD_GROUPS.filter((group) => group !== 'host/victim');
 
 /** Reads whole trees at random, live ones and snapshots, until told to end. @returns how many files */
 async function readAround(store: TestStore, random: Random, isOver: () => boolean): Promise<number> {
   let files = 0;
   while (!isOver()) {
-    const group = join(store.mountpoint, random.pick(LOAD_GROUPS));
+    const group = join(store.mountpoint, random.pick(READ_GROUPS));
     const tree = random.pick(readdirSync(group).filter((name) => name !== 'owner'));
     try {
       files += (await readTree(join(group, tree))).size;

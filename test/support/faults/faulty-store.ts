@@ -4,6 +4,7 @@ import { callDaemon } from '../../../src/control/client.js';
 import type { CommandArguments, CommandName, CommandResult } from '../../../src/control/commands.js';
 import { CairnError } from '../../../src/core/errors.js';
 import { ownSocketPath } from '../../../src/daemon/control-socket.js';
+import { until } from '../commands.js';
 import type { IoOrder, IoShim } from '../io-shim.js';
 import type { TestStore } from '../mounted-store.js';
 import type { Random } from '../random.js';
@@ -13,7 +14,11 @@ import { MetSnapshots } from './met-snapshots.js';
 
 /** What a caller may hear when the disk below fails: that it did, or that nothing is taken any more. */
 const ERRNOS: ReadonlySet<string> = new Set(['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES']);
-const KINDS: ReadonlySet<string> = new Set(['io', 'no-space', 'quota-exceeded', 'read-only', 'access-denied']);
+const KINDS: ReadonlySet<string> = new Set([
+  ...['io', 'no-space', 'quota-exceeded', 'read-only', 'access-denied'],
+  // A collection that cannot look everywhere removes nothing, and says so.
+  'not-ready',
+]);
 /** What a message for people never says: names of what went wrong in the program. */
 const PROGRAM_TALK = /is not a function|Cannot read prop|undefined|\[object|^ +at /m;
 /** Snapshots that are left after a judgement. */
@@ -93,7 +98,7 @@ export class FaultyStore {
     const { hit, first } = this.#shim.tally;
     if (hit > 0) this.counts.hit += 1;
     if (failure !== undefined) this.#judgeFailure(failure, hit > 0 ? first : undefined);
-    if (hit > 0 && this.store.isMounted && this.#isReadOnly()) await this.#comeBack(first);
+    if (hit > 0 && this.store.isMounted && (await this.#isReadOnly())) await this.#comeBack(first);
     await operation.settle?.(this);
     if (hit > 0) await this.#judgeSoon();
     return hit > 0;
@@ -145,10 +150,15 @@ export class FaultyStore {
   }
 
   /** Whether the daemon takes nothing new, which `status` has to say. */
-  #isReadOnly(): boolean {
+  async #isReadOnly(): Promise<boolean> {
     // What the fault left broken a change may be the first to meet; it is told, and nothing is taken from then on.
     if (this.#probe() === undefined) return false;
-    const error = this.#probe();
+    let error = this.#probe();
+    // SQLite's I/O errors may be a quota: the reserve was given up, and is set aside again soon.
+    await until('room', () => {
+      if (error !== undefined && errnoOf(error) === 'ENOSPC') error = this.#probe();
+      return error === undefined || errnoOf(error) !== 'ENOSPC';
+    });
     if (error === undefined) return false;
     assert.equal(errnoOf(error), 'EROFS', String(error));
     const { status, stdout } = this.store.run(['status']);
