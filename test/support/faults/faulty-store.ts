@@ -19,6 +19,8 @@ const KINDS: ReadonlySet<string> = new Set([
   // A collection that cannot look everywhere removes nothing, and says so.
   'not-ready',
 ]);
+/** SQLite itself takes a page that the disk does not give for a damaged one. */
+const CATALOG_READ = /^read (catalog|wal) /;
 /** What a message for people never says: names of what went wrong in the program. */
 const PROGRAM_TALK = /is not a function|Cannot read prop|undefined|\[object|^ +at /m;
 /** Snapshots that are left after a judgement. */
@@ -134,7 +136,10 @@ export class FaultyStore {
     assert.ok(hit !== undefined, `it failed by itself: ${told}`);
     assert.doesNotMatch(told, PROGRAM_TALK, hit);
     if (failure instanceof CommandFailed) return;
-    const isKnown = failure instanceof CairnError ? KINDS.has(failure.kind) : ERRNOS.has(errnoOf(failure) ?? '');
+    const isKnown =
+      failure instanceof CairnError
+        ? KINDS.has(failure.kind) || (failure.kind === 'corrupt' && CATALOG_READ.test(hit))
+        : ERRNOS.has(errnoOf(failure) ?? '');
     assert.ok(isKnown, `${failure instanceof CairnError ? `${failure.kind}: ` : ''}${told}; the fault was ${hit}`);
   }
 
