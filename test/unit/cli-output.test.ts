@@ -72,6 +72,43 @@ test('progress is shown on a terminal once it takes longer than a second', (t) =
   assert.match(text(), /reading: 3/);
 });
 
+test('the time left follows from the speed since the step was first shown', (t) => {
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
+  const shownAfter = (updates: { at: number; done: number; total?: number }[]): string => {
+    const { stream, text } = terminal(true);
+    const display = new ProgressDisplay(stream);
+    for (const { at, ...figures } of updates) {
+      now = at;
+      display.update({ step: 'reading', unit: 'items', ...figures });
+    }
+    display.stop();
+    return text();
+  };
+  // The 600 of the first second do not count: they may have been counted by somebody else.
+  const steady = [
+    { at: 0, done: 0, total: 1000 },
+    { at: 2000, done: 600, total: 1000 },
+    { at: 12_000, done: 700, total: 1000 },
+  ];
+  assert.match(shownAfter(steady), /700 of 1000, 30 s left/);
+  const slow = [...steady, { at: 1_002_000, done: 800, total: 1000 }];
+  assert.match(shownAfter(slow), /800 of 1000, 16 min left/);
+  const [first, second] = steady;
+  assert.ok(first !== undefined && second !== undefined);
+  assert.doesNotMatch(shownAfter([first, second]), /left/, 'no speed is known yet');
+  assert.doesNotMatch(shownAfter([first, second, { at: 3000, done: 600, total: 1000 }]), /left/, 'nothing moves');
+  assert.doesNotMatch(
+    shownAfter([
+      { at: 0, done: 0 },
+      { at: 2000, done: 5 },
+      { at: 4000, done: 9 },
+    ]),
+    /left/,
+    'no end is known',
+  );
+});
+
 test('elsewhere there is no progress', (t) => {
   let now = 0;
   t.mock.method(performance, 'now', () => now);
