@@ -26,6 +26,7 @@ Napi::Object initAddon(Napi::Env env, Napi::Object exports) {
   cairn::initChunker(env, exports);
   cairn::initDigestLocks(env, exports);
   cairn::initDraft(env, exports);
+  cairn::initErasure(env, exports);
   cairn::initFiles(env, exports);
   cairn::initHash(env, exports);
   cairn::initHolds(env, exports);

@@ -16,6 +16,8 @@
         "digest_locks.cc",
         "draft.cc",
         "draft_binding.cc",
+        "erasure.cc",
+        "erasure_binding.cc",
         "errors.cc",
         "files.cc",
         "files_binding.cc",
@@ -27,6 +29,7 @@
         "fuse_reply.cc",
         "fuse_session.cc",
         "fuse_session_binding.cc",
+        "galois.cc",
         "hash_binding.cc",
         "holds.cc",
         "journal_file.cc",
@@ -48,7 +51,7 @@
       "cflags_cc": ["-std=c++20", "-fexceptions", "-frtti"],
       "cflags!": ["-fno-exceptions"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17"],
-      "libraries": ["-l:libcrypto.a", "-lzstd", "-ldeflate"],
+      "libraries": ["-l:libcrypto.a", "-lzstd", "-ldeflate", "-lisal"],
       "ldflags": [
         # libcrypto is linked statically and kept private: node exports an OpenSSL of its own.
         "-Wl,--exclude-libs,ALL",

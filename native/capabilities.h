@@ -10,6 +10,7 @@ void initChunkCache(Napi::Env env, Napi::Object exports);
 void initChunker(Napi::Env env, Napi::Object exports);
 void initDigestLocks(Napi::Env env, Napi::Object exports);
 void initDraft(Napi::Env env, Napi::Object exports);
+void initErasure(Napi::Env env, Napi::Object exports);
 void initFiles(Napi::Env env, Napi::Object exports);
 void initHash(Napi::Env env, Napi::Object exports);
 void initHolds(Napi::Env env, Napi::Object exports);

@@ -7,8 +7,8 @@ import { pathToFileURL } from 'node:url';
 
 const dist = resolve(process.argv[2] ?? 'dist');
 const door = (name) => import(pathToFileURL(join(dist, 'src', 'native', `${name}.js`)).href);
-const [hash, chunker, blob, draft, cache, journal] = await Promise.all(
-  ['hash', 'chunker', 'blob', 'draft', 'chunk-cache', 'journal-file'].map(door),
+const [hash, chunker, blob, draft, cache, journal, erasure] = await Promise.all(
+  ['hash', 'chunker', 'blob', 'draft', 'chunk-cache', 'journal-file', 'erasure'].map(door),
 );
 
 const MIB = 1 << 20;
@@ -46,6 +46,31 @@ async function benchPrimitives() {
   await measure('crc32, 1 MiB', program.length, 64, () => {
     for (const piece of pieces(program, CHUNK)) hash.crc32(piece);
   });
+}
+
+/** One call at a time, so one thread. */
+async function benchErasure() {
+  for (const [data, parity] of [
+    [4, 2],
+    [6, 3],
+    [8, 4],
+    [10, 4],
+  ]) {
+    const counts = { data, parity };
+    const shardBytes = Math.ceil(CHUNK / data);
+    await measure(`erasure encode ${data}+${parity}, 1 MiB`, random.length, 64, async () => {
+      for (const piece of pieces(random, CHUNK)) await erasure.encodeParity(counts, piece, shardBytes);
+    });
+    const left = Array.from({ length: data }, (_, index) => ({
+      index: index + parity,
+      bytes: random.subarray(index * shardBytes, (index + 1) * shardBytes),
+    }));
+    const lost = Array.from({ length: parity }, (_, index) => index);
+    await measure(`erasure rebuild ${parity} of ${data}+${parity}, 1 MiB`, 64 * CHUNK, 64, async () => {
+      for (let call = 0; call < 64; call++) await erasure.rebuildShards(counts, left, lost);
+    });
+  }
+  await measure('crc64, 1 MiB', random.length, 1, () => erasure.crc64(pieces(random, CHUNK)));
 }
 
 async function benchBlobs() {
@@ -134,6 +159,7 @@ async function benchPool() {
 const folder = mkdtempSync(join(tmpdir(), 'cairn-bench-'));
 try {
   await benchPrimitives();
+  await benchErasure();
   await benchBlobs();
   await benchDrafts();
   await benchJournal(folder);
