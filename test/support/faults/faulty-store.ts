@@ -103,6 +103,8 @@ export class FaultyStore {
     if (hit > 0 && this.store.isMounted && (await this.#isReadOnly())) await this.#comeBack(first);
     await operation.settle?.(this);
     if (hit > 0) await this.#judgeSoon();
+    // A snapshot holds the tree of now, so it is met before the tree changes.
+    else await this.snapshots.judge({ deep: false });
     return hit > 0;
   }
 
