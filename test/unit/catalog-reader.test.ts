@@ -57,7 +57,8 @@ test('a picture shows a file with its extents and attributes', (t) => {
   const reader = openCatalogReader(path);
   t.after(() => reader.close());
   reader.picture.begin();
-  assert.deepEqual([...reader.extents.all(ino, 4)], extents);
+  assert.deepEqual([...reader.extents.all(ino, 0, 4)], extents);
+  assert.deepEqual([...reader.extents.all(ino, 11, 4)], extents.slice(2), 'those that begin there or behind');
   assert.deepEqual(reader.extents.overlapping(ino, 11, 21), extents.slice(1, 3));
   assert.deepEqual(reader.xattrs.all(ino), [{ name: bytes('user.a'), value: bytes('1') }]);
   assert.deepEqual(reader.inodes.find(ino), catalog.inodes.find(ino));
