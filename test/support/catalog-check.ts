@@ -55,7 +55,7 @@ export function dumpCatalog(catalog: Catalog): TreeDump {
   const file = (ino: number) => {
     const inode = catalog.inodes.find(ino)!;
     const data = new Array<ByteSource>(inode.mode < 0o120000 ? inode.size : 0).fill(undefined);
-    for (const extent of catalog.extents.all(ino, 3)) place(data, extent);
+    for (const extent of catalog.extents.all(ino, 0, 3)) place(data, extent);
     const xattrs = catalog.xattrs.all(ino).map(({ name, value }) => [text(name), text(value)]);
     files[ino] = shown(inode, data, xattrs);
   };

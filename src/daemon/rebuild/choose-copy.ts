@@ -15,8 +15,8 @@ export interface ChosenCopy {
   readonly copy: CatalogCopy;
   /** Whether the journal goes on where it ends, so that nothing is lost. */
   readonly journalFits: boolean;
-  /** Paths of the groups in it. */
-  readonly groups: readonly string[];
+  /** The groups in it, by path, with the time of the newest finished snapshot it knows; null: none. */
+  readonly groups: ReadonlyMap<string, number | null>;
 }
 
 /** A copy that cannot be used, and why. */
@@ -63,7 +63,7 @@ async function whileUnpacked<T>(
   }
 }
 
-async function groupsIn(path: string): Promise<string[]> {
+async function groupsIn(path: string): Promise<Map<string, number | null>> {
   const condition = await catalogCondition(path);
   if (condition.kind !== 'whole') {
     throw new CairnError('corrupt', condition.kind === 'damaged' ? condition.reasons.join('; ') : 'it is empty');
@@ -71,7 +71,11 @@ async function groupsIn(path: string): Promise<string[]> {
   // For writing: it may be of an older schema.
   const catalog = openCatalog(path);
   try {
-    return catalog.groups.list().map(({ name }) => groupPath(name));
+    const groups = catalog.groups.list().map(({ id, name }) => {
+      const newest = catalog.snapshots.list(id).find(({ state }) => state === 'finished');
+      return [groupPath(name), newest?.time ?? null] as const;
+    });
+    return new Map(groups);
   } finally {
     catalog.close();
   }

@@ -66,7 +66,7 @@ async function rebuildOne(
   }
   const finished = catalog.snapshots.list(row.id).filter(({ state }) => state === 'finished');
   const newest = finished[0]?.time ?? Number.NEGATIVE_INFINITY;
-  if (copy?.groups.includes(group) && (copy.journalFits || copy.copy.madeAt > newest)) {
+  if (copy !== undefined && isNewer(copy, group, newest)) {
     return { group, current: 'copy', snapshot: null, passedOver: [] };
   }
   const passedOver: { snapshot: string; reason: string }[] = [];
@@ -89,8 +89,14 @@ async function rebuildOne(
       passedOver.push({ snapshot, reason: (error as Error).message });
     }
   }
-  const current = copy?.groups.includes(group) ? 'copy' : 'empty';
+  const current = copy?.groups.has(group) ? 'copy' : 'empty';
   return { group, current, snapshot: null, passedOver };
+}
+
+/** Whether a copy's live tree is at least as new as the newest snapshot. */
+function isNewer({ groups, journalFits, copy }: ChosenCopy, group: string, newest: number): boolean {
+  if (!groups.has(group)) return false;
+  return journalFits || copy.madeAt > newest || (groups.get(group) ?? Number.NEGATIVE_INFINITY) >= newest;
 }
 
 function isDamage(error: unknown): boolean {
