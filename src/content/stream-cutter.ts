@@ -25,16 +25,18 @@ export interface StreamOwner {
  */
 export class StreamCutter {
   readonly #draft: Draft;
-  readonly #sink: ChunkSink;
+  readonly #sink: Pick<ChunkSink, 'store'>;
   readonly #cutter: Cutter;
   readonly #owner: StreamOwner;
   #next: number;
   #started = false;
   #scanEnd: number | undefined;
   #storing = new Set<{ start: number; end: number }>();
+  /** Resolves when the chunk before the next one is recorded, or failed. Never rejects. */
+  #told: Promise<void> = Promise.resolve();
   #work: Promise<void> = Promise.resolve();
 
-  constructor(draft: Draft, sink: ChunkSink, cutter: Cutter, start: number, owner: StreamOwner) {
+  constructor(draft: Draft, sink: Pick<ChunkSink, 'store'>, cutter: Cutter, start: number, owner: StreamOwner) {
     this.#draft = draft;
     this.#sink = sink;
     this.#cutter = cutter;
@@ -106,17 +108,28 @@ export class StreamCutter {
     if (!this.busy) this.#owner.settled();
   }
 
+  /**
+   * Chunks are stored side by side but recorded in the file's order: a daemon that is killed in between must not leave a
+   * file that has grown past bytes that are nowhere.
+   */
   async #store(start: number, end: number, cut: Cut): Promise<void> {
     const range = { start, end };
     this.#storing.add(range);
+    const before = this.#told;
+    let told = (): void => undefined;
+    this.#told = new Promise((resolve) => {
+      told = resolve;
+    });
     try {
       const extent = await this.#sink.store(this.#draft, start, end, cut.digest);
+      await before;
       this.#storing.delete(range);
       this.#owner.stored(extent);
     } catch (error) {
       this.#storing.delete(range);
       this.#owner.failed(error);
     }
+    told();
     if (!this.busy) this.#owner.settled();
   }
 }
