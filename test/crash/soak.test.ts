@@ -4,7 +4,7 @@ import { seedOfRun } from '../support/random.js';
 import { soakAndJudge } from '../support/soak/soak-and-judge.js';
 
 /** `scripts/torture soak` goes on for longer. */
-const SECONDS = 60;
+const SECONDS = 120;
 const LEAST = 3;
 
 test('writers, snapshots, forgetting, pruning, collections, scrubs and kills at once lose nothing', async (t) => {
