@@ -1,5 +1,12 @@
-import { kindOf } from '../../core/errors.js';
-import { namesBelow, numbered, numberOf, SHARED_FOLDER, type SharedObjects, toJson } from './shared-objects.js';
+import {
+  getIfThere,
+  namesBelow,
+  numbered,
+  numberOf,
+  SHARED_FOLDER,
+  type SharedObjects,
+  toJson,
+} from './shared-objects.js';
 
 const MACHINES = `${SHARED_FOLDER}/machines`;
 const REVOKED = `${SHARED_FOLDER}/revoked`;
@@ -98,12 +105,8 @@ async function revokeIntents(objects: SharedObjects, intents: readonly string[])
 
 /** Undefined where somebody else was faster, or it was published. */
 async function unitsOf(objects: SharedObjects, intent: string): Promise<readonly string[] | undefined> {
-  try {
-    return JSON.parse((await objects.get(intent)).toString()) as string[];
-  } catch (error) {
-    if (kindOf(error) === 'not-found') return undefined;
-    throw error;
-  }
+  const bytes = await getIfThere(objects, intent);
+  return bytes && (JSON.parse(bytes.toString()) as string[]);
 }
 
 function collected(names: readonly string[]): Map<string, Epoch[]> {

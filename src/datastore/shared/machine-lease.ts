@@ -11,7 +11,7 @@ import {
   revokedName,
   revokedUnits,
 } from './machine-epochs.js';
-import { type SharedObjects, toJson } from './shared-objects.js';
+import { removeEach, type SharedObjects, toJson } from './shared-objects.js';
 
 /** Who a machine is. */
 export interface MachineIdentity {
@@ -121,7 +121,7 @@ export class MachineLease {
       for (const unit of again) this.#revoked.delete(unit);
     }
     const said = units.flatMap((unit) => this.#intents.get(unit) ?? []);
-    await this.#objects.removeAll([...new Set(said)].slice(0, 1000));
+    await removeEach(this.#objects, [...new Set(said)]);
     for (const unit of units) this.#intents.delete(unit);
     return result;
   }

@@ -1,6 +1,14 @@
 import type { z } from 'zod';
-import { CairnError, kindOf } from '../../core/errors.js';
-import { namesBelow, numbered, numberOf, type SharedObjects, toJson } from './shared-objects.js';
+import { CairnError } from '../../core/errors.js';
+import {
+  getIfThere,
+  namesBelow,
+  numbered,
+  numberOf,
+  removeEach,
+  type SharedObjects,
+  toJson,
+} from './shared-objects.js';
 
 /** A record and its place in the chain. */
 export interface ChainRecord<T> {
@@ -32,7 +40,7 @@ export class RecordChain<T> {
     for (;;) {
       const number = await this.#last();
       if (number === undefined) return undefined;
-      const bytes = await this.#read(number);
+      const bytes = await getIfThere(this.#objects, this.#name(number));
       // One that is gone was followed by another.
       if (bytes !== undefined) return { number, value: this.#parse(number, bytes) };
     }
@@ -56,8 +64,11 @@ export class RecordChain<T> {
 
   /** Removes all records before this one, which is not the last to be read by anybody. */
   async removeBefore(number: number): Promise<void> {
-    const old = (await this.#numbers()).filter((other) => other < number).slice(0, 1000);
-    if (old.length > 0) await this.#objects.removeAll(old.map((other) => this.#name(other)));
+    const old = (await this.#numbers()).filter((other) => other < number);
+    await removeEach(
+      this.#objects,
+      old.map((other) => this.#name(other)),
+    );
   }
 
   async #last(): Promise<number | undefined> {
@@ -68,15 +79,6 @@ export class RecordChain<T> {
   async #numbers(): Promise<number[]> {
     const names = await namesBelow(this.#objects, this.#folder);
     return names.flatMap((name) => numberOf(name.slice(this.#folder.length + 1)) ?? []);
-  }
-
-  async #read(number: number): Promise<Buffer | undefined> {
-    try {
-      return await this.#objects.get(this.#name(number));
-    } catch (error) {
-      if (kindOf(error) === 'not-found') return undefined;
-      throw error;
-    }
   }
 
   #parse(number: number, bytes: Buffer): T {

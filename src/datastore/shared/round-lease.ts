@@ -4,7 +4,7 @@ import { endEpoch, epochsOf, livingEpoch } from './machine-epochs.js';
 import type { MachineIdentity, MachineLease } from './machine-lease.js';
 import type { RecordChain } from './record-chain.js';
 import { type Round, type RoundRecord, roundFolder, roundsOf } from './rounds.js';
-import { namesBelow, type SharedObjects } from './shared-objects.js';
+import { namesBelow, removeEach, type SharedObjects } from './shared-objects.js';
 import type { Watch } from './watch.js';
 
 /** What it takes to be the one collector of an object store. */
@@ -20,8 +20,6 @@ export interface RoundLeaseParts {
   /** Waits for a while before something is looked at again. @throws {CairnError} `interrupted` */
   rest(): Promise<void>;
 }
-
-const REMOVED_AT_ONCE = 1000;
 
 /** The right to collect, from `begin` until the round is settled, or somebody else takes it over. */
 export class RoundLease {
@@ -87,10 +85,7 @@ export class RoundLease {
   /** Removes what a settled round leaves. */
   async clear(): Promise<void> {
     const { objects } = this.#parts;
-    const names = await namesBelow(objects, roundFolder(this.#round));
-    for (let done = 0; done < names.length; done += REMOVED_AT_ONCE) {
-      await objects.removeAll(names.slice(done, done + REMOVED_AT_ONCE));
-    }
+    await removeEach(objects, await namesBelow(objects, roundFolder(this.#round)));
     await this.#chain.removeBefore(this.#at);
   }
 

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { DIGEST_BYTES, type Digest, digestHex } from '../../core/digest.js';
-import { kindOf } from '../../core/errors.js';
 import { type ChainRecord, RecordChain } from './record-chain.js';
-import { namesBelow, numbered, SHARED_FOLDER, type SharedObjects } from './shared-objects.js';
+import { getIfThere, namesBelow, numbered, SHARED_FOLDER, type SharedObjects } from './shared-objects.js';
 
 const round = z.object({
   round: z.number().int().positive(),
@@ -56,16 +55,12 @@ export async function readDigests(
   objects: Pick<SharedObjects, 'get'>,
   name: string,
 ): Promise<Map<string, Digest> | undefined> {
-  try {
-    const bytes = await objects.get(name);
-    const digests = new Map<string, Digest>();
-    for (let at = 0; at + DIGEST_BYTES <= bytes.length; at += DIGEST_BYTES) {
-      const digest = bytes.subarray(at, at + DIGEST_BYTES);
-      digests.set(digestHex(digest), digest);
-    }
-    return digests;
-  } catch (error) {
-    if (kindOf(error) === 'not-found') return undefined;
-    throw error;
+  const bytes = await getIfThere(objects, name);
+  if (bytes === undefined) return undefined;
+  const digests = new Map<string, Digest>();
+  for (let at = 0; at + DIGEST_BYTES <= bytes.length; at += DIGEST_BYTES) {
+    const digest = bytes.subarray(at, at + DIGEST_BYTES);
+    digests.set(digestHex(digest), digest);
   }
+  return digests;
 }

@@ -1,3 +1,5 @@
+import { kindOf } from '../../core/errors.js';
+
 /**
  * An object store that several machines share, as the protocol needs it (README.md): who reads after a write or a
  * deletion that was answered sees it, also in listings, and of several `putNew` of one name one succeeds.
@@ -39,6 +41,25 @@ export async function namesBelow(objects: Pick<SharedObjects, 'list'>, folder: s
   const names: string[] = [];
   for await (const name of objects.list(folder)) names.push(name);
   return names;
+}
+
+/** What is under a name, or undefined where nothing is. @throws {CairnError} where that cannot be told */
+export async function getIfThere(objects: Pick<SharedObjects, 'get'>, name: string): Promise<Buffer | undefined> {
+  try {
+    return await objects.get(name);
+  } catch (error) {
+    if (kindOf(error) === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+const REMOVED_AT_ONCE = 1000;
+
+/** Removes any number of names. */
+export async function removeEach(objects: Pick<SharedObjects, 'removeAll'>, names: readonly string[]): Promise<void> {
+  for (let done = 0; done < names.length; done += REMOVED_AT_ONCE) {
+    await objects.removeAll(names.slice(done, done + REMOVED_AT_ONCE));
+  }
 }
 
 /** An object of JSON. */

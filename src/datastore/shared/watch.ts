@@ -1,6 +1,5 @@
-import { kindOf } from '../../core/errors.js';
 import { beatName } from './machine-epochs.js';
-import type { SharedObjects } from './shared-objects.js';
+import { getIfThere, type SharedObjects } from './shared-objects.js';
 
 interface Seen {
   readonly beat: string;
@@ -33,21 +32,12 @@ export class Watch {
   async look(machine: string, epoch: number): Promise<'moving' | 'standing' | 'silent'> {
     const key = beatName(machine, epoch);
     const before = this.#now();
-    const beat = await this.#read(key);
+    const beat = (await getIfThere(this.#objects, key))?.toString() ?? '';
     const seen = this.#seen.get(key);
     if (seen === undefined || seen.beat !== beat) {
       this.#seen.set(key, { beat, at: this.#now() });
       return seen === undefined ? 'standing' : 'moving';
     }
     return before - seen.at >= this.#leaseSeconds ? 'silent' : 'standing';
-  }
-
-  async #read(name: string): Promise<string> {
-    try {
-      return (await this.#objects.get(name)).toString();
-    } catch (error) {
-      if (kindOf(error) === 'not-found') return '';
-      throw error;
-    }
   }
 }
