@@ -94,7 +94,7 @@ class FuseNativeTransport implements Transport {
     return this.ended;
   }
 
-  /** The kernel keeps no names here (entry_timeout 0): only what this side knows is given up. */
+  /** The kernel cannot be told: it keeps a name for a second at most. Only what this side knows is given up. */
   invalidateEntry(): void {
     this.#nodes.allChanged();
   }
@@ -123,8 +123,8 @@ function callerIn(caller: Buffer): PathCaller {
 }
 
 /**
- * Nothing is kept by the kernel beyond a request: it cannot be told of changes through libfuse's paths, and each hard link
- * is an inode of its own to it, with what it has cached.
+ * The kernel keeps next to nothing, names for a second: it cannot be told of changes through libfuse's paths, and each hard
+ * link is an inode of its own to it, with what it has cached.
  */
 function mountSettings(mountpoint: string, source: string, readOnly: boolean): string[] {
   const root = process.geteuid?.() === 0;

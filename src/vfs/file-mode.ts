@@ -12,6 +12,10 @@ export function isRegular(mode: number): boolean {
   return (mode & S_IFMT) === S_IFREG;
 }
 
+export function isFolder(mode: number): boolean {
+  return (mode & S_IFMT) === S_IFDIR;
+}
+
 export function isSymlink(mode: number): boolean {
   return (mode & S_IFMT) === S_IFLNK;
 }

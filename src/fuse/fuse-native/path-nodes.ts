@@ -1,15 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import { CairnError } from '../../core/errors.js';
 import type { Attributes, Awaitable, NodeId, Vfs } from '../../vfs/api.js';
+import { isFolder } from '../../vfs/file-mode.js';
 
 /** Folders whose nodes are kept. */
 const FOLDERS_KEPT = 4096;
 
 /** The name libfuse gives a file that is removed while it is open: it knows files by their paths alone. */
 const HIDDEN = /^\.fuse_hidden[0-9a-f]{16}$/;
-
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
 
 /** Where a path ends: the folder and the name in it. Paths are absolute, a byte per character. */
 function split(path: string): { folder: string; name: string } {
@@ -111,9 +109,9 @@ export class PathNodes {
     const changes = this.#changes;
     const found = await this.#vfs.names.lookup(parent, Buffer.from(name, 'latin1'));
     if (found === undefined) throw new CairnError('not-found', 'There is no such folder');
-    if (changes === this.#changes && (found.mode & S_IFMT) === S_IFDIR) this.#folders.set(path, found.node);
+    if (changes === this.#changes && isFolder(found.mode)) this.#folders.set(path, found.node);
     else this.#vfs.names.forget(found.node, 1);
-    if ((found.mode & S_IFMT) !== S_IFDIR) throw new CairnError('not-a-directory', 'A name on the way is no folder');
+    if (!isFolder(found.mode)) throw new CairnError('not-a-directory', 'A name on the way is no folder');
     return found.node;
   }
 }

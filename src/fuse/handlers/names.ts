@@ -1,13 +1,11 @@
 import type { Attributes, OpenResult } from '../../vfs/api.js';
+import { S_IFDIR } from '../../vfs/file-mode.js';
 import { type Encoding, type Exchange, PAYLOAD } from '../exchange.js';
 import { ENTRY_BYTES, writeEntry, writeNegativeEntry } from '../wire/attributes.js';
 import { OPEN_OUT_BYTES, writeOpened } from '../wire/files.js';
 import { readU64 } from '../wire/integers.js';
 import { BODY, HEADER_BYTES } from '../wire/request.js';
 import { releaseUnseen } from './files.js';
-
-/** mkdir(2) sends permission bits only. */
-const S_IFDIR = 0o040000;
 
 /** A node the kernel gets a reference to. */
 const ENTRY: Encoding<Attributes, undefined> = {
@@ -116,6 +114,7 @@ export function makeFolder(exchange: Exchange): void {
   const { words } = request;
   const caller = request.caller();
   const name = request.name(HEADER_BYTES + 8);
+  // mkdir(2) sends permission bits only.
   const made = vfs.names.makeFolder(caller, request.node(), name, S_IFDIR | request.modeAt(BODY), words[BODY + 1]!);
   exchange.answer(made, ENTRY, undefined, caller);
 }

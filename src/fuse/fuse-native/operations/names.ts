@@ -1,4 +1,5 @@
 import type { Attributes, Awaitable } from '../../../vfs/api.js';
+import { S_IFDIR } from '../../../vfs/file-mode.js';
 import type { FuseNativeOperations } from '../package.js';
 import type { MountParts } from './mount-parts.js';
 
@@ -6,9 +7,6 @@ type NameOperations = Pick<
   FuseNativeOperations,
   'create' | 'mknod' | 'mkdir' | 'symlink' | 'link' | 'unlink' | 'rmdir' | 'rename'
 >;
-
-/** mkdir(2) sends permission bits only. */
-const S_IFDIR = 0o040000;
 
 export function nameOperations({ vfs, nodes, handles, requests }: MountParts): NameOperations {
   const { names } = vfs;
@@ -31,6 +29,7 @@ export function nameOperations({ vfs, nodes, handles, requests }: MountParts): N
       );
     },
     mkdir(path, mode, done) {
+      // mkdir(2) sends permission bits only.
       requests.answer('MKDIR', done, (caller) =>
         nodes.name(path, (parent, name) => made(names.makeFolder(caller, parent, name, S_IFDIR | mode, caller.umask))),
       );
