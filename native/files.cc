@@ -18,16 +18,6 @@ namespace cairn {
 
 namespace {
 
-void writeAll(const Descriptor& file, Bytes bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written =
-        Descriptor::retried([&] { return write(file.number(), bytes.data(), bytes.size()); });
-    if (written < 0) throwErrno("write", path);
-    if (written == 0) throw SystemError(ENOSPC, "write", path);
-    bytes = bytes.subspan(static_cast<size_t>(written));
-  }
-}
-
 void sync(const Descriptor& file, const std::string& path) {
   if (Descriptor::retried([&] { return fsync(file.number()); }) != 0) throwErrno("fsync", path);
 }
@@ -73,6 +63,16 @@ FileType typeOf(DIR* folder, const dirent& entry, const std::string& path) {
 }
 
 }  // namespace
+
+void writeAll(const Descriptor& file, Bytes bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written =
+        Descriptor::retried([&] { return write(file.number(), bytes.data(), bytes.size()); });
+    if (written < 0) throwErrno("write", path);
+    if (written == 0) throw SystemError(ENOSPC, "write", path);
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+}
 
 void putFile(const std::string& path, const std::string& temporaryPath, Bytes bytes, const PutOptions& options) {
   Descriptor file = Descriptor::open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, options.mode);

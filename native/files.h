@@ -20,6 +20,11 @@ struct PutOptions {
   bool sync;  // fsync the file before the rename and the folder after it
 };
 
+class Descriptor;
+
+/** Writes all bytes where the open file stands. @param path for messages */
+void writeAll(const Descriptor& file, Bytes bytes, const std::string& path);
+
 /** Writes to `temporaryPath` and renames it to `path`, replacing what is there. A failure leaves no temporary file. */
 void putFile(const std::string& path, const std::string& temporaryPath, Bytes bytes, const PutOptions& options);
 

@@ -8,6 +8,8 @@
 #include <cerrno>
 
 #include "descriptor.h"
+#include "errors.h"
+#include "files.h"
 
 namespace cairn {
 
@@ -16,15 +18,6 @@ namespace {
 /** Until a file has its own: nobody else looks in. */
 constexpr mode_t kFirstMode = 0600;
 
-bool writeAll(int descriptor, Bytes bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = Descriptor::retried([&] { return ::write(descriptor, bytes.data(), bytes.size()); });
-    if (count <= 0) return false;
-    bytes = bytes.subspan(static_cast<size_t>(count));
-  }
-  return true;
-}
-
 bool setOwner(int descriptor, const NewFile& file, Ownership ownership) {
   if (fchown(descriptor, file.uid, file.gid) == 0) return true;
   if (errno != EPERM || ownership == Ownership::asTold) return false;
@@ -32,9 +25,15 @@ bool setOwner(int descriptor, const NewFile& file, Ownership ownership) {
 }
 
 /** Each of owner, mode and times undoes what comes later. */
-bool fill(int descriptor, const NewFile& file, Ownership ownership) {
-  return writeAll(descriptor, file.content) && setOwner(descriptor, file, ownership) &&
-         fchmod(descriptor, file.mode) == 0 && futimens(descriptor, file.times) == 0;
+bool fill(const Descriptor& open, const NewFile& file, Ownership ownership) {
+  try {
+    writeAll(open, file.content, file.temporary);
+  } catch (const SystemError&) {
+    return false;
+  }
+  const int descriptor = open.number();
+  return setOwner(descriptor, file, ownership) && fchmod(descriptor, file.mode) == 0 &&
+         futimens(descriptor, file.times) == 0;
 }
 
 bool make(const NewFile& file, Ownership ownership) {
@@ -42,7 +41,7 @@ bool make(const NewFile& file, Ownership ownership) {
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   const Descriptor open(Descriptor::retried([&] { return openat(file.folder, temporary, flags, kFirstMode); }));
   if (open.number() < 0) return false;
-  if (fill(open.number(), file, ownership) &&
+  if (fill(open, file, ownership) &&
       renameat2(file.folder, temporary, file.folder, file.name.c_str(), RENAME_NOREPLACE) == 0) {
     return true;
   }
