@@ -40,13 +40,19 @@ async function readBack(context, system, kept) {
   await context.time('read, hot', () => readAll(kept));
 }
 
-/** Many small files: in, again, again after a remount, 1 % changed, kept, read, out. */
-export async function small(context, system) {
-  const tree = context.tree('small');
-  const target = system.target('small');
+/** A tree goes in, and once more when nothing has changed. */
+async function ingestTwice(context, system, name) {
+  const tree = context.tree(name);
+  const target = system.target(name);
   await ingest(context, system, 'in', tree, target);
   context.add('stored', system.storedBytes() / 2 ** 20);
   await context.time('unchanged', () => rsync(tree, target));
+  return { tree, target };
+}
+
+/** Many small files: in, again, again after a remount, 1 % changed, kept, read, out. */
+export async function small(context, system) {
+  const { tree, target } = await ingestTwice(context, system, 'small');
   await system.remount();
   await context.time('unchanged, remounted', () => rsync(tree, target));
   const again = () => {
@@ -100,11 +106,7 @@ export async function shuffled(context, system) {
 
 /** /usr/share: links, folders, files of all sizes. */
 export async function share(context, system) {
-  const tree = context.tree('share');
-  const target = system.target('share');
-  await ingest(context, system, 'in', tree, target);
-  context.add('stored', system.storedBytes() / 2 ** 20);
-  await context.time('unchanged', () => rsync(tree, target));
+  await ingestTwice(context, system, 'share');
   await readBack(context, system, system.keep('share'));
 }
 
