@@ -1,7 +1,7 @@
 import { rmdir } from 'node:fs/promises';
 import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
 import { type GroupName, groupPath } from '../core/group.js';
-import { createGroupFolder } from '../index/snapshot-folder.js';
+import { createGroupFolder, isUnfinishedOwner } from '../index/snapshot-folder.js';
 import { listFolder, makeFolders, removeFile, syncFolder } from '../native/files.js';
 import type { GroupStoreFolders } from '../vfs/groups/group-parts.js';
 
@@ -30,14 +30,15 @@ export class StoreFolders implements GroupStoreFolders {
 
   async requireRemovableGroup(group: GroupName): Promise<void> {
     const path = `${this.#root}/${groupPath(group)}`;
-    const foreign = (await namesIn(path)).find((name) => !GROUP_FILES.includes(name));
+    const foreign = (await namesIn(path)).find((name) => !isGroupFile(name));
     if (foreign === undefined) return;
     throw new CairnError('not-empty', `The group's folder ${path} holds something else: ${JSON.stringify(foreign)}`);
   }
 
   async removeGroup(group: GroupName): Promise<void> {
     const path = groupPath(group);
-    for (const name of GROUP_FILES) await removeFile(`${this.#root}/${path}/${name}`);
+    const names = await namesIn(`${this.#root}/${path}`);
+    for (const name of names.filter(isGroupFile)) await removeFile(`${this.#root}/${path}/${name}`);
     await this.remove(path);
   }
 
@@ -60,6 +61,10 @@ export class StoreFolders implements GroupStoreFolders {
       if (kindOf(failure) !== 'not-found') throw failure;
     }
   }
+}
+
+function isGroupFile(name: string): boolean {
+  return GROUP_FILES.includes(name) || isUnfinishedOwner(name);
 }
 
 /** Names in a folder; none where it is absent. */

@@ -18,6 +18,7 @@ import { isListedByPbs, MANIFEST_NAME, PROTECTED_NAME } from './archive-names.js
 const FOLDER_MODE = 0o755;
 const FILE_MODE = 0o644;
 const OWNER_NAME = 'owner';
+const UNFINISHED_OWNER = /^owner\.tmp_[0-9a-f]{6}(\.new)?$/;
 
 /** A snapshot's folder as it was found. */
 export interface SnapshotFolder {
@@ -101,6 +102,11 @@ export async function findSnapshot(store: string, group: GroupName, time: number
     isProtected: files.includes(PROTECTED_NAME),
     files: files.filter(isListedByPbs).sort(),
   };
+}
+
+/** Whether a name in a group's folder is that of an `owner` which a killed process was about to make. */
+export function isUnfinishedOwner(name: string): boolean {
+  return UNFINISHED_OWNER.test(name);
 }
 
 /**
