@@ -11,8 +11,9 @@ const ROUNDS = 4;
 
 test(`the exerciser of files has the right idea of what files do (CAIRN_SEED=${seed})`, async (t) => {
   const folder = temporaryFolder(t);
+  // On ext4 (Linux 6.18) what a mapping left behind the end of a file comes back when a direct write extends it.
   for (const { maxBytes } of EXERCISES)
-    await exercise(seed, { maxBytes, operations: 2000 }, `${folder}/files`, `${folder}/images`);
+    await exercise(seed, { maxBytes, operations: 2000, cleanTails: true }, `${folder}/files`, `${folder}/images`);
 });
 
 test(`files hold what random operations leave in them, over remounts and killed daemons (CAIRN_SEED=${seed})`, async () => {

@@ -10,6 +10,8 @@ export interface Exercise {
   /** Size its two files may reach. */
   readonly maxBytes: number;
   readonly operations: number;
+  /** Whether nothing is put behind the end of a file through a mapping. */
+  readonly cleanTails?: boolean;
 }
 
 const KIB = 1024;
@@ -27,11 +29,13 @@ export const EXERCISES: readonly Exercise[] = [
 const LIMIT = { limitMilliseconds: 600_000 };
 
 /** Runs one process of the exerciser in an empty folder of `place`; its images are kept in a folder of `images`. */
-export async function exercise(seed: number, { maxBytes, operations }: Exercise, place: string, images: string) {
+export async function exercise(seed: number, one: Exercise, place: string, images: string) {
+  const { maxBytes, operations, cleanTails } = one;
   const program = compiledProgram('file-exerciser');
   const folders = [place, images].map((folder) => join(folder, `up-to-${maxBytes}`)) as [string, string];
   for (const folder of folders) mkdirSync(folder, { recursive: true });
-  await outputLater(program, [seed, operations, maxBytes, ...folders].map(String), LIMIT);
+  const tails = cleanTails ? ['clean-tails'] : [];
+  await outputLater(program, [...[seed, operations, maxBytes, ...folders].map(String), ...tails], LIMIT);
 }
 
 /** Sets of random operations to files, all sizes at once; in between the store is unmounted or its daemon killed. */

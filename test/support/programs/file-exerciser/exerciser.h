@@ -29,6 +29,7 @@ struct file {
 
 extern struct file files[FILES];
 extern size_t max_bytes;  // of a file; whole pages
+extern bool clean_tails;  // nothing is put behind the end of a file
 extern uint8_t *buffer;   // LONGEST + PAGE bytes, aligned to a page
 
 // Numbers that look random and depend on the seed alone.

@@ -11,6 +11,7 @@
 
 struct file files[FILES];
 size_t max_bytes;
+bool clean_tails;
 uint8_t *buffer;
 
 static uint64_t state;

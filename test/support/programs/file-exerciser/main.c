@@ -1,10 +1,10 @@
 // Does random operations to two files and compares all that is read with images of them in memory.
 //
-//   file-exerciser SEED OPERATIONS MAX_BYTES FOLDER IMAGES
+//   file-exerciser SEED OPERATIONS MAX_BYTES FOLDER IMAGES [clean-tails]
 //
 // The files are FOLDER/a and FOLDER/b. The images are read from IMAGES/a and IMAGES/b where these exist, and written
 // there at the end, so that a later run goes on with the same files, for instance after a remount. Everything depends
-// on the arguments alone. At a difference the last operations are printed and the exit status is 1.
+// on the arguments alone. With `clean-tails` nothing is written through a mapping behind the end of a file. At a difference the last operations are printed and the exit status is 1.
 #define _GNU_SOURCE
 #include "exerciser.h"
 
@@ -51,10 +51,11 @@ static void save_image(const struct file *file, const char *folder) {
 }
 
 int main(int count, char **args) {
-  if (count != 6) {
-    fprintf(stderr, "usage: file-exerciser SEED OPERATIONS MAX_BYTES FOLDER IMAGES\n");
+  if (count != 6 && !(count == 7 && strcmp(args[6], "clean-tails") == 0)) {
+    fprintf(stderr, "usage: file-exerciser SEED OPERATIONS MAX_BYTES FOLDER IMAGES [clean-tails]\n");
     return 2;
   }
+  clean_tails = count == 7;
   seed_random(strtoull(args[1], NULL, 10));
   unsigned long operations = strtoul(args[2], NULL, 10);
   max_bytes = strtoull(args[3], NULL, 10);

@@ -106,7 +106,7 @@ static void do_mapped_write(struct file *file) {
   memcpy(map + skip, buffer, length);
   // What lies behind the end of the file in its last page belongs to nobody and must not come back.
   size_t tail = (all + PAGE - 1) / PAGE * PAGE;
-  if (start + all == file->size && below(2)) memset(map + all, 0xee, tail - all);
+  if (start + all == file->size && below(2) && !clean_tails) memset(map + all, 0xee, tail - all);
   if (sync == 0 && msync(map, all, MS_SYNC) != 0) fail("msync: %s", strerror(errno));
   munmap(map, all);
   memcpy(file->image + start + skip, buffer, length);
