@@ -14,6 +14,8 @@ export interface DatastorePaths {
   /** How the scheduled jobs last ended, and which groups changed since their last snapshot. */
   readonly scheduleState: string;
   readonly groupMarks: string;
+  /** Who this folder is among those in front of one object store. */
+  readonly machine: string;
   /** Held exclusively by the daemon; says who it is. */
   readonly lock: string;
   /** There while `createDatastore` is at work, or was interrupted. */
@@ -46,6 +48,7 @@ export function datastorePaths(root: string): DatastorePaths {
     settings: join(own, 'settings.json'),
     scheduleState: join(own, 'schedule-state.json'),
     groupMarks: join(own, 'group-marks.json'),
+    machine: join(own, 'machine.json'),
     lock: join(own, 'lock'),
     unfinished: join(own, 'unfinished'),
     catalog: join(own, 'catalog.db'),
