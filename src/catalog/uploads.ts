@@ -92,6 +92,8 @@ export class UploadQueue {
   readonly #frame: WriteFrame;
   readonly #insert;
   readonly #insertAll;
+  readonly #removeAll;
+  readonly #insertOne;
   readonly #bytesOf;
   readonly #remove;
   readonly #end;
@@ -111,6 +113,11 @@ export class UploadQueue {
     this.#insertAll = connection.write(
       `INSERT INTO uploads (chunk, ticket, bytes) SELECT id, ?, stored FROM chunks WHERE state = 0
        ON CONFLICT (chunk) DO UPDATE SET ticket = excluded.ticket, bytes = excluded.bytes`,
+      'background',
+    );
+    this.#removeAll = connection.write('DELETE FROM uploads', 'background');
+    this.#insertOne = connection.write(
+      'INSERT INTO uploads (chunk, ticket, bytes) SELECT id, ?, stored FROM chunks WHERE digest = ? AND state = 0',
       'background',
     );
     this.#bytesOf = connection.number('SELECT bytes FROM uploads WHERE chunk = ?');
@@ -140,6 +147,17 @@ export class UploadQueue {
   addAll(): void {
     this.#frame.write('queue all chunks', () => {
       this.#insertAll.run(this.#nextTicket);
+      this.#nextTicket += 1;
+      this.#totals = undefined;
+    });
+  }
+
+  /** It is known what was uploaded: all chunks but these, of which there are few. Takes a while where the queue is long. */
+  replaceAll(digests: readonly Digest[]): void {
+    requireFew(digests.length);
+    this.#frame.write('queue few chunks', () => {
+      this.#removeAll.run();
+      for (const digest of digests) this.#insertOne.run(this.#nextTicket, digest);
       this.#nextTicket += 1;
       this.#totals = undefined;
     });

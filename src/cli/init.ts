@@ -6,7 +6,7 @@ import { optionsOf } from './context.js';
 import { interruptible } from './interruption.js';
 import { print } from './output.js';
 import { withProgress } from './progress-display.js';
-import { cacheBoundOf, type S3Options, s3SettingsOf } from './s3-options.js';
+import { addServerOptions, frontOptionsOf, type S3Options, s3SettingsOf } from './s3-options.js';
 
 const LAYOUTS: readonly Layout[] = ['cairn', 'pbs'];
 
@@ -17,7 +17,7 @@ interface InitOptions extends S3Options {
 
 /** `cairn init PATH` */
 export function addInit(program: Command): void {
-  program
+  const init = program
     .command('init')
     .description('create a datastore in an empty or new folder')
     .argument('<path>', 'the folder')
@@ -28,13 +28,8 @@ export function addInit(program: Command): void {
     )
     .option('--verify-new', 'read every new chunk back and verify it before anything names it')
     .option('--s3 <bucket>', 'keep everything in this S3 bucket too; the folder is what goes there next, and a cache')
-    .option('--s3-store <name>', 'what the datastore is called in the bucket (default: the name of the folder)')
-    .option('--endpoint <url>', 'S3 server, if it is not that of AWS')
-    .option('--region <name>', 'region of the bucket')
-    .option('--profile <name>', 'profile of ~/.aws to take credentials from, instead of the environment')
-    .option('--credentials-file <path>', 'JSON file with accessKeyId and secretAccessKey to take credentials from')
-    .option('--ca-file <path>', "certificates (PEM) that vouch for the server, instead of the system's")
-    .option('--cache-bytes <count>', 'bytes chunks may take in the folder once they are in the bucket (default: any)')
+    .option('--s3-store <name>', 'what the datastore is called in the bucket (default: the name of the folder)');
+  addServerOptions(init)
     .addHelpText(
       'after',
       `
@@ -65,7 +60,7 @@ async function run(path: string, _: unknown, command: Command): Promise<void> {
         layout: options.layout,
         verifyNew: options.verifyNew === true,
         ...(s3 && { s3 }),
-        ...cacheBoundOf(options),
+        ...frontOptionsOf(options),
         signal,
         onProgress: (done, total) => update({ step: 'making folders', done, total, unit: 'items' }),
       }),

@@ -10,6 +10,7 @@ type AddCommand = (parent: Command) => unknown;
  */
 const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   init: async () => (await import('./init.js')).addInit,
+  attach: async () => (await import('./attach.js')).addAttach,
   mount: async () => (await import('./mount.js')).addMount,
   umount: async () => (await import('./umount.js')).addUmount,
   sync: async () => (await import('./sync.js')).addSync,

@@ -1,8 +1,10 @@
 import { basename, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
 import { CairnError } from '../core/errors.js';
+import type { CreateOptions } from '../datastore/create.js';
 import type { S3Place } from '../datastore/object-store.js';
 
-/** The options of `init` that say which object store is meant. */
+/** The options of `init` and `attach` that say which object store is meant. */
 export interface S3Options {
   readonly s3?: string;
   readonly s3Store?: string;
@@ -12,9 +14,41 @@ export interface S3Options {
   readonly credentialsFile?: string;
   readonly caFile?: string;
   readonly cacheBytes?: string;
+  readonly queueBytes?: string;
+  readonly whenFull?: 'wait' | 'enospc';
+  readonly durability?: 'local' | 'backend';
+  readonly s3Timeout?: string;
 }
 
-const NEEDS_S3 = ['s3Store', 'endpoint', 'region', 'profile', 'credentialsFile', 'caFile', 'cacheBytes'] as const;
+/** What `init` and `attach` note of how a folder is in front of an object store. */
+export type FrontOptions = Pick<CreateOptions, 'cacheBytes' | 'queueBytes' | 'whenFull' | 'durability'>;
+
+/** Adds the options that say how the server is spoken to, and how much of it is kept here. */
+export function addServerOptions(command: Command): Command {
+  return command
+    .option('--endpoint <url>', 'S3 server, if it is not that of AWS')
+    .option('--region <name>', 'region of the bucket')
+    .option('--profile <name>', 'profile of ~/.aws to take credentials from, instead of the environment')
+    .option('--credentials-file <path>', 'JSON file with accessKeyId and secretAccessKey to take credentials from')
+    .option('--ca-file <path>', "certificates (PEM) that vouch for the server, instead of the system's")
+    .option('--cache-bytes <count>', 'bytes chunks may take in the folder once they are in the bucket (default: any)')
+    .option('--queue-bytes <count>', 'bytes of chunks that may wait to be uploaded (default: as the disk takes)')
+    .addOption(
+      new Option('--when-full <what>', 'what writers meet then: they wait, or ENOSPC').choices(['wait', 'enospc']),
+    )
+    .addOption(
+      new Option('--durability <where>', 'what fsync waits for: this disk (default), or the bucket').choices([
+        'local',
+        'backend',
+      ]),
+    )
+    .option('--s3-timeout <seconds>', 'how long a request may take before reading, or fsync, fails (default: 60)');
+}
+
+const NEEDS_S3 = [
+  ...(['s3Store', 'endpoint', 'region', 'profile', 'credentialsFile', 'caFile'] as const),
+  ...(['cacheBytes', 'queueBytes', 'whenFull', 'durability', 's3Timeout'] as const),
+] as const;
 
 /**
  * The object store the options name; undefined where they name none.
@@ -22,7 +56,7 @@ const NEEDS_S3 = ['s3Store', 'endpoint', 'region', 'profile', 'credentialsFile',
  * @throws {CairnError} `invalid` where they make no sense
  */
 export function s3SettingsOf(path: string, options: S3Options): S3Place | undefined {
-  const { s3: bucket, s3Store, endpoint, region, profile, credentialsFile, caFile } = options;
+  const { s3: bucket, s3Store, endpoint, region, profile, credentialsFile, caFile, s3Timeout } = options;
   if (bucket === undefined) {
     const stray = NEEDS_S3.find((name) => options[name] !== undefined);
     if (stray !== undefined) throw new CairnError('invalid', `${flagOf(stray)} means nothing without --s3 <bucket>`);
@@ -45,15 +79,42 @@ export function s3SettingsOf(path: string, options: S3Options): S3Place | undefi
     ...(profile !== undefined && { profile }),
     ...(credentialsFile !== undefined && { credentialsFile: resolve(credentialsFile) }),
     ...(caFile !== undefined && { caFile: resolve(caFile) }),
+    ...(s3Timeout !== undefined && { giveUpSeconds: numberOf('seconds', s3Timeout) }),
   };
 }
 
-/** How many bytes chunks may take in the folder. @throws {CairnError} `invalid` */
-export function cacheBoundOf({ cacheBytes }: S3Options): { cacheBytes?: number } {
-  if (cacheBytes === undefined) return {};
-  const bytes = Number(cacheBytes);
-  if (Number.isSafeInteger(bytes) && bytes > 0) return { cacheBytes: bytes };
-  throw new CairnError('invalid', `Not a number of bytes: ${cacheBytes}`);
+/**
+ * The object store an address `s3://BUCKET/STORE` and the other options name.
+ * @throws {CairnError} `invalid` where they make no sense
+ */
+export function s3SettingsOfAddress(address: string, options: S3Options): S3Place {
+  const [, bucket, store] = /^s3:\/\/([^/]+)\/([^/]+)\/?$/.exec(address) ?? [];
+  if (bucket === undefined || store === undefined) {
+    throw new CairnError('invalid', `Not the address of a datastore: ${address}; give it as s3://BUCKET/NAME`);
+  }
+  return s3SettingsOf('.', { ...options, s3: bucket, s3Store: store }) as S3Place;
+}
+
+/** What is noted of how the folder is in front of the object store. @throws {CairnError} `invalid` */
+export function frontOptionsOf({ cacheBytes, queueBytes, whenFull, durability }: S3Options): FrontOptions {
+  return {
+    ...(cacheBytes !== undefined && { cacheBytes: wholeNumberOf('bytes', cacheBytes) }),
+    ...(queueBytes !== undefined && { queueBytes: wholeNumberOf('bytes', queueBytes) }),
+    ...(whenFull !== undefined && { whenFull }),
+    ...(durability !== undefined && { durability }),
+  };
+}
+
+function wholeNumberOf(unit: string, text: string): number {
+  const value = numberOf(unit, text);
+  if (Number.isSafeInteger(value)) return value;
+  throw new CairnError('invalid', `Not a number of ${unit}: ${text}`);
+}
+
+function numberOf(unit: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new CairnError('invalid', `Not a number of ${unit}: ${text}`);
 }
 
 function isServer(text: string): boolean {

@@ -83,15 +83,26 @@ function showMounted(status: Status): void {
   const newest = newestAt === null ? '' : `, the newest of ${formatSnapshotTime(newestAt)}`;
   print(`Catalog     ${count} copies${newest}`);
   status.schedule.forEach(showJob);
-  if (status.uploads !== null) print(`Uploads     ${shownUploads(status.uploads)}`);
+  if (status.uploads !== null) showUploads(status.uploads);
   const { inserts, reuses, loads, plainBytes, encodedBytes } = status.chunks;
   print(
     `Chunks      ${inserts} written (${shownBytes(plainBytes)} as ${shownBytes(encodedBytes)}), ${reuses} reused, ${loads} read`,
   );
 }
 
-function shownUploads({ objects, chunks, bytes, running, completeAt }: UploadStatus): string {
+function showUploads(uploads: UploadStatus): void {
+  const { objects, chunks, bytes, running, completeAt, behindSince, queueBytes, whenFull, error, nextTryAt } = uploads;
+  const now = Date.now() / 1000;
   const left = chunks === 0 ? 'no chunks' : `${chunks} chunks (${shownBytes(bytes)})`;
-  const last = completeAt === null ? '' : `, complete ${shownSeconds(Date.now() / 1000 - completeAt)} ago`;
-  return `${left} to go to ${objects}${running ? ', uploading' : ''}${last}`;
+  const waiting = behindSince === null ? '' : `, waiting for ${shownSeconds(now - behindSince)}`;
+  const last = completeAt === null ? '' : `, complete ${shownSeconds(now - completeAt)} ago`;
+  print(`Uploads     ${left} to go to ${objects}${running ? ', uploading' : ''}${waiting}${last}`);
+  if (queueBytes !== null && bytes >= queueBytes) {
+    print(`Queue       full (${shownBytes(queueBytes)}): writers ${whenFull === 'wait' ? 'wait' : 'get ENOSPC'}`);
+  }
+  if (error !== null)
+    print(`Server      failing; tried again in ${shownSeconds(Math.max(0, (nextTryAt ?? now) - now))}`);
+  const { recoveryPointAt } = uploads;
+  const point = recoveryPointAt === null ? 'none of this mount yet' : `as of ${formatSnapshotTime(recoveryPointAt)}`;
+  print(`Live trees  in the object store: ${point}`);
 }

@@ -1,7 +1,16 @@
+import { CairnError } from '../core/errors.js';
 import { draftMemoryBytes } from '../native/draft.js';
 
 /** Dirty bytes in memory above which writers wait, over all files. */
 export const DRAFT_BUDGET_BYTES = 64 * 1024 * 1024;
+
+/** Another bound that writers keep. */
+export interface WriteBound {
+  /** Asked for every write. */
+  isFull(): boolean;
+  /** Why nothing is taken, where a writer is told so; undefined: it waits. */
+  readonly refusal: string | undefined;
+}
 
 /**
  * The bound on dirty bytes in memory. Writers over it wait in line until drafts have shrunk; what shrinks them
@@ -13,6 +22,7 @@ export class WriteBudget {
   readonly #waiting: (() => void)[] = [];
   #press: () => void = () => undefined;
   #pressing = false;
+  #bound: WriteBound | undefined;
 
   constructor(limitBytes: number = DRAFT_BUDGET_BYTES, memory: () => number = draftMemoryBytes) {
     this.#limitBytes = limitBytes;
@@ -24,14 +34,24 @@ export class WriteBudget {
     this.#press = press;
   }
 
-  /** Whether a writer must wait before it adds to a draft. */
-  get full(): boolean {
-    return this.#waiting.length > 0 || this.#memory() >= this.#limitBytes;
+  /** From now on writers keep this bound too. */
+  boundBy(bound: WriteBound): void {
+    this.#bound = bound;
   }
 
-  /** Resolves when there is room, first come first served. Who is interrupted gives up the place in the line. */
+  /** Whether a writer must wait before it adds to a draft. */
+  get full(): boolean {
+    return this.#waiting.length > 0 || this.#isOver();
+  }
+
+  /**
+   * Resolves when there is room, first come first served. Who is interrupted gives up the place in the line.
+   * @throws {CairnError} `no-space` where another bound is reached, and says so
+   */
   room(interrupted?: AbortSignal): Promise<void> {
     if (!this.full) return Promise.resolve();
+    const refusal = this.#bound?.isFull() === true ? this.#bound.refusal : undefined;
+    if (refusal !== undefined) return Promise.reject(new CairnError('no-space', refusal));
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       interrupted?.addEventListener('abort', () => this.#leave(resolve), { once: true });
@@ -66,6 +86,10 @@ export class WriteBudget {
   }
 
   #letIn(): void {
-    while (this.#waiting.length > 0 && this.#memory() < this.#limitBytes) this.#waiting.shift()?.();
+    while (this.#waiting.length > 0 && !this.#isOver()) this.#waiting.shift()?.();
+  }
+
+  #isOver(): boolean {
+    return this.#memory() >= this.#limitBytes || this.#bound?.isFull() === true;
   }
 }

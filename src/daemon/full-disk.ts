@@ -13,12 +13,19 @@ const RELIEF_BYTES = 128 * 1024 * 1024;
 /**
  * From now on all copies of the catalog but the newest are removed, then the quarantine is emptied, oldest first, before
  * anything fails for want of room.
+ * @param evict gives up what can be had again from elsewhere, before all that; says whether there was anything
  */
-export function relieveFullDisk(datastore: WritableDatastore, live: LiveStore, log: Log): void {
+export function relieveFullDisk(
+  datastore: WritableDatastore,
+  live: LiveStore,
+  log: Log,
+  evict: () => Promise<boolean> = () => Promise.resolve(false),
+): void {
   const { catalog, chunks, backend, config, paths } = datastore;
   const states = new CatalogChunkStates({ catalog, chunks, durability: live.durability, log: live.parts.log });
   const quarantine = new Quarantine({ backend, prefixDigits: config.prefixDigits, states });
   live.parts.room.relieveWith(async () => {
+    if (await evict()) return true;
     if (await dropOlderCopies(paths.catalogCopies)) return true;
     if (catalog.chunks.totals('quarantined').chunks === 0) return false;
     const freed = await emptyOldest(quarantine, RELIEF_BYTES);

@@ -1,7 +1,6 @@
 import { addCounters } from '../chunkstore/chunk-store.js';
 import { type LiveStore, openLiveStore } from '../content/open-live-store.js';
 import { Upkeep } from '../content/upkeep.js';
-import { kindOf } from '../core/errors.js';
 import { type GroupName, parseGroupPath } from '../core/group.js';
 import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
@@ -21,11 +20,11 @@ import { relieveFullDisk, roomProblems } from './full-disk.js';
 import { gcHandlers } from './gc-handlers.js';
 import { GcService } from './gc-service.js';
 import { jobHandlers } from './job-handlers.js';
+import { ObjectServices } from './object-services.js';
 import { openTree } from './open-tree.js';
 import { readOnlyProblem, refusalProblem } from './read-only-store.js';
 import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
-import { UploadService } from './upload-service.js';
 import { VerifyService } from './verify-service.js';
 import type { WorkerContext, WorkerEndpoint } from './worker-endpoint.js';
 import type { MountState, MountWorkerOptions } from './worker-protocol.js';
@@ -43,7 +42,7 @@ interface Mounted {
   readonly verify: VerifyService;
   readonly gc: GcService;
   readonly copies: CatalogCopies;
-  readonly uploads: UploadService | undefined;
+  readonly objects: ObjectServices | undefined;
   readonly transport: Transport;
 }
 
@@ -91,13 +90,16 @@ async function serve(
   const snapshots = new SnapshotService(datastore, live, log);
   if (options.readOnly) live.parts.log.fail('it is mounted read-only', undefined);
   else await snapshots.completeInterrupted();
-  const uploads = UploadService.of(datastore, live, log);
   const gc = new GcService(datastore, live, log, () => gate.transport?.counters().requests ?? 0);
-  if (uploads !== undefined) gc.onBegin((context) => uploads.drain(context));
   await gc.load();
-  snapshots.onMade((made) => endpoint.snapshotMade(made));
+  const copies = await CatalogCopies.open(datastore, () => emptyJournal(live), systemClock, log);
+  const objects = ObjectServices.of(datastore, live, copies, gc, log);
+  snapshots.onMade((made) => {
+    endpoint.snapshotMade(made);
+    return objects?.snapshotMade();
+  });
   const group = options.group === null ? undefined : parseGroupPath(options.group);
-  const { vfs, parts, space, tellKernel } = await openTree(datastore, live, snapshots, group);
+  const { vfs, parts, space, tellKernel } = await openTree(datastore, live, snapshots, group, objects);
   if (!options.readOnly) parts.orphans.dropAll();
   const transport = await attach(options, vfs, log);
   gate.transport = transport;
@@ -105,13 +107,12 @@ async function serve(
   const upkeep = new Upkeep(live, datastore.catalog, log);
   const requests = () => transport.counters().requests;
   const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
-  const copies = await CatalogCopies.open(datastore, () => emptyJournal(live), systemClock, log);
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
-  const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, uploads, transport };
+  const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, objects, transport };
   const backups = new BackupService(datastore, live, snapshots, placing(transport));
   transport.start();
   if (!options.readOnly) {
-    for (const service of [upkeep, verify, copies, uploads]) service?.start();
+    for (const service of [upkeep, verify, copies, objects]) service?.start();
     clones.removeUnnamed();
   }
   endpoint.ready({
@@ -121,7 +122,7 @@ async function serve(
       await gc.end();
       if (!lazy) await snapshots.idle();
       await makeSafe(mounted, context);
-      if (waits) await uploadBeforeUnmount(uploads, context, log);
+      if (waits) await objects?.leave(context);
       await unmountFuse(options.mountpoint, { lazy });
       return {};
     },
@@ -133,7 +134,7 @@ async function serve(
   });
   await transport.ended;
   upkeep.stop();
-  await Promise.all([verify.end(), gc.end(), clones.end(), copies.stop(), backups.end(), uploads?.end()]);
+  await Promise.all([verify.end(), gc.end(), clones.end(), copies.stop(), backups.end(), objects?.end()]);
   await snapshots.end();
   await live.packer.stop();
   if (!options.readOnly) await finish(mounted, log);
@@ -168,22 +169,8 @@ function placing(transport: Transport): (parentIno: number, name: Uint8Array) =>
 
 async function makeSafeAndUpload(mounted: Mounted, context: WorkerContext): Promise<Record<never, never>> {
   await makeSafe(mounted, context);
-  await mounted.uploads?.drain(context);
+  await mounted.objects?.drain(context);
   return {};
-}
-
-/** What an object store that cannot be had does not get now it gets with the next mount. */
-async function uploadBeforeUnmount(
-  uploads: UploadService | undefined,
-  context: WorkerContext,
-  log: Log,
-): Promise<void> {
-  try {
-    await uploads?.drain(context);
-  } catch (error) {
-    if (kindOf(error) === 'interrupted') throw error;
-    log.warn({ error }, 'Not everything could be uploaded; the next mount goes on with it');
-  }
 }
 
 /** Everything written so far survives a power cut when this resolves. */
@@ -209,7 +196,7 @@ async function finish({ live, parts, snapshots, copies }: Mounted, log: Log): Pr
 }
 
 function stateOf(mounted: Mounted): MountState {
-  const { live, datastore, options, snapshots, verify, gc, copies, uploads, transport } = mounted;
+  const { live, datastore, options, snapshots, verify, gc, copies, objects, transport } = mounted;
   const { log } = live.parts;
   const failure = options.readOnly ? undefined : log.failure;
   return {
@@ -222,7 +209,7 @@ function stateOf(mounted: Mounted): MountState {
       ...verify.problems(),
       ...gc.problems(),
       ...copies.problems(),
-      ...(uploads?.problems() ?? []),
+      ...(objects?.problems() ?? []),
     ],
     requests: { ...transport.counters().byOperation },
     oldestVerifiedAt: datastore.catalog.chunks.oldestVerifiedAt(),
@@ -231,7 +218,7 @@ function stateOf(mounted: Mounted): MountState {
     gc: { ...gc.figures, lastEndedAt: gc.status().last?.endedAt ?? 0 },
     care: verify.figures,
     catalogCopies: copies.figures(),
-    uploads: uploads?.status() ?? null,
+    uploads: objects?.status() ?? null,
   };
 }
 

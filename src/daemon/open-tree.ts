@@ -12,7 +12,7 @@ import { LATEST_NAME, virtualNode } from '../vfs/groups/group-entries.js';
 import { openGroupVfs } from '../vfs/groups/group-vfs.js';
 import { KernelReferences } from '../vfs/live/kernel-references.js';
 import { liveNode } from '../vfs/live/live-nodes.js';
-import type { LiveParts } from '../vfs/live/live-parts.js';
+import type { Barrier, LiveParts } from '../vfs/live/live-parts.js';
 import { OpenFiles } from '../vfs/live/open-files.js';
 import { Orphans } from '../vfs/live/orphans.js';
 import { openVfs } from '../vfs/open-vfs.js';
@@ -37,6 +37,7 @@ export interface OpenTree {
 
 /**
  * Opens the tree of a datastore, or of one group alone.
+ * @param durability what fsync waits for
  * @throws {CairnError} `not-found` where there is no such group
  */
 export async function openTree(
@@ -44,10 +45,11 @@ export async function openTree(
   live: LiveStore,
   snapshots: SnapshotService,
   group: GroupName | undefined,
+  durability: Barrier = live.durability,
 ): Promise<OpenTree> {
   const { catalog, chunks, paths } = datastore;
   const references = new KernelReferences();
-  const parts = livePartsOf(datastore, live, references);
+  const parts = livePartsOf(datastore, live, references, durability);
   const groups = new DatastoreGroups(paths.root, catalog, snapshots);
   await groups.load();
   const nodes = new ArchiveNodes(chunks, (archive) => snapshots.indexesOf(archive));
@@ -88,7 +90,12 @@ function groupAlone({ catalog, paths }: WritableDatastore, whole: Vfs, group: Gr
   return openGroupVfs(whole, { group: liveNode(row.groupIno), current: liveNode(row.currentIno) });
 }
 
-function livePartsOf(datastore: WritableDatastore, live: LiveStore, references: KernelReferences): LiveParts {
+function livePartsOf(
+  datastore: WritableDatastore,
+  live: LiveStore,
+  references: KernelReferences,
+  durability: Barrier,
+): LiveParts {
   const { catalog } = datastore;
   const openFiles = new OpenFiles();
   const known: number[] = [];
@@ -107,7 +114,7 @@ function livePartsOf(datastore: WritableDatastore, live: LiveStore, references: 
     cloner: live.cloner,
     openFiles,
     orphans: new Orphans(live.parts.log, openFiles, references, orphans),
-    durability: live.durability,
+    durability,
     clock: systemClock,
     isInGroup,
   };

@@ -30,6 +30,8 @@ export type SnapshotsChanged = (
   change: { made: MadeSnapshot } | { forgotten: number; time: number },
 ) => void;
 
+type SnapshotListener = (group: string) => Promise<void> | void;
+
 /** Snapshots of one mounted datastore: made, forgotten and listed on the mount worker. */
 export class SnapshotService {
   readonly #datastore: WritableDatastore;
@@ -44,7 +46,7 @@ export class SnapshotService {
   /** Snapshots of what is no live tree. */
   readonly others: Pick<SnapshotMaker, 'publish'>;
   #changed: SnapshotsChanged = () => undefined;
-  #made: (group: string) => void = () => undefined;
+  #made: SnapshotListener = () => undefined;
   #lastWork: JobWork | undefined;
   #jobChunks: ChunkStoreCounters = { loads: 0, inserts: 0, reuses: 0, plainBytes: 0, encodedBytes: 0 };
 
@@ -72,8 +74,8 @@ export class SnapshotService {
     this.#changed = changed;
   }
 
-  /** Told of the group's path when a snapshot was made. */
-  onMade(made: (group: string) => void): void {
+  /** Told of the group's path when a snapshot was made; whoever asked for it is told when the listener resolves. */
+  onMade(made: SnapshotListener): void {
     this.#made = made;
   }
 
@@ -99,7 +101,7 @@ export class SnapshotService {
     const made = await this.#maker.publish(...args);
     this.changes.otherSnapshotMade(made.groupId, made.archive);
     this.#changed(made.groupId, { made });
-    this.#made(groupPath(args[0]));
+    await this.#made(groupPath(args[0]));
     return made;
   }
 
@@ -121,7 +123,7 @@ export class SnapshotService {
     this.#jobChunks = addCounters(this.#jobChunks, made.work.chunks);
     this.changes.snapshotMade(made.groupId, made.archive, sequence);
     this.#changed(made.groupId, { made });
-    this.#made(groupPath(group));
+    await this.#made(groupPath(group));
     return {
       group: groupPath(group),
       time: formatSnapshotTime(made.time),

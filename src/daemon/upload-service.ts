@@ -1,3 +1,4 @@
+import type { UploadTotals } from '../catalog/uploads.js';
 import type { LiveStore } from '../content/open-live-store.js';
 import type { Problem } from '../control/commands.js';
 import type { Progress } from '../control/messages.js';
@@ -7,7 +8,7 @@ import type { Log } from '../core/log.js';
 import type { WritableDatastore } from '../datastore/open.js';
 import type { JobProgress } from '../maintenance/job/job-messages.js';
 import { type AskHandlers, runOwnedJob } from '../maintenance/job/job-owner.js';
-import type { UploadAsks, UploadReport } from '../maintenance/upload/upload-protocol.js';
+import type { UploadAsks, UploadJobOptions, UploadReport } from '../maintenance/upload/upload-protocol.js';
 
 const JOB_SCRIPT = new URL('./upload-worker.js', import.meta.url);
 /** How often it is looked whether there is something to upload. */
@@ -37,6 +38,10 @@ export class UploadService {
   #pauseMs = FIRST_PAUSE_MS;
   #completeAt: number | null = null;
   #error: string | null = null;
+  /** Since when the queue has not been empty, or this mount began. */
+  #behindSince = Date.now() / 1000;
+  #failures = 0;
+  readonly #uploaded = { chunks: 0, bytes: 0 };
 
   private constructor(datastore: WritableDatastore, live: LiveStore, log: Log, title: string) {
     this.#datastore = datastore;
@@ -80,11 +85,35 @@ export class UploadService {
     }
   }
 
-  status(): UploadStatus {
-    const { chunks, bytes } = this.#datastore.catalog.uploads.totals();
+  /** Evicts some of what is in the object store too. @returns whether there was anything; false where it cannot be asked */
+  async evictForRoom(): Promise<boolean> {
+    try {
+      const { evictedBytes } = await this.#start(true);
+      if (evictedBytes > 0) this.#log.info({ evictedBytes }, 'The disk is nearly full: chunks were evicted');
+      return evictedBytes > 0;
+    } catch (error) {
+      this.#log.warn({ error }, 'The disk is nearly full, and no chunks can be evicted');
+      return false;
+    }
+  }
+
+  /** How much waits to be uploaded. */
+  queued(): UploadTotals {
+    return this.#datastore.catalog.uploads.totals();
+  }
+
+  status(): Omit<UploadStatus, 'recoveryPointAt'> {
+    const { chunks, bytes } = this.queued();
+    const { queueBytes = null, whenFull = 'wait', durability = 'local' } = this.#datastore.config;
     return {
-      ...{ objects: this.#title, chunks, bytes },
+      ...{ objects: this.#title, chunks, bytes, queueBytes, whenFull, durability },
       ...{ running: this.#running !== undefined, completeAt: this.#completeAt, error: this.#error },
+      ...{
+        behindSince: chunks === 0 ? null : this.#behindSince,
+        failures: this.#failures,
+        uploaded: { ...this.#uploaded },
+      },
+      nextTryAt: this.#error === null ? null : this.#nextAt / 1000,
     };
   }
 
@@ -103,8 +132,9 @@ export class UploadService {
 
   #look(): void {
     if (this.#running !== undefined || this.#live.parts.log.failure !== undefined) return;
-    const { chunks } = this.#datastore.catalog.uploads.totals();
+    const { chunks } = this.queued();
     const now = Date.now();
+    if (chunks === 0) this.#behindSince = now / 1000;
     const isDue = now >= this.#nextAt && (chunks > 0 || now >= this.#comparedAt() + COMPARE_MS);
     if (isDue) this.#run().catch(() => undefined);
   }
@@ -122,13 +152,9 @@ export class UploadService {
 
   async #job(): Promise<UploadReport> {
     try {
-      const report = (await runOwnedJob<UploadAsks>({
-        script: JOB_SCRIPT,
-        options: { store: this.#datastore.paths.root },
-        handlers: this.#handlers(),
-        signal: this.#ending.signal,
-        onProgress: (at) => this.#tell(at),
-      })) as UploadReport;
+      const report = await this.#start(false);
+      this.#uploaded.chunks += report.chunks;
+      this.#uploaded.bytes += report.bytes;
       if (report.missing > 0) throw new CairnError('corrupt', missingChunks(report.missing));
       this.#error = null;
       this.#completeAt = Date.now() / 1000;
@@ -140,6 +166,15 @@ export class UploadService {
     }
   }
 
+  /** @param onlyEvict uploads nothing, and evicts although the bound holds */
+  async #start(onlyEvict: boolean): Promise<UploadReport> {
+    const options: UploadJobOptions = { store: this.#datastore.paths.root, onlyEvict };
+    return (await runOwnedJob<UploadAsks>({
+      ...{ script: JOB_SCRIPT, options, handlers: this.#handlers(), signal: this.#ending.signal },
+      onProgress: (at) => this.#tell(at),
+    })) as UploadReport;
+  }
+
   #tell(at: JobProgress): void {
     const left = this.#datastore.catalog.uploads.totals().bytes;
     const progress = at.unit === 'bytes' ? { ...at, total: at.done + left } : at;
@@ -147,6 +182,7 @@ export class UploadService {
   }
 
   #failed(error: unknown): void {
+    this.#failures += 1;
     const message = error instanceof Error ? error.message : String(error);
     if (message !== this.#error) this.#log.warn({ error }, 'Uploading failed; it is tried again');
     this.#error = message;

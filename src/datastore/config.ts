@@ -26,6 +26,12 @@ const config = z.object({
   s3: s3Config.optional(),
   /** With an object store, how many bytes chunks may take in the folder; absent: any. May be changed by hand. */
   cacheBytes: z.number().int().positive().optional(),
+  /** How many bytes of chunks may wait to be uploaded; absent: as many as the disk takes. May be changed by hand. */
+  queueBytes: z.number().int().positive().optional(),
+  /** What writers meet when so many wait; absent: they wait. May be changed by hand. */
+  whenFull: z.enum(['wait', 'enospc']).optional(),
+  /** What fsync waits for, with an object store; absent: the folder's disk. */
+  durability: z.enum(['local', 'backend']).optional(),
 });
 
 /** `.cairn/config.json`: what is fixed when a datastore is created. */

@@ -11,8 +11,9 @@ import type { Digest } from '../core/digest.js';
 import { CairnError, fromSystemError } from '../core/errors.js';
 import { makeFolders, putFile, syncFileSystem, syncFolder } from '../native/files.js';
 import { lockFile } from '../native/locks.js';
+import { BUCKET_NOTE, type BucketNote, formatBucketNote } from './bucket-note.js';
 import { type DatastoreConfig, FORMAT_VERSION, formatConfig } from './config.js';
-import { prepareObjects } from './object-store.js';
+import { prepareObjects, probeObjects, titleOf, withObjects } from './object-store.js';
 import { type DatastorePaths, datastorePaths } from './paths.js';
 import { allocateReserve, DEFAULT_RESERVE_BYTES } from './reserve.js';
 
@@ -24,16 +25,30 @@ export interface CreateOptions {
   readonly layout?: Layout;
   /** Have every new chunk read back and verified before anything names it. */
   readonly verifyNew?: boolean;
-  /** The object store behind the datastore; it must hold nothing under this name. */
+  /** The object store behind the datastore; unless `existing` is given, it must hold nothing under this name. */
   readonly s3?: S3Settings;
+  /** The datastore the object store holds already, to which this is to be another folder. */
+  readonly existing?: ExistingDatastore;
   /** With an object store, how many bytes chunks may take in the folder. */
   readonly cacheBytes?: number;
+  /** With an object store, how many bytes of chunks may wait to be uploaded, and what writers meet then. */
+  readonly queueBytes?: number;
+  readonly whenFull?: DatastoreConfig['whenFull'];
+  /** With an object store, what fsync waits for. */
+  readonly durability?: DatastoreConfig['durability'];
   /** Space kept for deleting on a full disk. */
   readonly reserveBytes?: number;
   /** Told how many of the folders for chunks are made. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Gives up and takes everything away again. */
   readonly signal?: AbortSignal;
+}
+
+/** A datastore that is to have a folder again. */
+export interface ExistingDatastore {
+  readonly note: BucketNote;
+  /** Fetches what belongs into the folder, before the datastore exists. What it makes outside `.chunks` and `.cairn` it takes away when it fails. */
+  fetch(paths: DatastorePaths): Promise<void>;
 }
 
 /** Modes PBS insists on when it takes over a datastore (pbs-format §1.1). */
@@ -133,8 +148,11 @@ async function fill(paths: DatastorePaths, options: CreateOptions): Promise<Data
   try {
     await writeFile(paths.unfinished, '', { mode: LOCK_MODE });
     await removeParts(paths);
-    const s3 = options.s3 && (await prepareObjects(options.s3));
+    const { existing } = options;
+    const prepare = existing === undefined ? prepareObjects : probeObjects;
+    const s3 = options.s3 && (await prepare(options.s3));
     await makeFiles(paths, options);
+    await existing?.fetch(paths);
     return await finish(paths, options, s3);
   } catch (error) {
     await removeParts(paths);
@@ -209,19 +227,36 @@ async function finish(paths: DatastorePaths, options: CreateOptions, s3?: S3Sett
   checkGoingOn(options);
   await syncFileSystem(paths.root);
   const config: DatastoreConfig = {
-    format: FORMAT_VERSION,
-    uuid: randomUUID(),
-    created: new Date().toISOString(),
-    prefixDigits: PREFIX_DIGITS[options.layout ?? 'cairn'],
-    verifyNew: options.verifyNew ?? false,
+    ...(options.existing?.note ?? newNote(options)),
     ...(s3 && { s3 }),
     ...(options.cacheBytes !== undefined && { cacheBytes: options.cacheBytes }),
+    ...(options.queueBytes !== undefined && { queueBytes: options.queueBytes }),
+    ...(options.whenFull !== undefined && { whenFull: options.whenFull }),
+    ...(options.durability !== undefined && { durability: options.durability }),
   };
+  if (s3 !== undefined && options.existing === undefined) await noteInObjects(s3, config);
   const bytes = Buffer.from(formatConfig(config));
   await putFile(paths.config, `${paths.config}.tmp`, bytes, { mode: LOCK_MODE, sync: true });
   await rm(paths.unfinished);
   for (const folder of [paths.own, paths.root, dirname(paths.root)]) await syncFolder(folder);
   return config;
+}
+
+function newNote({ layout, verifyNew }: CreateOptions): BucketNote {
+  const [uuid, created] = [randomUUID(), new Date().toISOString()];
+  const prefixDigits = PREFIX_DIGITS[layout ?? 'cairn'];
+  return { format: FORMAT_VERSION, uuid, created, prefixDigits, verifyNew: verifyNew ?? false };
+}
+
+/** Of two who create a datastore there at the same time one is refused, where the server lets it. */
+async function noteInObjects(s3: S3Settings, config: DatastoreConfig): Promise<void> {
+  await withObjects(s3, async (remote) => {
+    const bytes = formatBucketNote(config);
+    if (remote.conditional === undefined) await remote.put(BUCKET_NOTE, bytes);
+    else if (!(await remote.conditional.putNew(BUCKET_NOTE, bytes))) {
+      throw new CairnError('exists', `${titleOf(s3)} has a datastore already, made a moment ago: choose another name`);
+    }
+  });
 }
 
 function checkGoingOn(options: CreateOptions): void {

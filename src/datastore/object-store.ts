@@ -3,6 +3,7 @@ import type { Backend } from '../backend/backend.js';
 import { CachedBackend } from '../backend/cache/cached-backend.js';
 import type { Transfers } from '../backend/cache/transfers.js';
 import { FsBackend } from '../backend/fs/fs-backend.js';
+import type { S3Backend } from '../backend/s3/s3-backend.js';
 import type { S3Settings } from '../backend/s3/s3-settings.js';
 import { CairnError } from '../core/errors.js';
 
@@ -17,6 +18,8 @@ export const s3Config = z.strictObject({
   credentialsFile: z.string().optional(),
   caFile: z.string().optional(),
   checksums: z.enum(['when-required', 'when-supported']).optional(),
+  /** How long one request may take with all its tries before it fails; absent: a minute. May be changed by hand. */
+  giveUpSeconds: z.number().positive().optional(),
   /** Whether the server was found to honour `If-None-Match: *`. */
   conditionalPuts: z.boolean().optional(),
 });
@@ -61,19 +64,32 @@ export async function openObjects(root: string, s3: S3Settings | undefined): Pro
  * @throws {CairnError} `exists` where there is something; what else keeps it from being used
  */
 export async function prepareObjects(s3: S3Settings): Promise<S3Settings> {
-  const [{ S3Backend }, { probeS3 }] = await Promise.all([
-    import('../backend/s3/s3-backend.js'),
-    import('../backend/s3/s3-probe.js'),
-  ]);
-  const backend = new S3Backend(s3);
-  try {
-    for await (const name of backend.list('')) {
-      throw new CairnError('exists', `${titleOf(s3)} has objects already (${name}): choose another name`);
+  await withObjects(s3, async (remote) => {
+    for await (const name of remote.list('')) {
+      throw new CairnError(
+        'exists',
+        `${titleOf(s3)} has objects already (${name}): choose another name, or bring back what is there with "cairn attach"`,
+      );
     }
-  } finally {
-    backend.close();
-  }
+  });
+  return probeObjects(s3);
+}
+
+/** @returns the settings with what was found out about the server */
+export async function probeObjects(s3: S3Settings): Promise<S3Settings> {
+  const { probeS3 } = await import('../backend/s3/s3-probe.js');
   return { ...s3, ...(await probeS3(s3)) };
+}
+
+/** Works on an object store without a folder in front of it. */
+export async function withObjects<T>(s3: S3Settings, work: (remote: S3Backend) => Promise<T>): Promise<T> {
+  const { S3Backend } = await import('../backend/s3/s3-backend.js');
+  const remote = new S3Backend(s3);
+  try {
+    return await work(remote);
+  } finally {
+    remote.close();
+  }
 }
 
 /** The object store for people. */

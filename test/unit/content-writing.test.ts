@@ -58,6 +58,27 @@ test('what makes drafts shrink is called again for as long as writers wait', asy
   assert.equal(presses, 3, 'pressed without anybody waiting');
 });
 
+test('another bound makes writers wait, or refuses them; what is there already goes on', async () => {
+  let full = true;
+  const waiting = new WriteBudget(100, () => 0);
+  waiting.boundBy({ isFull: () => full, refusal: undefined });
+  const order: string[] = [];
+  const waits = waiting.room().then(() => order.push('in'));
+  waiting.shrunk();
+  await turn();
+  assert.deepEqual(order, []);
+  full = false;
+  waiting.shrunk();
+  await waits;
+  const refusing = new WriteBudget(100, () => 0);
+  refusing.boundBy({ isFull: () => full, refusal: 'too much waits' });
+  await refusing.room();
+  full = true;
+  await assert.rejects(refusing.room(), { kind: 'no-space', message: 'too much waits' });
+  full = false;
+  assert.equal(refusing.full, false);
+});
+
 /** A chunk store that records what is asked of it. */
 class FakeChunks {
   readonly held: string[] = [];

@@ -30,16 +30,36 @@ export async function isPlaceholder(path: string): Promise<boolean> {
 export async function replaceByPlaceholder(path: string, length: number): Promise<void> {
   const temporary = temporaryName(path);
   try {
-    const file = await open(temporary, 'wx', MODE);
-    try {
-      await file.chmod(MODE);
-      await file.truncate(length);
-    } finally {
-      await file.close();
-    }
+    await makeHole(temporary, length);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
     throw fromSystemError(error, `evict ${path}`);
+  }
+}
+
+/**
+ * Makes a placeholder for an object that is elsewhere. Not durable when it resolves; killed in the middle, it may leave a
+ * file that is shorter.
+ * @returns false where a file of this name is there, which stays as it is
+ */
+export async function makePlaceholder(path: string, length: number): Promise<boolean> {
+  try {
+    await makeHole(path, length);
+    return true;
+  } catch (error) {
+    const failure = fromSystemError(error, `make the placeholder ${path}`);
+    if (failure.kind === 'exists') return false;
+    throw failure;
+  }
+}
+
+async function makeHole(path: string, length: number): Promise<void> {
+  const file = await open(path, 'wx', MODE);
+  try {
+    await file.chmod(MODE);
+    await file.truncate(length);
+  } finally {
+    await file.close();
   }
 }

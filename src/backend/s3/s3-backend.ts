@@ -1,12 +1,12 @@
 import { CopyObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { CairnError, kindOf } from '../../core/errors.js';
 import type { Backend, Move } from '../backend.js';
-import { checkPrefix, checkRange } from '../names.js';
+import { checkRange } from '../names.js';
 import { ConditionalPuts } from './conditional-puts.js';
 import { deleteKeys } from './s3-deletion.js';
 import { codeOf, statusOf } from './s3-errors.js';
 import { S3Keys } from './s3-keys.js';
-import { listKeys } from './s3-listing.js';
+import { S3Listing } from './s3-listing.js';
 import { type ObjectPlace, putObject, readObject, readRange } from './s3-objects.js';
 import { type S3Counters, S3Requests } from './s3-requests.js';
 import { DEFAULT_S3_LIMITS, type S3Limits, type S3Settings } from './s3-settings.js';
@@ -23,18 +23,19 @@ export class S3Backend implements Backend {
   readonly counters: Readonly<S3Counters>;
   /** Absent where the server does not honour conditions. */
   readonly conditional: ConditionalPuts | undefined;
+  /** Names with lengths. */
+  readonly listing: S3Listing;
   readonly #bucket: string;
   readonly #keys: S3Keys;
-  readonly #listedAtOnce: number;
   readonly #requests: S3Requests;
 
   /** @throws {CairnError} `invalid` where the settings make no sense */
   constructor(settings: S3Settings, limits: S3Limits = DEFAULT_S3_LIMITS) {
     this.#bucket = settings.bucket;
     this.#keys = new S3Keys(settings.store);
-    this.#listedAtOnce = limits.listedAtOnce;
     this.#requests = new S3Requests(settings, limits);
     this.counters = this.#requests.counters;
+    this.listing = new S3Listing(this.#requests, this.#bucket, this.#keys, limits.listedAtOnce);
     const honoured = settings.conditionalPuts === true;
     this.conditional = honoured ? new ConditionalPuts(this.#requests, (name) => this.#place(name)) : undefined;
   }
@@ -104,13 +105,7 @@ export class S3Backend implements Backend {
   }
 
   async *list(prefix: string): AsyncIterable<string> {
-    checkPrefix(prefix);
-    for (const keyPrefix of this.#keys.prefixesOf(prefix)) {
-      for await (const key of listKeys(this.#requests, this.#bucket, keyPrefix, this.#listedAtOnce)) {
-        const name = this.#keys.nameOf(key);
-        if (name !== undefined) yield name;
-      }
-    }
+    for await (const { name } of this.listing.sized(prefix)) yield name;
   }
 
   async sync(): Promise<void> {}

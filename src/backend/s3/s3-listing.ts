@@ -1,6 +1,48 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
+import { checkPrefix } from '../names.js';
 import { BrokenAnswer } from './s3-errors.js';
+import type { S3Keys } from './s3-keys.js';
 import type { S3Requests } from './s3-requests.js';
+
+/** An object as a listing has it. */
+interface ListedKey {
+  readonly key: string;
+  /** Length of the object. */
+  readonly bytes: number;
+}
+
+/** An object's name and its length. */
+export interface SizedName {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** Lists the objects of one datastore. */
+export class S3Listing {
+  readonly #requests: S3Requests;
+  readonly #bucket: string;
+  readonly #keys: S3Keys;
+  readonly #pageKeys: number;
+
+  /** @param pageKeys keys asked for at a time, at most 1,000 */
+  constructor(requests: S3Requests, bucket: string, keys: S3Keys, pageKeys: number) {
+    this.#requests = requests;
+    this.#bucket = bucket;
+    this.#keys = keys;
+    this.#pageKeys = pageKeys;
+  }
+
+  /** As `Backend.list`, with each object's length in bytes. */
+  async *sized(prefix: string): AsyncGenerator<SizedName> {
+    checkPrefix(prefix);
+    for (const keyPrefix of this.#keys.prefixesOf(prefix)) {
+      for await (const { key, bytes } of listKeys(this.#requests, this.#bucket, keyPrefix, this.#pageKeys)) {
+        const name = this.#keys.nameOf(key);
+        if (name !== undefined) yield { name, bytes };
+      }
+    }
+  }
+}
 
 /**
  * All keys that begin with `prefix`, page by page. A page that may not be whole is asked for again and then an error: what
@@ -8,12 +50,12 @@ import type { S3Requests } from './s3-requests.js';
  * @param pageKeys keys asked for at a time, at most 1,000
  * @throws {CairnError}
  */
-export async function* listKeys(
+async function* listKeys(
   requests: S3Requests,
   bucket: string,
   prefix: string,
   pageKeys: number,
-): AsyncGenerator<string> {
+): AsyncGenerator<ListedKey> {
   let token: string | undefined;
   let last = '';
   do {
@@ -27,20 +69,20 @@ export async function* listKeys(
       return checkedPage(await client.send(command, { abortSignal: signal }), prefix, last);
     });
     yield* page.keys;
-    last = page.keys.at(-1) ?? last;
+    last = page.keys.at(-1)?.key ?? last;
     token = page.next;
   } while (token !== undefined);
 }
 
 interface Page {
-  readonly keys: string[];
+  readonly keys: ListedKey[];
   readonly next: string | undefined;
 }
 
 /** Servers list in the order of the keys' bytes, which for ours, all ASCII, is that of strings. */
 function checkedPage(answer: ListObjectsV2CommandOutput, prefix: string, after: string): Page {
   const { IsTruncated, KeyCount, NextContinuationToken, Contents = [] } = answer;
-  const keys = Contents.map(({ Key }) => Key ?? '');
+  const keys = Contents.map(({ Key = '', Size = -1 }) => ({ key: Key, bytes: Size }));
   if (IsTruncated === undefined || KeyCount !== keys.length) {
     throw new BrokenAnswer('io', `the listing has ${keys.length} keys and announces ${KeyCount ?? 'nothing'}`);
   }
@@ -48,7 +90,8 @@ function checkedPage(answer: ListObjectsV2CommandOutput, prefix: string, after: 
     throw new BrokenAnswer('io', 'the listing goes on, but does not say where');
   }
   let before = after;
-  for (const key of keys) {
+  for (const { key, bytes } of keys) {
+    if (bytes < 0) throw new BrokenAnswer('io', `the listing does not say how long ${key} is`);
     if (!key.startsWith(prefix)) throw new BrokenAnswer('io', `the listing has a key that was not asked for: ${key}`);
     if (key <= before) throw new BrokenAnswer('io', `the listing goes back to ${key}`);
     before = key;

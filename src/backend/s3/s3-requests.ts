@@ -45,11 +45,14 @@ export class S3Requests {
   readonly #limits: S3Limits;
   readonly #slot: ReturnType<typeof pLimit>;
   readonly #closing = new AbortController();
+  /** When the server last sent something. */
+  #aliveAt = Number.NEGATIVE_INFINITY;
 
   /** @throws {CairnError} where the CA file cannot be read */
   constructor(settings: S3Settings, limits: S3Limits) {
     this.counters = this.#counters;
-    this.#limits = limits;
+    const { giveUpSeconds } = settings;
+    this.#limits = giveUpSeconds === undefined ? limits : { ...limits, giveUpMs: giveUpSeconds * 1000 };
     this.#slot = pLimit(limits.requestsAtOnce);
     // The SDK is pinned to its last line for this Node, so users need not be told at each start that there will be others.
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
@@ -64,13 +67,19 @@ export class S3Requests {
    * @throws {CairnError} what the last try failed with; `interrupted` once closed
    */
   send<T>(doing: string, request: (attempt: Attempt) => Promise<T>, sentBytes = 0): Promise<T> {
+    const calledAt = performance.now();
     return this.#slot(async () => {
+      // Behind others that wait for a server which does not answer, the time to give up is the same as theirs.
+      const start = this.#aliveAt > calledAt ? performance.now() : calledAt;
+      const deadline = start + this.#limits.giveUpMs + sentBytes / SLOWEST_BYTES_PER_MS;
       for (let number = 0; ; number += 1) {
-        const judgement = await this.#try(doing, request, number, sentBytes);
+        const judgement = await this.#try(doing, request, number, { sentBytes, deadline });
         if ('value' in judgement) return judgement.value;
         if (judgement.again === 'never' || number + 1 >= this.#limits.attempts) throw judgement.error;
+        const pauseMs = this.#pauseMs(judgement, number);
+        if (performance.now() + pauseMs >= deadline) throw judgement.error;
         this.#counters.retries += 1;
-        await this.#pause(judgement, number, doing);
+        await this.#pause(pauseMs, doing);
       }
     });
   }
@@ -85,16 +94,23 @@ export class S3Requests {
     doing: string,
     request: (attempt: Attempt) => Promise<T>,
     number: number,
-    sentBytes: number,
+    { sentBytes, deadline }: { readonly sentBytes: number; readonly deadline: number },
   ): Promise<{ value: T } | Judgement> {
     if (this.#closing.signal.aborted) throw closed(doing);
     this.#counters.requests += 1;
     const idle = new AbortController();
-    const limitMs = this.#limits.idleMs + sentBytes / SLOWEST_BYTES_PER_MS;
+    const idleMs = this.#limits.idleMs + sentBytes / SLOWEST_BYTES_PER_MS;
+    const limitMs = Math.max(1, Math.min(idleMs, deadline - performance.now()));
     const timer = setTimeout(() => idle.abort(), limitMs);
     const signal = AbortSignal.any([idle.signal, this.#closing.signal]);
     try {
-      return { value: await request({ client: this.#client, signal, number, moved: () => timer.refresh() }) };
+      const moved = (): void => {
+        this.#aliveAt = performance.now();
+        timer.refresh();
+      };
+      const value = await request({ client: this.#client, signal, number, moved });
+      this.#aliveAt = performance.now();
+      return { value };
     } catch (error) {
       if (this.#closing.signal.aborted) throw closed(doing);
       const judgement = idle.signal.aborted ? stalled(doing, limitMs, error) : judge(error, doing);
@@ -105,11 +121,15 @@ export class S3Requests {
     }
   }
 
-  async #pause({ again, waitMs }: Judgement, number: number, doing: string): Promise<void> {
+  #pauseMs({ again, waitMs }: Judgement, number: number): number {
     const first = again === 'later' ? FIRST_PAUSE_THROTTLED_MS : FIRST_PAUSE_MS;
     const bound = Math.min(this.#limits.longestPauseMs, Math.max(waitMs ?? 0, first * 2 ** number));
+    return bound / 2 + (Math.random() * bound) / 2;
+  }
+
+  async #pause(milliseconds: number, doing: string): Promise<void> {
     try {
-      await pause(bound / 2 + (Math.random() * bound) / 2, undefined, { signal: this.#closing.signal });
+      await pause(milliseconds, undefined, { signal: this.#closing.signal });
     } catch {
       throw closed(doing);
     }

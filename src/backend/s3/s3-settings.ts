@@ -20,6 +20,8 @@ export interface S3Settings {
    * MD5 and SHA-256 go with every put anyway: absent means `when-required`.
    */
   readonly checksums?: 'when-required' | 'when-supported' | undefined;
+  /** How long one request may take with all its tries before it fails; absent: a minute. */
+  readonly giveUpSeconds?: number | undefined;
   /** Whether the server was found to honour `If-None-Match: *` (`probeS3`). */
   readonly conditionalPuts?: boolean | undefined;
 }
@@ -34,18 +36,21 @@ export interface S3Limits {
   readonly idleMs: number;
   /** Tries of one request, the first one included. */
   readonly attempts: number;
+  /** For all tries together, from the call, or from when the server last gave a sign of life; longer by what a body takes. */
+  readonly giveUpMs: number;
   /** Longest pause between two tries; the first is about a tenth of a second, or half a second where throttled. */
   readonly longestPauseMs: number;
   /** Names asked for at a time when listing, at most 1,000. */
   readonly listedAtOnce: number;
 }
 
-/** A server that answers nothing at all is given up after about `attempts` × `connectMs`, half a minute. */
+/** A server that does not answer is given up after a minute at most; one that refuses connections after a few seconds. */
 export const DEFAULT_S3_LIMITS: S3Limits = {
   requestsAtOnce: 16,
   connectMs: 5_000,
   idleMs: 30_000,
   attempts: 6,
+  giveUpMs: 60_000,
   longestPauseMs: 5_000,
   listedAtOnce: 1000,
 };

@@ -80,7 +80,7 @@ export async function makeCatalogCopy(
     // No level but the first is worth its time: it takes off most of what there is to be taken.
     const gzip = createGzip({ level: constants.Z_BEST_SPEED });
     await pipeline(createReadStream(plain), gzip, createWriteStream(packed, { mode: FILE_MODE }));
-    const name = formatName(nowSeconds, appliedSequence);
+    const name = copyName(nowSeconds, appliedSequence);
     await syncFile(packed);
     await rename(packed, `${folder}/${name}`);
     await syncFolder(folder);
@@ -147,7 +147,8 @@ async function removeFiles(plain: string, packed: string): Promise<void> {
     await rm(path, { force: true });
 }
 
-function formatName(seconds: number, sequence: number): string {
+/** File name of a copy made at that time, in seconds since 1970, with changes up to that sequence. */
+export function copyName(seconds: number, sequence: number): string {
   return `${formatSnapshotTime(seconds)}.${sequence}.db.gz`;
 }
 

@@ -87,6 +87,11 @@ export class CatalogCopies {
     return { count: this.#copies.length, bytes, newestAt: this.#copies[0]?.madeAt ?? null };
   }
 
+  /** The newest copy. */
+  get newest(): CatalogCopy | undefined {
+    return this.#copies[0];
+  }
+
   /** What an operator should know. */
   problems(): Problem[] {
     return this.#failure === undefined ? [] : [{ kind: 'catalog-copy', message: this.#failure }];
@@ -100,9 +105,10 @@ export class CatalogCopies {
     await this.#running;
   }
 
-  /** Makes one where something was committed since the newest; never rejects. To be called when nothing is under way. */
+  /** Makes one where something was committed since the newest; never rejects. */
   async makeIfChanged(): Promise<void> {
-    if (this.#isChanged()) await this.#make();
+    while (this.#running !== undefined) await this.#running;
+    if (this.#isChanged()) await this.#begin(() => this.#make());
   }
 
   #look(): void {
@@ -111,9 +117,14 @@ export class CatalogCopies {
     // One from the future says that the clock was set back.
     const isFresh = age >= 0 && age < INTERVAL_SECONDS && !this.#needsJournal;
     if (this.#running !== undefined || isFresh || !this.#isChanged()) return;
-    this.#running = this.#makeWithoutJournal().finally(() => {
+    void this.#begin(() => this.#makeWithoutJournal());
+  }
+
+  #begin(make: () => Promise<void>): Promise<void> {
+    this.#running = make().finally(() => {
       this.#running = undefined;
     });
+    return this.#running;
   }
 
   /** What is in no chunk when a copy is made is lost to it when the journal goes on. */

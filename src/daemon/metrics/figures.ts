@@ -1,4 +1,5 @@
 import { CHUNK_STATES } from '../../catalog/counters.js';
+import type { UploadStatus } from '../../control/upload-commands.js';
 import type { Sample } from './sample.js';
 
 /** One value of a figure. */
@@ -108,8 +109,39 @@ const SCHEDULE: readonly Figure[] = [
   perJob('running', 'Whether it runs', ({ running }) => Number(running)),
 ];
 
+/** Nothing is told where there is no object store. */
+const UPLOADS: readonly Figure[] = [
+  ofUploads('gauge', 'upload_queue_chunks', 'Chunks that wait to be uploaded', ({ chunks }) => chunks),
+  ofUploads('gauge', 'upload_queue_bytes', 'Bytes of their files', ({ bytes }) => bytes),
+  ofUploads('gauge', 'upload_queue_limit_bytes', 'How many may wait', ({ queueBytes }) => queueBytes),
+  ofUploads('gauge', 'upload_behind_since_timestamp_seconds', 'Since when some wait', ({ behindSince }) => behindSince),
+  ofUploads('gauge', 'upload_failing', 'Whether the last upload failed', ({ error }) => Number(error !== null)),
+  ofUploads('counter', 'upload_failures_total', 'Uploads that failed', ({ failures }) => failures),
+  ofUploads('counter', 'upload_chunks_total', 'Chunks uploaded', ({ uploaded }) => uploaded.chunks),
+  ofUploads('counter', 'upload_bytes_total', 'Bytes of their files', ({ uploaded }) => uploaded.bytes),
+  ofUploads('gauge', 'upload_complete_timestamp_seconds', 'When all was uploaded last', ({ completeAt }) => completeAt),
+  ofUploads(
+    'gauge',
+    'recovery_point_timestamp_seconds',
+    'Of which time live trees are in the object store',
+    (status) => status.recoveryPointAt,
+  ),
+];
+
 /** All that is told, in the order it is printed. */
-export const FIGURES: readonly Figure[] = [...MOUNT, ...STORAGE, ...JOBS, ...SCHEDULE];
+export const FIGURES: readonly Figure[] = [...MOUNT, ...STORAGE, ...UPLOADS, ...JOBS, ...SCHEDULE];
+
+function ofUploads(
+  type: 'gauge' | 'counter',
+  name: string,
+  help: string,
+  take: (status: UploadStatus) => number | null,
+): Figure {
+  return labelled(type, name, help, [], ({ status: { uploads } }) => {
+    const value = uploads === null ? null : take(uploads);
+    return value === null ? [] : [{ labels: {}, value }];
+  });
+}
 
 function problems({ status }: Sample): FigureValue[] {
   const counts = new Map<string, number>();

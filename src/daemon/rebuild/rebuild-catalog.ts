@@ -1,3 +1,4 @@
+import type { Catalog } from '../../catalog/open.js';
 import { Quarantine } from '../../chunkstore/quarantine.js';
 import { CatalogChunkStates } from '../../content/catalog-chunk-states.js';
 import { droppedPaths } from '../../content/dropped-paths.js';
@@ -19,6 +20,7 @@ import { CatalogCareWrites } from '../care-writes.js';
 import { unpackCatalogCopy } from '../catalog-copies/copy-files.js';
 import { ScratchFolder } from '../scratch-folder.js';
 import { type UnmountedStore, withUnmounted } from '../unmounted-store.js';
+import type { ChosenCopy } from './choose-copy.js';
 import { type RebuiltGroup, rebuildLiveTrees } from './live-trees.js';
 import { planOf, type RebuildPlan } from './plan-rebuild.js';
 import { emptyJournal, endRebuilding, type SetAside, setAside } from './set-aside.js';
@@ -29,6 +31,14 @@ export interface RebuildOptions {
   readonly useCopies: boolean;
   /** Rebuild a catalog that is whole, too. */
   readonly evenIfWhole: boolean;
+  /** The folder was just fetched from the object store; absent: it is what there was. */
+  readonly fetched?: FetchedFolder | undefined;
+}
+
+/** A folder that was fetched from an object store. */
+export interface FetchedFolder {
+  /** Notes what is in the object store. */
+  noteUploads(catalog: Catalog): Promise<void>;
 }
 
 /** Who waits. */
@@ -62,10 +72,11 @@ export interface RebuildReport {
  */
 export async function rebuildCatalog(
   store: string,
-  { useCopies, evenIfWhole }: RebuildOptions,
+  options: RebuildOptions,
   caller: RebuildCaller,
   log: Log,
 ): Promise<RebuildReport> {
+  const { useCopies, evenIfWhole, fetched } = options;
   const paths = datastorePaths(store);
   const config = readConfig(paths);
   const claim = claimDatastore(paths, 'rebuild');
@@ -80,7 +91,12 @@ export async function rebuildCatalog(
       await emptyJournal(paths);
       await makeStores(paths, config.prefixDigits, config.s3 !== undefined);
     } else await unpackCatalogCopy(paths.catalogCopies, chosen.copy, paths.catalog);
-    const report = await withUnmounted(store, log, (opened) => fill(opened, plan, caller, log), 'process');
+    const report = await withUnmounted(
+      store,
+      log,
+      (opened) => fill(opened, plan, { ...caller, fetched }, log),
+      'process',
+    );
     await endRebuilding(paths);
     return { aside, copy: chosen?.copy.name ?? null, ...report };
   } finally {
@@ -91,7 +107,7 @@ export async function rebuildCatalog(
 async function fill(
   opened: UnmountedStore,
   plan: RebuildPlan,
-  { signal, progress }: RebuildCaller,
+  { signal, progress, fetched }: RebuildCaller & Pick<RebuildOptions, 'fetched'>,
   log: Log,
 ): Promise<Omit<RebuildReport, 'aside' | 'copy'>> {
   const { datastore, live } = opened;
@@ -107,11 +123,12 @@ async function fill(
   const lostPaths = droppedPaths(catalog, dropped);
   const groups = await rebuildLiveTrees(
     opened,
-    { copy: plan.copies.chosen, groups: plan.groups, log },
+    { copy: usable(plan, fetched), groups: plan.groups, log },
     { signal, progress: (done, total) => progress({ step: 'rebuilding live trees', done, total, unit: 'items' }) },
   );
+  if (fetched !== undefined) await fetched.noteUploads(catalog);
   // What a copy says of the object store was true when it was made.
-  if (datastore.objects !== undefined) catalog.uploads.addAll();
+  else if (datastore.objects !== undefined) catalog.uploads.addAll();
   await commit();
   return {
     journal: { applied, lost: dropped.length, lostPaths },
@@ -121,6 +138,11 @@ async function fill(
     chunks,
     lost: await lostIn(opened, paths, { signal, progress }),
   };
+}
+
+/** What is fetched of a journal ends where the copy does. */
+function usable({ copies: { chosen } }: RebuildPlan, fetched: FetchedFolder | undefined): ChosenCopy | undefined {
+  return chosen && fetched ? { ...chosen, journalFits: false } : chosen;
 }
 
 function countSnapshots({ datastore: { catalog } }: UnmountedStore): number {

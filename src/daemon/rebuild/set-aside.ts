@@ -58,6 +58,11 @@ export async function setAside(paths: DatastorePaths): Promise<SetAside> {
   }
 }
 
+/** Keeps a datastore that is being made from being opened before its catalog was rebuilt. */
+export async function expectRebuilding(paths: DatastorePaths): Promise<void> {
+  await writeJson(paths.rebuilding, { number: await freeNumber(paths), isDone: false });
+}
+
 /** Nothing of the journal is to be applied: it is about trees that are no more. */
 export async function emptyJournal({ journal }: DatastorePaths): Promise<void> {
   await mkdir(journal, { recursive: true, mode: FOLDER_MODE });

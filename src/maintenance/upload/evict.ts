@@ -15,13 +15,15 @@ interface CachedChunk {
 
 /**
  * Gives back the room of chunks that are in the object store, those not used for longest first, until what is left is
- * within the bound. @returns bytes given back
+ * within the bound.
+ * @param boundOf the bound, where not that of the datastore, from how many bytes there are
+ * @returns bytes given back
  */
-export async function evictChunks(parts: UploadParts): Promise<number> {
-  const { cacheBytes } = parts;
-  if (cacheBytes === undefined) return 0;
+export async function evictChunks(parts: UploadParts, boundOf?: (bytes: number) => number): Promise<number> {
+  if (parts.cacheBytes === undefined && boundOf === undefined) return 0;
   const chunks = await cachedChunks(parts);
   let bytes = chunks.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
+  const cacheBytes = boundOf?.(bytes) ?? parts.cacheBytes ?? 0;
   if (bytes <= cacheBytes) return 0;
   // What was uploaded a moment ago may go too.
   await parts.ask('commit', null);

@@ -1,6 +1,6 @@
 import { groupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
-import { MANIFEST_NAME } from '../../index/archive-names.js';
+import { MANIFEST_NAME, PROTECTED_NAME } from '../../index/archive-names.js';
 import { listGroups, listNamespaces, listSnapshots } from '../../index/snapshot-folder.js';
 import type { UploadParts } from './upload-parts.js';
 
@@ -38,10 +38,11 @@ export async function listStoreFiles(parts: UploadParts): Promise<StoreFiles> {
     for (const group of await listGroups(parts.store, namespace)) {
       const path = groupPath(group);
       ready.push(...(await factsOfAll(parts, path, GROUP_FILES)));
-      for (const { time, finished, files } of await listSnapshots(parts.store, group)) {
+      for (const { time, finished, isProtected, files } of await listSnapshots(parts.store, group)) {
         if (!finished) continue;
         const folder = `${path}/${formatSnapshotTime(time)}`;
-        const found = await factsOfAll(parts, folder, [...files].sort(manifestLast));
+        const marks = isProtected ? [PROTECTED_NAME] : [];
+        const found = await factsOfAll(parts, folder, [...marks, ...[...files].sort(manifestLast)]);
         if (isTracked(parts, folder, files)) ready.push(...found);
         else for (const file of found) waiting.add(file.path);
       }

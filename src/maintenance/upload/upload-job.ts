@@ -10,6 +10,9 @@ import { uploadFiles } from './upload-files.js';
 import type { FactsOf, UploadParts } from './upload-parts.js';
 import type { UploadAsks, UploadJobOptions, UploadReport } from './upload-protocol.js';
 
+/** Given back at a time on a full disk. */
+const ROOM_FOR_DISK_BYTES = 256 * 1024 * 1024;
+
 /** The job's side of an upload. */
 export async function serveUploadJob(options: UploadJobOptions, port: MessagePort, factsOf: FactsOf): Promise<void> {
   const owner = new JobPort<UploadAsks>(port);
@@ -18,7 +21,7 @@ export async function serveUploadJob(options: UploadJobOptions, port: MessagePor
     try {
       const { objects, catalog, config } = datastore;
       if (objects === undefined) throw new CairnError('invalid', 'The datastore has no object store');
-      return await upload({
+      const parts: UploadParts = {
         store: options.store,
         prefixDigits: config.prefixDigits,
         reader: catalog,
@@ -29,7 +32,8 @@ export async function serveUploadJob(options: UploadJobOptions, port: MessagePor
         ask: (name, payload) => owner.ask(name, payload),
         progress: (progress) => owner.progress(progress),
         goOn: () => owner.goOn(),
-      });
+      };
+      return await (options.onlyEvict ? makeRoom(parts) : upload(parts));
     } finally {
       datastore.close();
     }
@@ -46,4 +50,10 @@ export async function upload(parts: UploadParts): Promise<UploadReport> {
   const { put, removed } = missing > 0 ? { put: 0, removed: 0 } : await uploadFiles(parts, files);
   const evictedBytes = await evictChunks(parts);
   return { chunks, bytes, missing, filesPut: put, filesRemoved: removed, evictedBytes };
+}
+
+/** Evicts a part of what is here, whatever the bound. */
+async function makeRoom(parts: UploadParts): Promise<UploadReport> {
+  const evictedBytes = await evictChunks(parts, (bytes) => bytes - ROOM_FOR_DISK_BYTES);
+  return { ...{ chunks: 0, bytes: 0, missing: 0 }, ...{ filesPut: 0, filesRemoved: 0 }, evictedBytes };
 }

@@ -4,6 +4,8 @@ import type { EndedUpload, RemoteFile } from '../../catalog/uploads.js';
 export interface UploadJobOptions {
   /** The datastore's folder. */
   readonly store: string;
+  /** Nothing is uploaded; chunks are evicted although the bound holds: the disk is full. */
+  readonly onlyEvict: boolean;
 }
 
 /** What the job asks of whoever may write to the catalog; at most 1,000 rows each. */

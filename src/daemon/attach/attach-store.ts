@@ -1,0 +1,172 @@
+import { rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { S3Backend } from '../../backend/s3/s3-backend.js';
+import type { S3Settings } from '../../backend/s3/s3-settings.js';
+import type { Catalog } from '../../catalog/open.js';
+import { CairnError, kindOf } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import { BUCKET_NOTE, type BucketNote, parseBucketNote } from '../../datastore/bucket-note.js';
+import { type CreateOptions, createDatastore } from '../../datastore/create.js';
+import { setMachine } from '../../datastore/machine.js';
+import { titleOf, withObjects } from '../../datastore/object-store.js';
+import { type DatastorePaths, datastorePaths } from '../../datastore/paths.js';
+import { isNamespaceMark } from '../../maintenance/upload/store-files.js';
+import { factsOf } from '../file-facts.js';
+import { type RebuildReport, rebuildCatalog } from '../rebuild/rebuild-catalog.js';
+import { expectRebuilding } from '../rebuild/set-aside.js';
+import type { PointName, RecoveryPoint } from '../recovery-points/recovery-point.js';
+import { fetchPoint, listPoints, type UnusablePoint } from './fetch-point.js';
+import { type FetchedFiles, fetchSnapshots, SNAPSHOT_FOLDERS } from './fetch-snapshots.js';
+import { type StoodInChunks, standInChunks } from './stand-in-chunks.js';
+
+const ROWS_AT_ONCE = 500;
+
+/** How to attach. */
+export interface AttachOptions {
+  readonly s3: S3Settings;
+  /** How the folder is in front of it. */
+  readonly front: Pick<CreateOptions, 'cacheBytes' | 'queueBytes' | 'whenFull' | 'durability'>;
+  /** Whose live trees come back: a machine's, which is no more, by its id; `newest`: the one with the newest recovery point;
+   * `none`: this is another machine besides. */
+  readonly machine: string;
+}
+
+/** Who waits. */
+export interface AttachCaller {
+  readonly signal: AbortSignal;
+  progress(progress: { step: string; done: number; total?: number | undefined; unit: 'bytes' | 'items' }): void;
+}
+
+/** What was brought back. */
+export interface AttachReport {
+  /** For people, e.g. `s3://bucket/store`. */
+  readonly objects: string;
+  readonly chunks: number;
+  readonly bytes: number;
+  /** The point the live trees come from; null: none. */
+  readonly point: Pick<RecoveryPoint, 'machine' | 'host' | 'madeAt'> | null;
+  readonly unusable: readonly UnusablePoint[];
+  readonly rebuilt: Pick<RebuildReport, 'groups' | 'snapshots' | 'chunks' | 'indexes' | 'lost'>;
+}
+
+interface Fetched {
+  readonly snapshots: FetchedFiles;
+  readonly chunks: StoodInChunks;
+  readonly point: RecoveryPoint | undefined;
+  readonly unusable: readonly UnusablePoint[];
+}
+
+/**
+ * Makes a folder in front of a datastore that an object store holds: all snapshots, and live trees as of a recovery point or,
+ * where a newer snapshot is there, as of that. No chunk is fetched. Broken off before the rebuilding it leaves nothing; after that
+ * `cairn repair --rebuild-catalog` ends it.
+ * @throws {CairnError} `not-found` where the object store holds no datastore, `exists` and `not-empty` as for
+ *   `createDatastore`, `interrupted`
+ */
+export async function attachStore(
+  path: string,
+  options: AttachOptions,
+  caller: AttachCaller,
+  log: Log,
+): Promise<AttachReport> {
+  const { s3, front, machine } = options;
+  const paths = datastorePaths(resolve(path));
+  const fetched = await withObjects(s3, async (remote) => {
+    const note = await noteOf(remote, s3);
+    const points = await chosenPoints(remote, machine, titleOf(s3));
+    let done: Fetched | undefined;
+    const fetch = async (): Promise<void> => {
+      done = await fetchAll(remote, paths, note, points, caller);
+    };
+    await createDatastore(path, {
+      layout: note.prefixDigits === 2 ? 'cairn' : 'pbs',
+      s3,
+      existing: { note, fetch },
+      ...front,
+      signal: caller.signal,
+    });
+    return done as unknown as Fetched;
+  });
+  const noteUploads = (catalog: Catalog): Promise<void> => noteWhatIsThere(paths, catalog, fetched, machine === 'none');
+  const rebuild = { useCopies: true, evenIfWhole: true, fetched: { noteUploads } };
+  const rebuilt = await rebuildCatalog(paths.root, rebuild, caller, log);
+  await rm(`${paths.own}/${rebuilt.aside.journal}`, { recursive: true, force: true });
+  for (const suffix of ['', '-wal', '-shm'])
+    await rm(`${paths.own}/${rebuilt.aside.catalog}${suffix}`, { force: true });
+  const { chunks, bytes } = fetched.chunks;
+  const { point, unusable } = fetched;
+  return { objects: titleOf(s3), chunks, bytes, point: point ?? null, unusable, rebuilt };
+}
+
+async function noteOf(remote: S3Backend, s3: S3Settings): Promise<BucketNote> {
+  try {
+    return parseBucketNote(await remote.get(BUCKET_NOTE), titleOf(s3));
+  } catch (error) {
+    if (kindOf(error) !== 'not-found') throw error;
+    throw new CairnError('not-found', `${titleOf(s3)} holds no datastore of cairn: look at bucket and name`, {
+      cause: error,
+    });
+  }
+}
+
+/** The points that will do, best first. */
+async function chosenPoints(remote: S3Backend, machine: string, title: string): Promise<PointName[]> {
+  if (machine === 'none') return [];
+  const points = await listPoints(remote);
+  const [newest] = points;
+  const wanted = machine === 'newest' ? newest?.machine : machine;
+  const chosen = points.filter((point) => point.machine === wanted);
+  if (machine === 'newest' || chosen.length > 0) return chosen;
+  const known = [...new Set(points.map((point) => point.machine))].join(', ') || 'there is none at all';
+  throw new CairnError('not-found', `${title} has no recovery point of the machine ${machine} (it has: ${known})`);
+}
+
+async function fetchAll(
+  remote: S3Backend,
+  paths: DatastorePaths,
+  note: BucketNote,
+  points: readonly PointName[],
+  caller: AttachCaller,
+): Promise<Fetched> {
+  const removeAll = async (): Promise<void> => {
+    for (const folder of SNAPSHOT_FOLDERS) await rm(`${paths.root}/${folder}`, { recursive: true, force: true });
+  };
+  // What a killed attempt left.
+  await removeAll();
+  try {
+    const chunks = await standInChunks(remote, paths.root, note.prefixDigits, caller);
+    const snapshots = await fetchSnapshots(remote, paths.root, caller);
+    const { point, unusable } = await fetchPoint(remote, paths, points);
+    // Whoever takes a machine's trees over is that machine from now on.
+    if (point !== undefined) await setMachine(paths, point.machine);
+    await expectRebuilding(paths);
+    return { snapshots, chunks, point, unusable };
+  } catch (error) {
+    await removeAll();
+    if (caller.signal.aborted) throw new CairnError('interrupted', 'Given up', { cause: error });
+    throw error;
+  }
+}
+
+/** What a point's catalog says of the object store was true when it was made; everything was listed. */
+async function noteWhatIsThere(
+  paths: DatastorePaths,
+  { uploads }: Catalog,
+  { snapshots, chunks }: Fetched,
+  isAnother: boolean,
+): Promise<void> {
+  uploads.replaceAll(chunks.missingStanding);
+  for (let done = 0; done < snapshots.files.length; done += ROWS_AT_ONCE) {
+    const put = [];
+    for (const path of snapshots.files.slice(done, done + ROWS_AT_ONCE)) {
+      const identity = isNamespaceMark(path) ? '' : (await factsOf(`${paths.root}/${path}`))?.identity;
+      if (identity !== undefined) put.push({ path, identity });
+    }
+    uploads.noteFiles(put, []);
+  }
+  // Known and not here: they are removed with the next upload.
+  const strays = isAnother ? [] : snapshots.strays.map((path) => ({ path, identity: '' }));
+  for (let done = 0; done < strays.length; done += ROWS_AT_ONCE) {
+    uploads.noteFiles(strays.slice(done, done + ROWS_AT_ONCE), []);
+  }
+}

@@ -1,0 +1,145 @@
+import type { LiveStore } from '../../content/open-live-store.js';
+import type { Problem } from '../../control/commands.js';
+import { CairnError, kindOf } from '../../core/errors.js';
+import type { Log } from '../../core/log.js';
+import type { Clock } from '../../core/time.js';
+import { machineOf } from '../../datastore/machine.js';
+import type { WritableDatastore } from '../../datastore/open.js';
+import { runOwnedJob } from '../../maintenance/job/job-owner.js';
+import type { CatalogCopies } from '../catalog-copies/copy-service.js';
+import type { UploadContext, UploadService } from '../upload-service.js';
+import type { PublishedPoint } from './publish-point.js';
+import type { PublishOptions } from './publish-worker.js';
+
+const SCRIPT = new URL('./publish-worker.js', import.meta.url);
+const INTERVAL_SECONDS = 3600;
+/** How often the time is looked at. */
+const LOOK_MILLISECONDS = 60_000;
+
+/** What is told of recovery points in the status. */
+export interface PointFigures {
+  /** When the live trees were as the newest one of this mount has them, seconds since 1970; null: there is none yet. */
+  readonly newestAt: number | null;
+  readonly error: string | null;
+}
+
+/** What points are made with. */
+export interface PointParts {
+  readonly datastore: WritableDatastore;
+  readonly live: Pick<LiveStore, 'durability' | 'parts'>;
+  readonly copies: CatalogCopies;
+  readonly uploads: UploadService;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Whether a collection runs: what it removes a copy made before may name. */
+  isCollecting(): boolean;
+}
+
+/**
+ * Puts what brings the live trees back into the object store: every hour in which something was committed, before a
+ * collection, and before the mount ends. On the thread of the catalog's writer.
+ */
+export class RecoveryPoints {
+  readonly #parts: PointParts;
+  readonly #ending = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #published: PublishedPoint['name'] | undefined;
+  #error: string | null = null;
+
+  constructor(parts: PointParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes points by itself from now on. */
+  start(): void {
+    this.#timer = setInterval(() => this.#look(), LOOK_MILLISECONDS);
+    this.#timer.unref();
+  }
+
+  /** Whether what is promised to be durable is so only with a point (`durability` of the config). */
+  get isWanted(): boolean {
+    return this.#parts.datastore.config.durability === 'backend';
+  }
+
+  figures(): PointFigures {
+    return { newestAt: this.#published?.madeAt ?? null, error: this.#error };
+  }
+
+  /** What an operator should know. */
+  problems(): Problem[] {
+    if (this.#error === null) return [];
+    return [{ kind: 'recovery-point', message: `The live trees cannot be copied to the object store: ${this.#error}` }];
+  }
+
+  /**
+   * Makes a point of what was committed before the call, unless there is one.
+   * @throws {CairnError} what the object store failed with, `no-space` where the catalog cannot be copied
+   */
+  async make(context: UploadContext): Promise<void> {
+    // One that runs may have an older copy.
+    await this.#running?.catch(() => undefined);
+    this.#running ??= this.#make(context).finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+  }
+
+  /** Gives up what runs; resolves when nothing does. */
+  async end(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#ending.abort();
+    await this.#running?.catch(() => undefined);
+  }
+
+  #look(): void {
+    const { clock, live, datastore, log } = this.#parts;
+    const age = clock.now().seconds - (this.#published?.madeAt ?? Number.NEGATIVE_INFINITY);
+    const isFresh = age >= 0 && age < INTERVAL_SECONDS;
+    const isChanged = this.#published?.appliedSequence !== datastore.catalog.transactions.appliedSequence();
+    if (this.#running !== undefined || isFresh || !isChanged || this.#parts.isCollecting()) return;
+    if (live.parts.log.failure !== undefined) return;
+    const context = { progress: () => undefined, signal: this.#ending.signal };
+    this.make(context).catch((error: unknown) => log.debug({ error }, 'No recovery point was made'));
+  }
+
+  async #make(context: UploadContext): Promise<void> {
+    const { datastore, live, copies, uploads, log } = this.#parts;
+    if (live.parts.log.failure !== undefined) return;
+    const letSegmentsGo = live.durability.keepSegments();
+    try {
+      await live.durability.commitDurably();
+      const sequence = datastore.catalog.transactions.appliedSequence();
+      if (this.#published?.appliedSequence === sequence) return;
+      await copies.makeIfChanged();
+      const { newest } = copies;
+      if (newest === undefined || newest.appliedSequence < sequence) {
+        throw new CairnError('no-space', 'The catalog could not be copied');
+      }
+      await uploads.drain(context);
+      const options: PublishOptions = {
+        store: datastore.paths.root,
+        machine: await machineOf(datastore.paths),
+        copy: newest.name,
+      };
+      const { name } = (await runOwnedJob({
+        script: SCRIPT,
+        options,
+        handlers: {},
+        signal: AbortSignal.any([context.signal, this.#ending.signal]),
+        onProgress: ({ total = 0, ...at }) => context.progress({ ...at, total }),
+      })) as PublishedPoint;
+      this.#published = name;
+      this.#error = null;
+    } catch (error) {
+      if (kindOf(error) !== 'interrupted') {
+        const message = error instanceof Error ? error.message : String(error);
+        if (message !== this.#error) log.warn({ error }, 'No recovery point could be made; it is tried again');
+        this.#error = message;
+      }
+      throw error;
+    } finally {
+      letSegmentsGo();
+    }
+  }
+}
