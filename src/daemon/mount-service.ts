@@ -92,12 +92,7 @@ async function serve(
   else await snapshots.completeInterrupted();
   const gc = new GcService(datastore, live, log, () => gate.transport?.counters().requests ?? 0);
   await gc.load();
-  const copies = await CatalogCopies.open(datastore, () => emptyJournal(live), systemClock, log);
-  const objects = ObjectServices.of(datastore, live, copies, gc, log);
-  snapshots.onMade((made) => {
-    endpoint.snapshotMade(made);
-    return objects?.snapshotMade();
-  });
+  const { copies, objects } = await copiesOf({ datastore, live, gc, snapshots }, endpoint, log);
   const group = options.group === null ? undefined : parseGroupPath(options.group);
   const { vfs, parts, space, tellKernel } = await openTree(datastore, live, snapshots, group, objects);
   if (!options.readOnly) parts.orphans.dropAll();
@@ -143,6 +138,21 @@ async function serve(
 async function emptyJournal({ packer, durability }: LiveStore): Promise<void> {
   await packer.run();
   await durability.commitDurably();
+}
+
+/** What keeps copies of the catalog, and of everything in an object store; a snapshot that was made is told of. */
+async function copiesOf(
+  { datastore, live, gc, snapshots }: Pick<Mounted, 'datastore' | 'live' | 'gc' | 'snapshots'>,
+  endpoint: WorkerEndpoint,
+  log: Log,
+): Promise<Pick<Mounted, 'copies' | 'objects'>> {
+  const copies = await CatalogCopies.open(datastore, () => emptyJournal(live), systemClock, log);
+  const objects = ObjectServices.of(datastore, live, copies, gc, log);
+  snapshots.onMade((made) => {
+    endpoint.snapshotMade(made);
+    return objects?.snapshotMade();
+  });
+  return { copies, objects };
 }
 
 /** Clones, of which the kernel hears. */

@@ -49,7 +49,10 @@ async function withProxy(
         await body(store, proxy, settings);
         if (store.isMounted) await store.terminate();
       },
-      { mount: false, init: ['--s3', bucket, '--s3-store', name, '--endpoint', endpoint, '--s3-timeout', '3', ...init] },
+      {
+        mount: false,
+        init: ['--s3', bucket, '--s3-store', name, '--endpoint', endpoint, '--s3-timeout', '3', ...init],
+      },
     );
   } finally {
     await proxy.down();
