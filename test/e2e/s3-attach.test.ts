@@ -112,7 +112,7 @@ s3Test(
           await cairn('check');
           await cairn('gc', '--grace', '0');
           await cairn('verify');
-          await store.terminate();
+          await store.umount('signal');
         },
         { init: initOptions(settings), groups: [GROUP] },
       );

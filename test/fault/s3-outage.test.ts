@@ -47,7 +47,7 @@ async function withProxy(
         await store.mount();
         await later(store, 'sync');
         await body(store, proxy, settings);
-        if (store.isMounted) await store.terminate();
+        if (store.isMounted) await store.umount('signal');
       },
       {
         mount: false,
