@@ -8,7 +8,7 @@ import type { Transport } from '../fuse/transport.js';
 import { unnamedTrees } from '../snapshot/clone/unnamed-trees.js';
 import type { FileSystemFigures, Vfs } from '../vfs/api.js';
 import { countReferences } from '../vfs/count-references.js';
-import { LATEST_NAME, virtualNode } from '../vfs/groups/group-entries.js';
+import { LATEST_NAME } from '../vfs/groups/group-entries.js';
 import { openGroupVfs } from '../vfs/groups/group-vfs.js';
 import { KernelReferences } from '../vfs/live/kernel-references.js';
 import { liveNode } from '../vfs/live/live-nodes.js';
@@ -32,7 +32,7 @@ export interface OpenTree {
   readonly parts: LiveParts;
   readonly space: SpaceService;
   /** From now on the kernel hears of snapshots that come and go by themselves. */
-  tellKernel(transport: Pick<Transport, 'invalidateEntry' | 'invalidateNode'>): void;
+  tellKernel(transport: Pick<Transport, 'invalidateEntry'>): void;
 }
 
 /**
@@ -60,7 +60,7 @@ export async function openTree(
   };
   const figures = () => figuresOf(datastore);
   const whole = openVfs({ live: parts, groups, snapshots: nodes, space: spaceSource, figures });
-  let transport: Pick<Transport, 'invalidateEntry' | 'invalidateNode'> | undefined;
+  let transport: Pick<Transport, 'invalidateEntry'> | undefined;
   snapshots.onChange((groupId, change) => {
     groups.snapshotsChanged(groupId);
     space.changed();
@@ -70,7 +70,6 @@ export async function openTree(
     const time = 'made' in change ? change.made.time : change.time;
     transport?.invalidateEntry(liveNode(folder), Buffer.from(formatSnapshotTime(time)));
     transport?.invalidateEntry(liveNode(folder), LATEST_NAME);
-    transport?.invalidateNode(virtualNode(groupId, 'latest'));
   });
   return {
     vfs: countReferences(group === undefined ? whole : groupAlone(datastore, whole, group), references),

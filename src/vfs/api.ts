@@ -40,6 +40,8 @@ export interface Attributes {
   /** Time of birth; absent where it is not known. */
   readonly btimeSec?: number;
   readonly btimeNsec?: number;
+  /** Whether the name it was found by may mean another node at any time: it is to be looked up each time. */
+  readonly nameChanges?: boolean;
 }
 
 /** What SETATTR asks to change; what is absent stays. `'now'` is the daemon's time. */

@@ -47,7 +47,7 @@ function writeAttributes(words: Uint32Array, at: number, attributes: Attributes)
 export function writeEntry(words: Uint32Array, at: number, attributes: Attributes): void {
   writeNode(words, at, attributes.node);
   words.fill(0, at + 2, at + 10);
-  words[at + 4] = VALID_SECONDS;
+  words[at + 4] = attributes.nameChanges === true ? 0 : VALID_SECONDS;
   words[at + 6] = VALID_SECONDS;
   writeAttributes(words, at + 10, attributes);
 }

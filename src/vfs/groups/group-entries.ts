@@ -4,9 +4,8 @@ import type { Attributes, NodeId } from '../api.js';
 import { S_IFLNK, S_IFREG } from '../file-mode.js';
 import type { GroupServices, SnapshotEntry } from './group-parts.js';
 
-/** Inode numbers from here on belong to files that exist in no table: two for each group. */
+/** Inode numbers from here on belong to files that exist in no table: even ones to `latest`, odd ones to `owner`. */
 const VIRTUAL_INO = 2 ** 39;
-const VIRTUAL_PER_GROUP = 2;
 const LATEST = 0;
 const OWNER = 1;
 
@@ -55,18 +54,23 @@ function snapshotEntry(snapshot: SnapshotEntry): GroupEntry {
   return { kind: 'snapshot', name, cookie: SNAPSHOT_COOKIE + snapshot.archive, snapshot };
 }
 
-/** Node of a group's `latest` or `owner`. */
-export function virtualNode(group: number, kind: 'latest' | 'owner'): NodeId {
-  const which = kind === 'latest' ? LATEST : OWNER;
-  return { archive: 0, position: VIRTUAL_INO + group * VIRTUAL_PER_GROUP + which };
+/** A file that is in no table: the `latest` that points to a snapshot, or a group's `owner`. */
+export type VirtualFile =
+  | { readonly kind: 'latest'; readonly archive: number }
+  | { readonly kind: 'owner'; readonly group: number };
+
+/** Its node. A `latest` with another target is another node, so nobody is given the old target from a cache. */
+export function virtualNode(file: VirtualFile): NodeId {
+  const number = file.kind === 'latest' ? file.archive * 2 + LATEST : file.group * 2 + OWNER;
+  return { archive: 0, position: VIRTUAL_INO + number };
 }
 
-/** Which group's `latest` or `owner` the node is; undefined for any other node. */
-export function virtualOf(node: NodeId): { group: number; kind: 'latest' | 'owner' } | undefined {
+/** Which `latest` or `owner` the node is; undefined for any other node. */
+export function virtualOf(node: NodeId): VirtualFile | undefined {
   if (node.archive !== 0 || node.position < VIRTUAL_INO) return undefined;
   const number = node.position - VIRTUAL_INO;
-  const kind = number % VIRTUAL_PER_GROUP === LATEST ? 'latest' : 'owner';
-  return { group: Math.floor(number / VIRTUAL_PER_GROUP), kind };
+  const half = Math.floor(number / 2);
+  return number % 2 === LATEST ? { kind: 'latest', archive: half } : { kind: 'owner', group: half };
 }
 
 /** Attributes of `latest` and `owner`: owner and times are the group folder's. */
@@ -91,5 +95,6 @@ export function virtualAttributes(
     mtimeNsec: folder.mtimeNsec,
     ctimeSec: folder.ctimeSec,
     ctimeNsec: folder.ctimeNsec,
+    nameChanges: kind === 'latest',
   };
 }

@@ -11,7 +11,7 @@ import {
 } from '../../catalog/inode.js';
 import { CairnError } from '../../core/errors.js';
 import { type GroupName, isGroupType, isLegalId, isLegalNamespace, parseGroupPath } from '../../core/group.js';
-import { snapshotTimeOf } from '../../core/snapshot-time.js';
+import { formatSnapshotTime, snapshotTimeOf } from '../../core/snapshot-time.js';
 import type { Attributes, Caller, FolderEntry, NodeId } from '../api.js';
 import { S_IFDIR } from '../file-mode.js';
 import { listFolder } from '../live/live-folders.js';
@@ -30,6 +30,7 @@ import {
   type GroupEntry,
   groupEntries,
   groupEntry,
+  type VirtualFile,
   virtualAttributes,
   virtualNode,
   virtualOf,
@@ -79,20 +80,13 @@ export class GroupFolders {
 
   /** Attributes of a `latest` or `owner` node. @throws {CairnError} `stale` where it is no more */
   virtualAttributes(node: NodeId): Attributes {
-    const { folder, kind } = this.#virtual(node);
-    return virtualAttributes(folder, node, kind, this.virtualContent(node).length);
+    const { folder, kind, content } = this.#virtual(node);
+    return virtualAttributes(folder, node, kind, content.length);
   }
 
-  /** What a `latest` link points to, or what an `owner` file holds. */
+  /** What a `latest` link points to, or what an `owner` file holds. @throws {CairnError} `stale` where it is no more */
   virtualContent(node: NodeId): Uint8Array {
-    const { folder, kind } = this.#virtual(node);
-    if (kind === 'owner') return this.#services.owner(folder.group);
-    const entry = groupEntries(this.#services, folder.group).find((candidate) => candidate.kind === 'latest');
-    if (entry?.kind !== 'latest') throw new CairnError('stale', 'The group has no snapshot any more');
-    const target = groupEntries(this.#services, folder.group).find(
-      (candidate) => candidate.kind === 'snapshot' && candidate.snapshot.archive === entry.snapshot.archive,
-    );
-    return target?.name ?? new Uint8Array(0);
+    return this.#virtual(node).content;
   }
 
   /** mkdir in one of these folders. */
@@ -239,15 +233,31 @@ export class GroupFolders {
 
   #attributes(folder: Readonly<Inode>, entry: GroupEntry): Attributes | Promise<Attributes> {
     if (entry.kind === 'snapshot') return this.#snapshots.root(entry.snapshot.archive);
-    return this.virtualAttributes(virtualNode(folder.group, entry.kind));
+    const { group } = folder;
+    const { kind } = entry;
+    return this.virtualAttributes(
+      virtualNode(kind === 'owner' ? { kind, group } : { kind, archive: entry.snapshot.archive }),
+    );
   }
 
-  #virtual(node: NodeId): { folder: Readonly<Inode>; kind: 'latest' | 'owner' } {
-    const virtual = virtualOf(node);
-    const folderIno = virtual === undefined ? undefined : this.#services.groupFolder(virtual.group);
-    const folder = folderIno === undefined ? undefined : this.#parts.tree.inodes.find(folderIno);
-    if (virtual === undefined || folder === undefined) throw new CairnError('stale', 'The group is gone');
-    return { folder, kind: virtual.kind };
+  #virtual(node: NodeId): { folder: Readonly<Inode>; kind: VirtualFile['kind']; content: Uint8Array } {
+    const file = virtualOf(node);
+    if (file?.kind === 'owner') {
+      const folder = this.#folder(this.#services.groupFolder(file.group), 'The group is gone');
+      return { folder, kind: file.kind, content: this.#services.owner(file.group) };
+    }
+    const ino = file === undefined ? undefined : this.#services.folderOfArchive(file.archive);
+    const folder = this.#folder(ino, 'The snapshot was forgotten');
+    const target = this.#services.snapshots(folder.group).find(({ archive }) => archive === file?.archive);
+    if (target === undefined) throw new CairnError('stale', 'The snapshot was forgotten');
+    return { folder, kind: 'latest', content: Buffer.from(formatSnapshotTime(target.time)) };
+  }
+
+  /** @throws {CairnError} `stale` where it is not there */
+  #folder(ino: number | undefined, otherwise: string): Readonly<Inode> {
+    const folder = ino === undefined ? undefined : this.#parts.tree.inodes.find(ino);
+    if (folder === undefined) throw new CairnError('stale', otherwise);
+    return folder;
   }
 
   #groupOf(folder: Readonly<Inode>): GroupName {
