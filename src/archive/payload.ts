@@ -8,11 +8,15 @@ import {
   payloadTailMarker,
 } from './payload-items.js';
 
-/** Multiples of this many bytes are where the payload stream starts afresh (design §2). */
-export const REALIGN_BYTES = 64 * 1024 * 1024;
+/** Where the payload stream may start afresh (design §2): at multiples of so many bytes. What grows by less is made up for there. */
+export const NEAR_ALIGNMENT_BYTES = 4 * 1024 * 1024;
+export const FAR_ALIGNMENT_BYTES = 64 * 1024 * 1024;
 
-/** How much payload one folder that starts afresh is to stand for, bytes. */
-const BYTES_PER_REALIGN = 1024 * 1024 * 1024;
+/** How many files, and how much payload, one fresh start at a far alignment is to stand for. */
+const FILES_PER_FAR = 65_536;
+const BYTES_PER_FAR = 1024 * 1024 * 1024;
+const FILES_PER_NEAR = 4096;
+const HASHES = 2 ** 32;
 
 /** A piece of a large file that lies in a chunk: `length` bytes from `at` on. */
 export interface PayloadExtent {
@@ -113,9 +117,13 @@ export class PayloadPlanner {
     return place;
   }
 
-  /** Pads the stream to the next multiple of 64 MiB, so that what follows does not depend on what was before. */
-  realign(): void {
-    this.#zeros((REALIGN_BYTES - (this.#position % REALIGN_BYTES)) % REALIGN_BYTES);
+  /**
+   * Pads the stream to the next multiple of so many bytes, so that what follows does not depend on what was before; 0: does
+   * nothing.
+   */
+  realign(alignmentBytes: number): void {
+    if (alignmentBytes === 0) return;
+    this.#zeros((alignmentBytes - (this.#position % alignmentBytes)) % alignmentBytes);
     this.#pack = undefined;
   }
 
@@ -174,16 +182,14 @@ function isRagged({ offset, length, at, chunkLength }: PayloadExtent, size: numb
 }
 
 /**
- * How many bits of a path's hash must be zero for the payload to be realigned before that folder, so that it is
- * once in a GiB or so. To be kept from snapshot to snapshot while the tree is roughly the same size, since with it
- * changes which folders those are.
+ * Where the payload is to start afresh behind a file, by that file alone: a change of the tree moves no point but its own.
+ * It is at a far alignment once in 65,536 files and once in a GiB, at a near one once in 4,096 files.
+ * @param pathHash of the file's path, 32 bits, evenly spread @param size of the file, bytes
+ * @returns the alignment in bytes; 0: nowhere
  */
-export function realignBits(folderCount: number, payloadBytes: number): number {
-  const folders = (folderCount * BYTES_PER_REALIGN) / Math.max(payloadBytes, BYTES_PER_REALIGN);
-  return Math.min(32, Math.max(0, Math.floor(Math.log2(Math.max(1, folders)))));
-}
-
-/** Whether the payload is realigned before the folder whose path has this hash (32 bits). */
-export function isRealignPoint(pathHash: number, bits: number): boolean {
-  return bits === 0 || pathHash >>> (32 - bits) === 0;
+export function alignmentBehind(pathHash: number, size: number): number {
+  const share = pathHash / HASHES;
+  if (share < 1 / FILES_PER_FAR + size / BYTES_PER_FAR) return FAR_ALIGNMENT_BYTES;
+  // Taken from the other end: a file that grows a little is not to lose its point.
+  return 1 - share <= 1 / FILES_PER_NEAR ? NEAR_ALIGNMENT_BYTES : 0;
 }

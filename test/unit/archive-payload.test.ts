@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import {
-  isRealignPoint,
+  alignmentBehind,
+  FAR_ALIGNMENT_BYTES,
+  NEAR_ALIGNMENT_BYTES,
   type PayloadExtent,
   type PayloadListing,
   PayloadPlanner,
-  REALIGN_BYTES,
   raggedExtents,
-  realignBits,
 } from '../../src/archive/payload.js';
 import {
   isPayloadHeader,
@@ -70,7 +70,7 @@ class Recorder implements PayloadListing {
 type Step =
   | { readonly kind: 'packed'; readonly pack: number; readonly member: number }
   | { readonly kind: 'large'; readonly pieces: readonly Piece[]; readonly cutLast: number; readonly tail: number }
-  | { readonly kind: 'realign' };
+  | { readonly kind: 'realign'; readonly alignment: number };
 
 interface Piece {
   readonly gap: number;
@@ -90,7 +90,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     cutLast: fc.nat(100),
     tail: fc.nat(50),
   }),
-  fc.record({ kind: fc.constant('realign' as const) }),
+  fc.record({
+    kind: fc.constant('realign' as const),
+    alignment: fc.constantFrom(0, NEAR_ALIGNMENT_BYTES, FAR_ALIGNMENT_BYTES),
+  }),
 );
 
 const packs = fc.array(fc.array(fc.uint8Array({ maxLength: 50 }), { minLength: 1, maxLength: 8 }), {
@@ -141,8 +144,8 @@ test('any files: offsets strictly rise, and at each of them are header and conte
       const placed: { place: PayloadPlace; content: Buffer }[] = [];
       for (const each of steps) {
         if (each.kind === 'realign') {
-          planner.realign();
-          assert.equal(planner.position % REALIGN_BYTES, 0);
+          planner.realign(each.alignment);
+          if (each.alignment > 0) assert.equal(planner.position % each.alignment, 0);
         } else if (each.kind === 'packed') {
           const pack = made[each.pack] as (typeof made)[0];
           const member = each.member % pack.members.length;
@@ -200,11 +203,11 @@ test('what was placed before a realignment does not show behind it', () => {
     const pack = makePack([Buffer.from('one'), Buffer.from('two')]);
     const piece = { digest: recorder.store(pack.bytes), chunkLength: pack.bytes.length, contentAt: 16 };
     for (let i = 0; i < before; i += 1) planner.packed(3, piece);
-    planner.realign();
+    planner.realign(FAR_ALIGNMENT_BYTES);
     return planner.packed(3, { ...piece, contentAt: 35 });
   };
   assert.deepEqual(tail(1), tail(2));
-  assert.deepEqual(tail(1), { offset: REALIGN_BYTES + 19, size: 3 });
+  assert.deepEqual(tail(1), { offset: FAR_ALIGNMENT_BYTES + 19, size: 3 });
 });
 
 test('extents no index can list are told and refused', () => {
@@ -235,19 +238,23 @@ test('extents no index can list are told and refused', () => {
   assert.equal(planner().packed(10, { digest, chunkLength: 100, contentAt: 90 }).offset, 16 + 74);
 });
 
-test('about one folder in a GiB is a point to realign at', () => {
-  const GIB = 2 ** 30;
-  assert.equal(realignBits(0, 0), 0);
-  assert.equal(realignBits(1024, GIB), 10);
-  assert.equal(realignBits(100_000, 100 * GIB), 9);
-  assert.equal(realignBits(10, 1000 * GIB), 0);
-  const points = (bits: number): number => {
-    let count = 0;
+test('the payload starts afresh once in 4,096 files, and far along once in 65,536 or in a GiB', () => {
+  const points = (size: number): Map<number, number> => {
+    const counts = new Map<number, number>();
     for (let i = 0; i < 65_536; i += 1) {
-      if (isRealignPoint(createHash('sha256').update(String(i)).digest().readUInt32LE(), bits)) count += 1;
+      const hash = createHash('sha256').update(String(i)).digest().readUInt32LE();
+      const alignment = alignmentBehind(hash, size);
+      counts.set(alignment, (counts.get(alignment) ?? 0) + 1);
     }
-    return count;
+    return counts;
   };
-  assert.equal(points(0), 65_536);
-  assert.ok(Math.abs(points(4) - 4096) < 300, String(points(4)));
+  const near = points(0).get(NEAR_ALIGNMENT_BYTES) ?? 0;
+  assert.ok(near >= 8 && near <= 32, String(near));
+  assert.ok((points(0).get(FAR_ALIGNMENT_BYTES) ?? 0) <= 4);
+  const far = points(2 ** 20).get(FAR_ALIGNMENT_BYTES) ?? 0;
+  assert.ok(far >= 40 && far <= 100, String(far));
+  assert.equal(points(2 ** 30).get(FAR_ALIGNMENT_BYTES), 65_536);
+  assert.equal(alignmentBehind(0, 0), FAR_ALIGNMENT_BYTES);
+  assert.equal(alignmentBehind(2 ** 32 - 1, 0), NEAR_ALIGNMENT_BYTES);
+  assert.equal(alignmentBehind(2 ** 31, 0), 0);
 });

@@ -3,7 +3,12 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { ArchiveEncoder, type EntryMetadata } from '../../src/archive/encoder.js';
-import { type PayloadExtent, type PayloadListing, PayloadPlanner } from '../../src/archive/payload.js';
+import {
+  FAR_ALIGNMENT_BYTES,
+  type PayloadExtent,
+  type PayloadListing,
+  PayloadPlanner,
+} from '../../src/archive/payload.js';
 import {
   type PayloadPlace,
   payloadHeader,
@@ -111,7 +116,7 @@ test('archive, payload plan and index together are what the independent decoder 
       const encoder = new ArchiveEncoder((piece) => metadata.push(piece), { ...stat, mode: 0o40755 });
       const contents: Buffer[] = [];
       files.forEach((model, i) => {
-        if (model.realign) planner.realign();
+        if (model.realign) planner.realign(FAR_ALIGNMENT_BYTES);
         const piece = packed.get(model);
         let place: PayloadPlace;
         if (piece === undefined) {

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { realignBits } from '../../archive/payload.js';
 import type { Xattr } from '../../archive/xattrs.js';
 import { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { processGuards } from '../../chunkstore/guards.js';
@@ -30,8 +29,6 @@ import { StorePlaces } from './store-places.js';
 
 /** Names found that nobody has encoded yet. */
 const ENTRIES_AHEAD = 8192;
-/** Guess of how many entries come with a folder, as in create/run-job. */
-const ENTRIES_PER_FOLDER = 16;
 
 /** Opens a snapshot's tree. */
 export type OpenView = (datastore: ReadableDatastore, found: FoundSnapshot) => Promise<TreeView>;
@@ -50,7 +47,6 @@ export class BackupJob {
   readonly #packs: PackStore;
   readonly #record = new BackupRecord();
   #built: BuiltStreams | undefined;
-  #previousBytes = 0;
   #countedBytes: number | undefined;
 
   private constructor(
@@ -102,10 +98,10 @@ export class BackupJob {
       readLarge: (file) => large.read(file),
     });
     const readers = this.#options.dryRun ? undefined : { small, large };
-    const contents = new FileContents({ previous: previous?.tree, known, record, readers });
-    const { source, walking } = await this.#walk({ previous: previous?.tree, contents, record });
+    const contents = new FileContents({ previous, known, record, readers });
+    const { source, walking } = await this.#walk({ previous, contents, record });
     if (this.#options.dryRun) await passOver(source);
-    else await this.#encode(source, previous?.entries ?? 0);
+    else await this.#encode(source);
     await walking;
     return record.report();
   }
@@ -138,27 +134,22 @@ export class BackupJob {
     return { source: treeOf(root, queue), walking };
   }
 
-  async #previous(): Promise<{ tree: PreviousTree; entries: number } | undefined> {
+  async #previous(): Promise<PreviousTree | undefined> {
     const { groups, snapshots } = this.#datastore.catalog;
     const group = groups.findByName(this.#options.group);
     const snapshot = group && snapshots.newestFinished(group.id);
     if (group === undefined || snapshot === undefined) return undefined;
     try {
-      const tree = new PreviousTree(await this.#openView(this.#datastore, { group, snapshot }));
-      this.#previousBytes = tree.dataBytes();
-      return { tree, entries: snapshot.entries };
+      return new PreviousTree(await this.#openView(this.#datastore, { group, snapshot }));
     } catch {
       // A snapshot that cannot be read proves nothing; everything is read then.
       return undefined;
     }
   }
 
-  async #encode(tree: TreeSource<SourceNode>, entriesBefore: number): Promise<void> {
+  async #encode(tree: TreeSource<SourceNode>): Promise<void> {
     const streams = newTreeStreams((digest, bytes) => this.#jobChunks.store(digest, bytes));
-    // By the snapshot before, so that the payload is padded in the same places again; by nothing, hardly ever.
-    const folders = entriesBefore === 0 ? Number.POSITIVE_INFINITY : Math.ceil(entriesBefore / ENTRIES_PER_FOLDER);
-    const bits = realignBits(folders, this.#previousBytes);
-    const entries = await new TreeEncoder(tree, streams, bits).encode();
+    const entries = await new TreeEncoder(tree, streams).encode();
     this.#built = { entries, ...(await finishTreeStreams(streams, this.#options.startTime)) };
     await this.#chunks.sync();
   }

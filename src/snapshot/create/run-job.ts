@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { realignBits } from '../../archive/payload.js';
 import { type CatalogReader, openCatalogReader } from '../../catalog/open-reader.js';
 import { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { processGuards } from '../../chunkstore/guards.js';
@@ -19,9 +18,6 @@ import { PictureFiles } from './picture-files.js';
 import { type BuiltStreams, publishSnapshot } from './publish-snapshot.js';
 import { TreeEncoder } from './tree-encoder.js';
 import { finishTreeStreams, newTreeStreams } from './tree-streams.js';
-
-/** Guess of how many inodes come with a folder: only its power of two matters, and that it stays the same. */
-const INODES_PER_FOLDER = 16;
 
 /** What a job tells whoever started it. */
 export interface JobEvents {
@@ -107,10 +103,8 @@ export class SnapshotJob {
     await fitter.fitGroup(groupId);
     await this.#swap(files);
     const streams = newTreeStreams((digest, bytes) => this.#jobChunks.store(digest, bytes));
-    const { inodes, allocatedBytes } = this.#reader.figures();
-    const bits = realignBits(Math.ceil(inodes / INODES_PER_FOLDER), allocatedBytes);
     const source = new LiveTreeSource(this.#reader, fitter, currentIno);
-    const entries = await new TreeEncoder(source, streams, bits).encode();
+    const entries = await new TreeEncoder(source, streams).encode();
     return { entries, ...(await finishTreeStreams(streams, time)) };
   }
 

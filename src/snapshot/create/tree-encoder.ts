@@ -1,7 +1,7 @@
 import { AttributesWriter } from '../../archive/attributes-writer.js';
 import { deviceParts } from '../../archive/device.js';
 import { ArchiveEncoder, type EntryMetadata, type LinkTarget, type Placed } from '../../archive/encoder.js';
-import { isRealignPoint, PayloadPlanner } from '../../archive/payload.js';
+import { alignmentBehind, PayloadPlanner } from '../../archive/payload.js';
 import type { PayloadPlace } from '../../archive/payload-items.js';
 import { kindOf } from '../../core/errors.js';
 import type { ByteRange } from '../../core/ranges.js';
@@ -27,19 +27,18 @@ interface OpenFolder<N extends TreeNode> {
 export class TreeEncoder<N extends TreeNode> {
   readonly #source: TreeSource<N>;
   readonly #streams: TreeStreams;
-  readonly #realignBits: number;
   readonly #planner: PayloadPlanner;
   readonly #attributes: AttributesWriter;
   readonly #links = new Map<number, LinkTarget>();
   /** First position of inodes that have several names but are no regular files. */
   readonly #firstNames = new Map<number, number>();
   #entries = 0;
+  /** Where the payload of the next file starts, see archive/payload. */
+  #alignment = 0;
 
-  /** @param realignBits see archive/payload: how rarely the payload is padded before a folder */
-  constructor(source: TreeSource<N>, streams: TreeStreams, realignBits: number) {
+  constructor(source: TreeSource<N>, streams: TreeStreams) {
     this.#source = source;
     this.#streams = streams;
-    this.#realignBits = realignBits;
     this.#planner = new PayloadPlanner(streams.payload);
     this.#attributes = new AttributesWriter((bytes) => streams.attributes.write(bytes));
   }
@@ -59,7 +58,7 @@ export class TreeEncoder<N extends TreeNode> {
         encoder.endFolder();
         open.pop();
       } else if ((child.node.mode & S_IFMT) === TYPE.folder) open.push(this.#startFolder(encoder, folder, child));
-      else await this.#leaf(encoder, child);
+      else await this.#leaf(encoder, folder, child);
       if (this.#entries % ENTRIES_PER_DRAIN === 0) await this.#drain();
     }
     this.#planner.finish();
@@ -74,16 +73,15 @@ export class TreeEncoder<N extends TreeNode> {
   #startFolder(encoder: ArchiveEncoder, parent: OpenFolder<N>, { name, node }: TreeChildNode<N>): OpenFolder<N> {
     const placed = encoder.startFolder(name, this.#metadata(node));
     const pathHash = mixed(parent.pathHash, placed.nameHash);
-    if (isRealignPoint(pathHash, this.#realignBits)) this.#planner.realign();
     const folder = { parent: parent.entryPosition, nameLength: name.length };
     this.#add(node, placed, { folder });
     return this.#openFolder(node, placed.entryPosition, pathHash);
   }
 
-  async #leaf(encoder: ArchiveEncoder, child: TreeChildNode<N>): Promise<void> {
+  async #leaf(encoder: ArchiveEncoder, folder: OpenFolder<N>, child: TreeChildNode<N>): Promise<void> {
     const { node, name } = child;
     const type = node.mode & S_IFMT;
-    if (type === TYPE.file) return this.#file(encoder, child);
+    if (type === TYPE.file) return this.#file(encoder, folder, child);
     let placed: Placed;
     if (type === TYPE.link) placed = encoder.symlink(name, this.#metadata(node), node.target ?? new Uint8Array(0));
     else if (type === TYPE.character || type === TYPE.block) {
@@ -94,7 +92,7 @@ export class TreeEncoder<N extends TreeNode> {
     this.#add(node, placed, sameAs === undefined ? {} : { sameAs });
   }
 
-  async #file(encoder: ArchiveEncoder, { node, name }: TreeChildNode<N>): Promise<void> {
+  async #file(encoder: ArchiveEncoder, folder: OpenFolder<N>, { node, name }: TreeChildNode<N>): Promise<void> {
     const first = node.nlink > 1 ? this.#links.get(node.ino) : undefined;
     if (first !== undefined && linked(encoder, name, first)) {
       this.#entries += 1;
@@ -103,8 +101,10 @@ export class TreeEncoder<N extends TreeNode> {
     const coming = node.size === 0 ? EMPTY : this.#source.content(node);
     const content = coming instanceof Promise ? await coming : coming;
     if (content === undefined) return;
+    this.#planner.realign(this.#alignment);
     const { place, holes } = this.#place(node.size, content);
     const placed = encoder.file(name, this.#metadata(node), place);
+    this.#alignment = alignmentBehind(mixed(folder.pathHash, placed.nameHash), node.size);
     if (node.nlink > 1 && first === undefined) this.#links.set(node.ino, placed);
     const sameAs = first === undefined ? {} : { sameAs: first.entryPosition };
     this.#add(node, placed, { holes, ...sameAs });
