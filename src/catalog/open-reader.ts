@@ -14,6 +14,7 @@ import type { Inode } from './inode.js';
 import { InodeRows } from './inodes.js';
 import { JournalRefs } from './journal-refs.js';
 import { Names } from './names.js';
+import { ObjectRows } from './objects.js';
 import { Orphans } from './orphans.js';
 import { PackRows } from './pack-use.js';
 import { Children, Picture } from './picture.js';
@@ -49,6 +50,7 @@ export interface CatalogReader {
   readonly collection: CollectionRows;
   readonly packs: PackRows;
   readonly snapshots: SnapshotRows;
+  readonly objects: ObjectRows;
   readonly uploads: UploadRows;
   figures(): CatalogFigures;
   /**
@@ -104,6 +106,7 @@ function assembleReader(connection: Connection): CatalogReader {
     collection: new CollectionRows(connection),
     packs: new PackRows(connection),
     snapshots: new SnapshotRows(connection),
+    objects: new ObjectRows(connection),
     uploads: new UploadRows(connection),
     figures: () => figuresOf(meta.meta(), meta.totals()),
     damage: (how = 'whole') => {

@@ -18,6 +18,7 @@ import type { Inodes } from './inodes.js';
 import { JournalRefs } from './journal-refs.js';
 import type { ListCopies } from './list-copies.js';
 import type { Names } from './names.js';
+import { ObjectTable } from './objects.js';
 import { Orphans } from './orphans.js';
 import { Pieces } from './pieces.js';
 import { APPLICATION_ID, migrate, SCHEMA, SCHEMA_VERSION } from './schema.js';
@@ -55,6 +56,7 @@ export interface Catalog {
   readonly indexFiles: IndexFileTable;
   readonly sets: ChunkSets;
   readonly snapshots: SnapshotTable;
+  readonly objects: ObjectTable;
   readonly space: Space;
   /** What is to go to the object store behind the datastore; empty where there is none. */
   readonly uploads: UploadQueue;
@@ -158,6 +160,7 @@ function assemble(
     freedLists: new FreedLists(connection, transactions, tables.listCopies),
     indexFiles: new IndexFileTable(connection, chunks, transactions),
     sets: new ChunkSets(connection),
+    objects: new ObjectTable(connection, transactions),
     space: new Space(connection),
     figures: () => figuresOf(counters.meta, counters.totals),
     statements: connection.prepared,

@@ -1,9 +1,10 @@
 import type Database from 'better-sqlite3';
 import { CairnError } from '../core/errors.js';
 import { REBUILD_ADVICE } from './connection.js';
+import { OBJECT_TABLES } from './objects.js';
 
 /** What `PRAGMA user_version` of a catalog says: the version of `SCHEMA`. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** What `PRAGMA application_id` of a catalog says, so that file(1) and we can tell it from any other database: `Carn`. */
 export const APPLICATION_ID = 0x4361726e;
@@ -198,7 +199,7 @@ CREATE TABLE snapshots (
   verified_at   INTEGER NOT NULL,     -- seconds; 0: never
   UNIQUE (group_id, time)
 ) STRICT;
-${UPLOAD_TABLES}`;
+${UPLOAD_TABLES}${OBJECT_TABLES}`;
 
 /** Lifts a catalog by one version; runs inside the transaction that also raises `user_version`. */
 export type Migration = (database: Database.Database) => void;
@@ -207,6 +208,7 @@ export type Migration = (database: Database.Database) => void;
 export const MIGRATIONS: readonly Migration[] = [
   (database) => database.exec('CREATE INDEX chunks_by_verification ON chunks (verified_at, id) WHERE state = 0'),
   (database) => database.exec(UPLOAD_TABLES),
+  (database) => database.exec(OBJECT_TABLES),
 ];
 
 /**

@@ -30,6 +30,13 @@ export interface ChunkStoreCounters {
   /** Plain bytes of the chunks written, and bytes of their blobs. */
   plainBytes: number;
   encodedBytes: number;
+  /** Of the chunks written, those stored as they are: not to be compressed, or not smaller then. */
+  uncompressed: number;
+}
+
+/** Counts of a store that has done nothing yet. */
+export function noCounters(): ChunkStoreCounters {
+  return { loads: 0, inserts: 0, reuses: 0, plainBytes: 0, encodedBytes: 0, uncompressed: 0 };
 }
 
 /** What two stores have done together. */
@@ -40,6 +47,7 @@ export function addCounters(a: Readonly<ChunkStoreCounters>, b: Readonly<ChunkSt
     reuses: a.reuses + b.reuses,
     plainBytes: a.plainBytes + b.plainBytes,
     encodedBytes: a.encodedBytes + b.encodedBytes,
+    uncompressed: a.uncompressed + b.uncompressed,
   };
 }
 
@@ -50,7 +58,7 @@ export function addCounters(a: Readonly<ChunkStoreCounters>, b: Readonly<ChunkSt
 export class ChunkStore {
   /** Read by status and tests; only the store counts. */
   readonly counters: Readonly<ChunkStoreCounters>;
-  readonly #counters: ChunkStoreCounters = { loads: 0, inserts: 0, reuses: 0, plainBytes: 0, encodedBytes: 0 };
+  readonly #counters = noCounters();
   readonly #backend: Backend;
   readonly #prefixDigits: PrefixDigits;
   readonly #slots: EncodeSlots;
@@ -181,6 +189,7 @@ export class ChunkStore {
       this.#counters.inserts += 1;
       this.#counters.plainBytes += source.length;
       this.#counters.encodedBytes += length;
+      if (length === source.length + BLOB_HEADER_BYTES) this.#counters.uncompressed += 1;
       return length;
     });
   }

@@ -44,7 +44,10 @@ const status = z.object({
   oldestVerifiedAt: count,
   /** Null where the datastore has no object store. */
   uploads: uploadStatus.nullable(),
-  chunks: z.object({ loads: count, inserts: count, reuses: count, plainBytes: count, encodedBytes: count }),
+  chunks: z.object({
+    ...{ loads: count, inserts: count, reuses: count },
+    ...{ plainBytes: count, encodedBytes: count, uncompressed: count },
+  }),
   /** Copies of the catalog beside it; when the newest was made, epoch seconds. */
   catalogCopies: z.object({ count, bytes: count, newestAt: z.number().nullable() }),
 });

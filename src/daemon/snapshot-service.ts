@@ -1,4 +1,4 @@
-import { addCounters, type ChunkStoreCounters } from '../chunkstore/chunk-store.js';
+import { addCounters, type ChunkStoreCounters, noCounters } from '../chunkstore/chunk-store.js';
 import type { LiveStore } from '../content/open-live-store.js';
 import type { SnapshotCreated, SnapshotListed } from '../control/snapshot-commands.js';
 import { CairnError } from '../core/errors.js';
@@ -48,7 +48,7 @@ export class SnapshotService {
   #changed: SnapshotsChanged = () => undefined;
   #made: SnapshotListener = () => undefined;
   #lastWork: JobWork | undefined;
-  #jobChunks: ChunkStoreCounters = { loads: 0, inserts: 0, reuses: 0, plainBytes: 0, encodedBytes: 0 };
+  #jobChunks: ChunkStoreCounters = noCounters();
 
   constructor(datastore: WritableDatastore, live: LiveStore, log: Log) {
     const { paths, catalog } = datastore;

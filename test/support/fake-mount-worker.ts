@@ -32,7 +32,7 @@ const handlers: Partial<WorkerHandlers> = {
     catalog: { inodes: 8, allocatedBytes: 9, journalBytes: 10, chunks: CHUNKS },
     gc: { ...noGcFigures(), deletedChunks: 11, lastEndedAt: 12 },
     care: { ...noCareFigures(), healedChunks: 13 },
-    chunks: { loads: 1, inserts: 2, reuses: 3, plainBytes: 4, encodedBytes: 5 },
+    chunks: { loads: 1, inserts: 2, reuses: 3, plainBytes: 4, encodedBytes: 5, uncompressed: 1 },
   }),
   sync: async (_, context) => {
     context.progress({ step: 'writing out', done: 1, total: 2, unit: 'bytes' });

@@ -57,7 +57,9 @@ test('the figures are the same over the socket and over HTTP, and are what the m
     'cairn_storage_chunk_operations_total{operation="create"} 2',
     'cairn_storage_chunk_operations_total{operation="deduplicate"} 3',
     'cairn_storage_chunk_operations_total{operation="delete"} 11',
+    'cairn_storage_chunk_operations_total{operation="receive"} 13',
     'cairn_storage_chunk_dedupe_hits_total 3',
+    'cairn_compression_skipped_total 1',
     'cairn_compression_bytes_in_total 4',
     'cairn_compression_bytes_out_total 5',
     'cairn_compression_ratio 2',
@@ -98,7 +100,7 @@ test('names of files are text on the page, whatever is in them', () => {
     ...{ requests: {}, uploads: null, oldestVerifiedAt: 0, schedule: [] },
     catalogCopies: { count: 0, bytes: 0, newestAt: null },
     problems: [{ kind: 'damaged-chunk', message: '<script>"&\'' }],
-    chunks: { loads: 0, inserts: 0, reuses: 0, plainBytes: 0, encodedBytes: 0 },
+    chunks: { loads: 0, inserts: 0, reuses: 0, plainBytes: 0, encodedBytes: 0, uncompressed: 0 },
   } as Status;
   const page = statusPage(status);
   assert.ok(page.includes('&lt;script&gt;&quot;&amp;&#39;'));

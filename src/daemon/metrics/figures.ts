@@ -69,6 +69,11 @@ const STORAGE: readonly Figure[] = [
   counter('storage_chunk_dedupe_hits_total', 'Chunks that were there already', ({ state }) => state.chunks.reuses),
   counter('compression_bytes_in_total', 'Bytes of the chunks written', ({ state }) => state.chunks.plainBytes),
   counter('compression_bytes_out_total', 'Bytes of their files', ({ state }) => state.chunks.encodedBytes),
+  counter(
+    'compression_skipped_total',
+    'Chunks stored as they are, since compressing them saves nothing',
+    ({ state }) => state.chunks.uncompressed,
+  ),
   gauge('compression_ratio', 'Bytes of all chunks to bytes of their files', ({ state }) => {
     const { plainBytes, storedBytes } = state.catalog.chunks.present;
     return storedBytes === 0 ? 0 : plainBytes / storedBytes;
@@ -149,8 +154,15 @@ function problems({ status }: Sample): FigureValue[] {
   return [...counts].map(([kind, value]) => ({ labels: { kind }, value }));
 }
 
-function operations({ state: { chunks, gc } }: Sample): FigureValue[] {
-  const counts = { create: chunks.inserts, deduplicate: chunks.reuses, read: chunks.loads, delete: gc.deletedChunks };
+function operations({ state: { chunks, gc, care } }: Sample): FigureValue[] {
+  const counts = {
+    create: chunks.inserts,
+    deduplicate: chunks.reuses,
+    // Those whose digest was known before their bytes came.
+    receive: care.healedChunks,
+    read: chunks.loads,
+    delete: gc.deletedChunks,
+  };
   return Object.entries(counts).map(([operation, value]) => ({ labels: { operation }, value }));
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How schema-1.tar.gz and schema-2.tar.gz were made, as root, with the programs of commits 845a64e and a3d9867, each the
-# last of its schema: a store whose daemon was killed, with changes that are in the journal only.
+# How schema-1.tar.gz, schema-2.tar.gz and schema-3.tar.gz were made, as root, with the programs of commits 845a64e, a3d9867
+# and d4ab777, each the last of its schema: a store whose daemon was killed, with changes that are in the journal only.
 # Usage: make-store.sh PROGRAM (dist/src/cli/main.js of that commit) ARCHIVE
 set -euo pipefail
 program=$1 archive=$2
