@@ -14,6 +14,7 @@ import { addServerOptions, frontOptionsOf, type S3Options, s3SettingsOfAddress }
 interface AttachCommandOptions extends S3Options {
   readonly machine?: string;
   readonly join?: boolean;
+  readonly takeOver?: boolean;
   readonly json?: boolean;
 }
 
@@ -32,11 +33,12 @@ export function addAttach(program: Command): void {
   addServerOptions(attach)
     .option('--machine <id>', 'bring back the live trees of this machine (default: those copied last)')
     .option('--join', 'bring no live trees back: the machine they belong to is still there')
+    .option('--take-over', 'although a machine has it mounted, or had until a quarter of an hour ago: it is no more')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-No chunk is fetched before it is read. Credentials come from the environment, a profile or a file, as for init.
+No chunk is fetched before it is read. One machine at a time may have it mounted. Credentials come from the environment, a profile or a file, as for init.
 
 Examples:
   $ cairn attach s3://backups/srv /srv/backup --endpoint https://s3.example.org
@@ -56,10 +58,9 @@ async function run(address: string, path: string, _: unknown, command: Command):
   const machine = options.join === true ? 'none' : (options.machine ?? 'newest');
   // As for `init`.
   process.umask(0o022);
+  const wanted = { s3, machine, takeOver: options.takeOver === true, front: frontOptionsOf(options) };
   const report = await interruptible((signal) =>
-    withProgress((progress) =>
-      attachStore(path, { s3, machine, front: frontOptionsOf(options) }, { signal, progress }, createLogger('fatal')),
-    ),
+    withProgress((progress) => attachStore(path, wanted, { signal, progress }, createLogger('fatal'))),
   );
   if (options.json) printJson(report);
   else show(report, await realpath(path));

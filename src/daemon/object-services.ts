@@ -10,6 +10,7 @@ import type { CatalogCopies } from './catalog-copies/copy-service.js';
 import { relieveFullDisk } from './full-disk.js';
 import type { GcService } from './gc-service.js';
 import { RecoveryPoints } from './recovery-points/point-service.js';
+import { Presence } from './recovery-points/presence.js';
 import { type UploadContext, UploadService } from './upload-service.js';
 
 /** As a request to the object store has it (backend/s3). */
@@ -21,13 +22,20 @@ const UNATTENDED: UploadContext = { progress: () => undefined, signal: new Abort
 export class ObjectServices {
   readonly #uploads: UploadService;
   readonly #points: RecoveryPoints;
+  readonly #presence: Presence;
   readonly #live: LiveStore;
   readonly #log: Log;
   readonly #giveUpMs: number;
 
-  private constructor(uploads: UploadService, points: RecoveryPoints, live: LiveStore, log: Log, giveUpMs: number) {
+  private constructor(
+    { uploads, points, presence }: { uploads: UploadService; points: RecoveryPoints; presence: Presence },
+    live: LiveStore,
+    log: Log,
+    giveUpMs: number,
+  ) {
     this.#uploads = uploads;
     this.#points = points;
+    this.#presence = presence;
     this.#live = live;
     this.#log = log;
     this.#giveUpMs = giveUpMs;
@@ -42,7 +50,8 @@ export class ObjectServices {
     log: Log,
   ): ObjectServices | undefined {
     const uploads = UploadService.of(datastore, live, log);
-    if (uploads === undefined) return undefined;
+    if (datastore.objects === undefined || uploads === undefined) return undefined;
+    const presence = new Presence(datastore.objects.remote, datastore.paths, systemClock, log);
     const isCollecting = () => gc.status().running;
     const points = new RecoveryPoints({ datastore, live, copies, uploads, clock: systemClock, log, isCollecting });
     // With a new point the one before is not needed any more, nor what only that names.
@@ -53,7 +62,7 @@ export class ObjectServices {
     relieveFullDisk(datastore, live, log, () => uploads.evictForRoom());
     boundQueue(datastore, live, () => uploads.queued().bytes);
     const giveUpSeconds = datastore.config.s3?.giveUpSeconds ?? DEFAULT_GIVE_UP_SECONDS;
-    return new ObjectServices(uploads, points, live, log, giveUpSeconds * 1000);
+    return new ObjectServices({ uploads, points, presence }, live, log, giveUpSeconds * 1000);
   }
 
   /**
@@ -88,6 +97,7 @@ export class ObjectServices {
   start(): void {
     this.#uploads.start();
     this.#points.start();
+    this.#presence.start();
   }
 
   /** Uploads all that was committed before the call. @throws {CairnError} as `UploadService.drain` */
@@ -118,7 +128,7 @@ export class ObjectServices {
 
   /** Gives up what runs; resolves when nothing does. */
   async end(): Promise<void> {
-    await Promise.all([this.#points.end(), this.#uploads.end()]);
+    await Promise.all([this.#points.end(), this.#uploads.end(), this.#presence.end()]);
   }
 }
 

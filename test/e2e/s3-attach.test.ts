@@ -12,7 +12,8 @@ import { S3Proxy } from '../support/s3-proxy.js';
 import { NO_S3, type S3Server, s3Server } from '../support/s3-server.js';
 
 const GROUP = 'host/web1';
-const EXIT_BUSY_OR_THERE = 1;
+const EXIT_FAILED = 1;
+const EXIT_BUSY = 4;
 const server = await s3Server();
 
 function s3Test(name: string, body: (server: S3Server) => Promise<void>): void {
@@ -79,6 +80,7 @@ s3Test(
           copy(last, currentOf(store));
           await store.umount();
           assert.equal((await namesIn(settings, 'pins')).length, 1);
+          assert.deepEqual(await namesIn(settings, '.cairn/machines'), []);
 
           rmSync(store.store, { recursive: true });
           const args = ['attach', addressOf(settings), store.store, '--endpoint', proxy.endpoint];
@@ -140,15 +142,19 @@ s3Test(
         copy(first, currentOf(store));
         store.cairn('snapshot', 'create', GROUP);
         store.cairn('sync');
+        while ((await namesIn(settings, '.cairn/machines')).length === 0);
         await store.kill9();
         rmSync(store.store, { recursive: true });
         const endpoint = ['--endpoint', settings.endpoint ?? ''];
+        const busy = store.run(['attach', addressOf(settings), store.store, ...endpoint]);
+        assert.equal(busy.status, EXIT_BUSY);
+        assert.match(busy.stderr, /is mounted on .*: unmount it there, or take over with --take-over/);
         assert.match(
-          store.cairn('attach', addressOf(settings), store.store, ...endpoint),
+          store.cairn('attach', addressOf(settings), store.store, '--take-over', ...endpoint),
           /current: as in the snapshot/,
         );
         const again = store.run(['attach', addressOf(settings), store.store, ...endpoint]);
-        assert.equal(again.status, EXIT_BUSY_OR_THERE);
+        assert.equal(again.status, EXIT_FAILED);
         assert.match(again.stderr, /is a datastore already/);
         await store.mount();
         assertSameTree(first, currentOf(store));

@@ -51,7 +51,7 @@ async function withProxy(
       },
       {
         mount: false,
-        init: ['--s3', bucket, '--s3-store', name, '--endpoint', endpoint, '--s3-timeout', '3', ...init],
+        init: ['--s3', bucket, '--s3-store', name, '--endpoint', endpoint, '--s3-timeout', '2', ...init],
       },
     );
   } finally {
@@ -136,6 +136,39 @@ s3Test('what is not here cannot be read while the server fails, and can be after
   }),
 );
 
+const REFUSALS: readonly { readonly fault: Fault; readonly why: RegExp }[] = [
+  { fault: { kind: 'stall' }, why: /nothing moved for/ },
+  { fault: s3Error(503, 'SlowDown'), why: /asks to slow down/ },
+  { fault: { kind: 'corrupt-request' }, why: /Cannot write/ },
+  { fault: s3Error(403, 'QuotaExceeded'), why: /takes no more \(QuotaExceeded\)/ },
+  { fault: s3Error(403, 'ExpiredToken'), why: /credentials have expired/ },
+  { fault: s3Error(403, 'RequestTimeTooSkewed'), why: /set the clock/ },
+];
+
+s3Test(
+  'whatever the server refuses with: writing goes on, status says why and how much waits, and all comes there',
+  (parts) =>
+    withProxy(parts, [], async (store, proxy) => {
+      await outputLater('mkdir', [join(store.mountpoint, GROUP)]);
+      for (const [number, { fault, why }] of REFUSALS.entries()) {
+        proxy.choose = ({ method }) => (method === 'PUT' ? fault : undefined);
+        writeFileSync(fileOf(store, `f${number}`), noise(`f${number}`, 700_000));
+        await assert.rejects(later(store, 'sync'), why);
+        const { bytes, error } = uploadsOf(store);
+        assert.ok(bytes > 600_000, `${bytes} bytes wait`);
+        assert.match(error ?? '', why);
+        proxy.always(undefined);
+      }
+      // A server that is merely slow is none that fails.
+      proxy.always({ kind: 'wait', until: new Promise((resolve) => setTimeout(resolve, 500)) });
+      await later(store, 'sync');
+      proxy.always(undefined);
+      const { chunks, error } = uploadsOf(store);
+      assert.deepEqual([chunks, error], [0, null]);
+      store.log.expect(/Uploading failed; it is tried again/);
+    }),
+);
+
 s3Test('durability of the bucket: what was synced survives the loss of the folder; in an outage fsync fails', (parts) =>
   withProxy(parts, ['--durability', 'backend'], async (store, proxy, settings) => {
     await outputLater('mkdir', [join(store.mountpoint, GROUP)]);
@@ -157,7 +190,7 @@ s3Test('durability of the bucket: what was synced survives the loss of the folde
     await store.kill9();
     rmSync(store.store, { recursive: true });
     const { bucket, store: name, endpoint = '' } = settings;
-    store.cairn('attach', `s3://${bucket}/${name}`, store.store, '--endpoint', endpoint);
+    store.cairn('attach', `s3://${bucket}/${name}`, store.store, '--take-over', '--endpoint', endpoint);
     await store.mount();
     assert.ok(readFileSync(fileOf(store, 'kept')).equals(noise('kept', 3000)));
     await store.umount();

@@ -5,9 +5,11 @@ import type { S3Settings } from '../../backend/s3/s3-settings.js';
 import type { Catalog } from '../../catalog/open.js';
 import { CairnError, kindOf } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
+import { systemClock } from '../../core/time.js';
 import { BUCKET_NOTE, type BucketNote, parseBucketNote } from '../../datastore/bucket-note.js';
 import { type CreateOptions, createDatastore } from '../../datastore/create.js';
 import { setMachine } from '../../datastore/machine.js';
+import { machinesSeen, removeMachineNote } from '../../datastore/machine-note.js';
 import { titleOf, withObjects } from '../../datastore/object-store.js';
 import { type DatastorePaths, datastorePaths } from '../../datastore/paths.js';
 import { isNamespaceMark } from '../../maintenance/upload/store-files.js';
@@ -29,6 +31,8 @@ export interface AttachOptions {
   /** Whose live trees come back: a machine's, which is no more, by its id; `newest`: the one with the newest recovery point;
    * `none`: this is another machine besides. */
   readonly machine: string;
+  /** Although a machine said lately that it has the datastore mounted: it is no more. */
+  readonly takeOver: boolean;
 }
 
 /** Who waits. */
@@ -60,7 +64,7 @@ interface Fetched {
  * Makes a folder in front of a datastore that an object store holds: all snapshots, and live trees as of a recovery point or,
  * where a newer snapshot is there, as of that. No chunk is fetched. Broken off before the rebuilding it leaves nothing; after that
  * `cairn repair --rebuild-catalog` ends it.
- * @throws {CairnError} `not-found` where the object store holds no datastore, `exists` and `not-empty` as for
+ * @throws {CairnError} `not-found` where the object store holds no datastore, `busy` where another machine has it mounted, `exists` and `not-empty` as for
  *   `createDatastore`, `interrupted`
  */
 export async function attachStore(
@@ -73,6 +77,8 @@ export async function attachStore(
   const paths = datastorePaths(resolve(path));
   const fetched = await withObjects(s3, async (remote) => {
     const note = await noteOf(remote, s3);
+    if (options.takeOver) await forgetOthers(remote);
+    else await requireUnused(remote, titleOf(s3));
     const points = await chosenPoints(remote, machine, titleOf(s3));
     let done: Fetched | undefined;
     const fetch = async (): Promise<void> => {
@@ -106,6 +112,26 @@ async function noteOf(remote: S3Backend, s3: S3Settings): Promise<BucketNote> {
     throw new CairnError('not-found', `${titleOf(s3)} holds no datastore of cairn: look at bucket and name`, {
       cause: error,
     });
+  }
+}
+
+/** Of two machines one would collect what the other is about to name. */
+async function requireUnused(remote: S3Backend, title: string): Promise<void> {
+  const now = systemClock.now().seconds;
+  const [other] = await machinesSeen(remote, now);
+  if (other === undefined) return;
+  const minutes = Math.max(0, Math.round((now - other.seenAt) / 60));
+  const advice = 'unmount it there, or take over with --take-over if that machine is no more';
+  throw new CairnError(
+    'busy',
+    `${title} is mounted on ${other.host} (machine ${other.machine}, seen ${minutes} min ago): ${advice}`,
+  );
+}
+
+/** They are no more. */
+async function forgetOthers(remote: S3Backend): Promise<void> {
+  for (const { machine } of await machinesSeen(remote, systemClock.now().seconds)) {
+    await removeMachineNote(remote, machine);
   }
 }
 
