@@ -30,7 +30,7 @@ import { Xattrs } from './xattrs.js';
 
 /**
  * The catalog as its one writer sees it (the mount worker): everything synchronous, reads see what was written in
- * the open transaction. Reads of a damaged database throw SQLite's own errors, whose kind is `io`.
+ * the open transaction, or fail (`transactions`).
  */
 export interface Catalog {
   readonly transactions: Transactions;

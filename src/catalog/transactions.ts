@@ -1,5 +1,5 @@
 import { CairnError } from '../core/errors.js';
-import { type Connection, fromSqliteError } from './connection.js';
+import { type Connection, fromSqliteError, isRefusal, isUnreadPage, type ReadGuard } from './connection.js';
 import type { Counters } from './counters.js';
 
 /**
@@ -30,8 +30,8 @@ export function runCheckpoint(connection: Connection, mode: CheckpointMode): Che
   }
 }
 
-/** The writer's one transaction at a time. Every write happens inside one. */
-export class Transactions {
+/** The writer's one transaction at a time. Every write happens inside one, and reads see what is in it or fail. */
+export class Transactions implements ReadGuard {
   readonly #connection: Connection;
   readonly #counters: Counters;
   readonly #forget: () => void;
@@ -42,6 +42,10 @@ export class Transactions {
   #failed = false;
   #rollbacks = 0;
   #onlyChanges = true;
+  #writing = false;
+  /** Why reads would show less than was acknowledged. */
+  #unsound: CairnError | undefined;
+  #restore: (error: unknown) => void = () => undefined;
 
   /** @param forget drops what is held in memory of rows that a rollback takes back */
   constructor(connection: Connection, counters: Counters, forget: () => void) {
@@ -51,12 +55,18 @@ export class Transactions {
     this.#begin = connection.write('BEGIN IMMEDIATE');
     this.#commit = connection.write('COMMIT');
     this.#rollback = connection.write('ROLLBACK');
+    connection.guard = this;
   }
 
   get state(): TransactionState {
     if (!this.#began) return 'none';
     if (!this.#connection.database.inTransaction) return 'lost';
     return this.#failed ? 'failed' : 'open';
+  }
+
+  /** Whether one is open and has all that was put into it. */
+  get isSound(): boolean {
+    return this.state === 'open' && this.#unsound === undefined;
   }
 
   /** Counts rollbacks: what was learnt of uncommitted rows before one is void after it. */
@@ -91,6 +101,8 @@ export class Transactions {
       this.#commit.run();
     } catch (error) {
       this.#counters.meta.appliedSequence = before;
+      // SQLite takes no more writes into a transaction in which a page could not be read.
+      if (isUnreadPage(error)) this.#failed = true;
       if (!this.#connection.database.inTransaction) this.#forget();
       throw fromSqliteError(error, 'commit the catalog');
     }
@@ -110,15 +122,49 @@ export class Transactions {
 
   /**
    * Rolls back and begins anew. Numbers given out since the last commit are not given out again, for some may be in use
-   * that no change has named yet.
+   * that no change has named yet. Where it fails, reads fail until it is done again: they would show the last commit.
    * @param redo makes the changes since the last commit again
+   * @param where `in-memory`: from now on nothing is written before a commit, and none is to come
    */
-  restart(redo: () => void): void {
+  restart(redo: () => void, where: 'on-disk' | 'in-memory' = 'on-disk'): void {
     const { nextIno } = this.#counters.meta;
-    this.rollback();
-    this.begin();
-    redo();
+    this.#unsound = undefined;
+    try {
+      this.rollback();
+      if (where === 'in-memory') this.#connection.database.pragma('cache_spill = OFF');
+      this.begin();
+      redo();
+    } catch (error) {
+      this.#forget();
+      const what = 'The changes since the last commit are in the journal, and cannot be shown';
+      this.#unsound = new CairnError('io', `${what}: ${error instanceof Error ? error.message : error}`, {
+        cause: error,
+      });
+      throw error;
+    }
     this.#counters.meta.nextIno = Math.max(this.#counters.meta.nextIno, nextIno);
+  }
+
+  /**
+   * Who makes the transaction anew, by `restart`, where a read or a write that is no change has spoilt it; may not throw.
+   * After changes and commits their caller does so.
+   */
+  restoreWith(restore: (error: unknown) => void): void {
+    this.#restore = restore;
+  }
+
+  requireSound(): void {
+    if (this.#unsound !== undefined && !this.#writing) throw this.#unsound;
+  }
+
+  mayReadAgain(error: unknown): boolean {
+    if (this.#writing) return false;
+    if (!this.#began) return isUnreadPage(error);
+    if (this.#connection.database.inTransaction && !isUnreadPage(error)) return false;
+    this.#failed = true;
+    this.#forget();
+    this.#restore(error);
+    return this.isSound;
   }
 
   /** Sequence of the last journal record the last commit contains. */
@@ -142,12 +188,27 @@ export class Transactions {
    */
   write<T>(doing: string, work: () => T, again: 'journal' | 'queued' | 'never' = 'never'): T {
     this.requireOpen();
+    if (this.#writing) return this.#writePart(doing, work, again);
+    let failure: unknown;
+    this.#writing = true;
+    try {
+      return this.#writePart(doing, work, again);
+    } catch (error) {
+      failure = error;
+    } finally {
+      this.#writing = false;
+    }
+    if (again !== 'journal' && this.state !== 'open') this.#restore(failure);
+    throw failure;
+  }
+
+  #writePart<T>(doing: string, work: () => T, again: 'journal' | 'queued' | 'never'): T {
     try {
       const done = work();
       if (again === 'never') this.#onlyChanges = false;
       return done;
     } catch (error) {
-      if (!(error instanceof CairnError)) {
+      if (!(error instanceof CairnError && isRefusal(error))) {
         this.#failed = true;
         this.#forget();
       }

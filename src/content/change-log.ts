@@ -11,10 +11,10 @@ export interface ChangeTarget {
   apply(change: Change): boolean;
 }
 
-/** What helps when the disk is full. */
+/** What helps when the disk is full or fails. */
 export interface FullDiskHelp {
   readonly room: Pick<Room, 'requireMore' | 'giveUp'>;
-  readonly rebuild: Pick<TransactionRebuild, 'afterChange'>;
+  readonly rebuild: Pick<TransactionRebuild, 'afterLoss' | 'keepReadable'>;
 }
 
 /** Why a store takes no changes any more. */
@@ -125,7 +125,7 @@ export class ChangeLog {
   #applyAgain(change: Change, first: unknown): boolean {
     try {
       if (this.#help === undefined) throw first;
-      return this.#help.rebuild.afterChange(first);
+      return this.#help.rebuild.afterLoss(first);
     } catch (error) {
       this.fail(`applying a ${change.kind} change failed`, error);
       throw new CairnError('io', `Cannot apply a ${change.kind} change; the store is read-only now`, { cause: error });
@@ -161,8 +161,14 @@ export class ChangeLog {
     this.#sinceCommit = 0;
   }
 
-  /** Takes no more changes from now on. The first reason stays. */
+  /** Takes no more changes from now on; those made can be read. The first reason stays. */
   fail(reason: string, cause: unknown): void {
     this.#failure ??= { reason, cause };
+    this.keepReadable();
+  }
+
+  /** To be called now and then after a failure: where the changes made could not be read, they may be now. */
+  keepReadable(): void {
+    this.#help?.rebuild.keepReadable();
   }
 }

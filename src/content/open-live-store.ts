@@ -88,22 +88,18 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
     room,
   });
   const log = new ChangeLog(journal, catalog, { room, rebuild });
+  catalog.transactions.restoreWith((error) => restoreOr(rebuild, log, error));
   const sink = new ChunkSink(chunks, writersKnowledge(catalog.chunks, chunks), room);
   const parts: ContentParts = { tree: catalog, log, journal, chunks, sink, budget: new WriteBudget(), room, clock };
   const contents = new ContentTable(parts);
   const transactions = {
     commitAndBegin(appliedSequence: number) {
-      try {
-        catalog.transactions.commit(appliedSequence);
-      } catch (error) {
-        rebuild.afterCommit(error);
-        catalog.transactions.commit(appliedSequence);
-      }
+      rebuild.commit(appliedSequence);
       sources.checkpoints.betweenTransactions(catalog.transactions, log.changesSinceCommit);
-      catalog.transactions.begin();
+      rebuild.begin();
       sources.checkpoints.committed();
     },
-    syncCommit: () => syncFile(`${sources.catalogPath}-wal`),
+    syncCommit: () => syncOrFail(`${sources.catalogPath}-wal`, log),
     oldestSegmentInUse: () => catalog.journalRefs.oldestSegment(),
   };
   return {
@@ -119,6 +115,25 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
       journal.close();
     },
   };
+}
+
+/** The transaction was lost outside of a change: it is made anew, or the store takes no more changes. */
+function restoreOr(rebuild: TransactionRebuild, log: ChangeLog, error: unknown): void {
+  try {
+    rebuild.afterLoss(error);
+  } catch (failure) {
+    log.fail("the catalog's open transaction was lost", failure);
+  }
+}
+
+/** What could not be synced once the system may have dropped: a later sync proves nothing. */
+async function syncOrFail(path: string, log: ChangeLog): Promise<void> {
+  try {
+    await syncFile(path);
+  } catch (error) {
+    log.fail("the catalog's log cannot be synced", error);
+    throw error;
+  }
 }
 
 /** What the thread of the catalog's writer knows of chunks. */

@@ -1,6 +1,7 @@
 import type { Change } from '../catalog/change.js';
+import { isFailedWrite, isRefusal } from '../catalog/connection.js';
 import type { Transactions } from '../catalog/transactions.js';
-import { CairnError, isOutOfRoom, kindOf } from '../core/errors.js';
+import { CairnError, isOutOfRoom } from '../core/errors.js';
 import type { Journal } from './journal/journal.js';
 import { claimedSequence, findRecord, placed, RECORD_FIXED_BYTES } from './journal/record.js';
 import type { Room } from './room.js';
@@ -8,16 +9,19 @@ import type { Room } from './room.js';
 /** What a transaction is rebuilt with. */
 export interface RebuildParts {
   readonly journal: Pick<Journal, 'segments' | 'readNow' | 'lastSequence'>;
-  readonly transactions: Pick<Transactions, 'state' | 'losesOnlyChanges' | 'appliedSequence' | 'restart'>;
+  readonly transactions: Pick<
+    Transactions,
+    'state' | 'isSound' | 'losesOnlyChanges' | 'appliedSequence' | 'restart' | 'begin' | 'commit'
+  >;
   /** @returns as `Catalog.apply` */
   apply(change: Change): boolean;
-  readonly room: Pick<Room, 'giveUp'>;
+  readonly room: Pick<Room, 'giveUp' | 'isUsedUp'>;
 }
 
 /**
- * After SQLite's transaction failed for want of room: gives the reserve up, and where SQLite has rolled back by itself,
- * makes the transaction anew from the journal (design §3). One step, in which nobody else can make a change: it blocks
- * for the records since the last commit, once on a full disk.
+ * After SQLite's transaction failed: where SQLite has rolled back by itself, or takes no more writes into it, makes it anew
+ * from the journal (design §3); for want of room gives the reserve up before. One step, in which nobody else can make a
+ * change: it blocks for the records since the last commit.
  */
 export class TransactionRebuild {
   readonly #parts: RebuildParts;
@@ -26,33 +30,76 @@ export class TransactionRebuild {
     this.#parts = parts;
   }
 
-  /**
-   * After a commit that failed: when it returns, the commit may be tried again.
-   * @param error what it failed with
-   * @throws {CairnError} `error` itself where there is no more room to be had, or the transaction held more than changes
-   */
-  afterCommit(error: unknown): void {
+  /** Commits, and tries once more where that fails. @throws {CairnError} as `afterLoss` */
+  commit(appliedSequence: number): void {
     const { transactions, room } = this.#parts;
-    if (transactions.state !== 'open') this.afterChange(error);
-    else if (!mayBeRoom(error) || !room.giveUp('a commit')) throw error;
+    try {
+      transactions.commit(appliedSequence);
+    } catch (error) {
+      if (transactions.state !== 'open') this.afterLoss(error);
+      else if (!this.#isRoom(error) || !room.giveUp('a commit')) throw error;
+      transactions.commit(appliedSequence);
+    }
+  }
+
+  /** Opens the next transaction, and tries once more where that fails. @throws {CairnError} what the second try gives */
+  begin(): void {
+    const { transactions } = this.#parts;
+    try {
+      transactions.begin();
+    } catch {
+      transactions.begin();
+    }
   }
 
   /**
-   * After a change that is in the journal and could not be applied, which is made again with all others.
+   * After the transaction was lost, or a write into it failed half-way; a change that is in the journal is made again with
+   * all others.
    * @param error what it failed with
-   * @returns what its `apply` said
-   * @throws {CairnError} as `afterCommit`
+   * @returns what the `apply` of the last change said
+   * @throws {CairnError} `error` itself where there is no more room to be had, the transaction held more than changes, or
+   *   what was asked of SQLite is at fault; what making it anew fails with
    */
-  afterChange(error: unknown): boolean {
+  afterLoss(error: unknown): boolean {
     const { transactions, room } = this.#parts;
     // Open: the change contradicts the catalog, and would do so again.
-    if (transactions.state === 'open' || !transactions.losesOnlyChanges || !mayBeRoom(error)) throw error;
-    if (!room.giveUp('the catalog')) throw error;
+    if (transactions.state === 'open' || !transactions.losesOnlyChanges) throw error;
+    if (transactions.state === 'failed' && isRefusal(error)) throw error;
+    if (this.#isRoom(error) && !room.giveUp('the catalog')) throw error;
     let applied = true;
     transactions.restart(() => {
       for (const change of this.#changesSince(transactions.appliedSequence())) applied = this.#parts.apply(change);
     });
     return applied;
+  }
+
+  /**
+   * In a store that takes no more changes: what was acknowledged can be read, from a transaction in memory that is never
+   * committed, or reads fail. To be called again now and then; it does nothing where all is well.
+   */
+  keepReadable(): void {
+    const { transactions } = this.#parts;
+    if (transactions.isSound) return;
+    try {
+      transactions.restart(() => this.#redoAsMountDoes(), 'in-memory');
+    } catch {
+      // Reads say why.
+    }
+  }
+
+  /** Up to the first change the catalog refuses: there the next mount ends, too. */
+  #redoAsMountDoes(): void {
+    const { transactions } = this.#parts;
+    try {
+      for (const change of this.#changesSince(transactions.appliedSequence())) this.#parts.apply(change);
+    } catch (error) {
+      if (transactions.state !== 'open' || !isRefusal(error)) throw error;
+    }
+  }
+
+  /** SQLite calls a quota an I/O error. */
+  #isRoom(error: unknown): boolean {
+    return isOutOfRoom(error) || (isFailedWrite(error) && this.#parts.room.isUsedUp());
   }
 
   *#changesSince(sequence: number): Generator<Change> {
@@ -82,11 +129,6 @@ export class TransactionRebuild {
     });
     return all.slice(first);
   }
-}
-
-/** SQLite calls a quota an I/O error. */
-function mayBeRoom(error: unknown): boolean {
-  return isOutOfRoom(error) || kindOf(error) === 'io';
 }
 
 function missing(sequence: number): CairnError {

@@ -8,6 +8,8 @@ export interface Reserve {
   readonly kept: boolean;
   /** Blocks for a moment. @returns whether there is more room now */
   giveUp(): boolean;
+  /** Whether there is no room beside it for a little file, by quota or disk; blocks. */
+  isCrowded(): boolean;
   /** @returns whether it is set aside now; false where there is not the room */
   remake(): Promise<boolean>;
 }
@@ -74,6 +76,11 @@ export class Room {
     // It may have to wait for the commit that asked.
     if (this.#relief !== undefined) void this.relieve();
     return true;
+  }
+
+  /** Whether the disk, or a quota, takes nothing more; blocks. For errors that do not tell. */
+  isUsedUp(): boolean {
+    return this.#sources.reserve.isCrowded();
   }
 
   /** To be called before a commit, which must not fail. */

@@ -46,6 +46,7 @@ export class Upkeep {
     const { durability, parts, packer } = this.#store;
     if (parts.log.failure !== undefined) {
       this.#reportFailure();
+      parts.log.keepReadable();
       return;
     }
     this.#reportRefusal();

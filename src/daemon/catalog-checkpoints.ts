@@ -13,19 +13,18 @@ const MAX_LOG_PAGES = 32_768;
  * writer, between two transactions, copies the little that is left, after which the log starts anew.
  */
 export class CatalogCheckpoints {
-  readonly #worker: Worker;
+  readonly #catalog: string;
   readonly #log: Log;
+  #worker: Worker | undefined;
   #running = false;
   #logPages = 0;
   #ended = false;
 
   /** @param catalog path of the database */
   constructor(catalog: string, log: Log) {
+    this.#catalog = catalog;
     this.#log = log;
-    this.#worker = new Worker(SCRIPT, { workerData: catalog });
-    this.#worker.on('message', (message: CheckpointMessage) => this.#done(message));
-    this.#worker.on('error', (error) => this.#log.error({ error }, 'Checkpoints of the catalog stopped'));
-    this.#worker.unref();
+    this.#worker = this.#start();
   }
 
   /** Between a commit of so many changes and the next transaction. */
@@ -43,12 +42,25 @@ export class CatalogCheckpoints {
   committed(): void {
     if (this.#running || this.#ended) return;
     this.#running = true;
+    this.#worker ??= this.#start();
     this.#worker.postMessage('checkpoint');
   }
 
   async end(): Promise<void> {
     this.#ended = true;
-    await this.#worker.terminate();
+    await this.#worker?.terminate();
+  }
+
+  #start(): Worker {
+    const worker = new Worker(SCRIPT, { workerData: this.#catalog });
+    worker.on('message', (message: CheckpointMessage) => this.#done(message));
+    worker.on('error', (error) => {
+      this.#worker = undefined;
+      this.#running = false;
+      this.#log.error({ error }, 'Checkpoints of the catalog stopped; they begin anew with the next commit');
+    });
+    worker.unref();
+    return worker;
   }
 
   #done(message: CheckpointMessage): void {

@@ -1,6 +1,6 @@
-import { statfsSync, statSync, truncateSync } from 'node:fs';
+import { rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { fromSystemError } from '../core/errors.js';
+import { fromSystemError, isOutOfRoom } from '../core/errors.js';
 import { fileSystemFigures, putFile, reserveFile } from '../native/files.js';
 
 export const DEFAULT_RESERVE_BYTES = 64 * 1024 * 1024;
@@ -10,6 +10,7 @@ const OPENING_BYTES = 24 * 1024 * 1024;
 /** Part of the reserve's size for which there must be room beside it before it is made again: else it would go at once. */
 const MARGIN = 1 / 4;
 const BLOCK_BYTES = 512;
+const PROBE_BYTES = 64 * 1024;
 
 /**
  * Allocated space that is given up on a full disk, so that what frees room still works (design §3). Given up, the file
@@ -63,6 +64,19 @@ export class Reserve {
       // On a disk that takes nothing at all it is of no use; a length that was lost is the usual one.
     }
     return !this.#kept;
+  }
+
+  /** Whether there is no room beside it for a little file, by quota or disk; blocks. */
+  isCrowded(): boolean {
+    const path = `${this.#path}.tmp`;
+    try {
+      writeFileSync(path, Buffer.alloc(PROBE_BYTES));
+      return false;
+    } catch (error) {
+      return isOutOfRoom(fromSystemError(error, `write ${path}`));
+    } finally {
+      rmSync(path, { force: true });
+    }
   }
 
   /**

@@ -1,52 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { outputOf, runCommand } from '../support/commands.js';
-import { IoShim } from '../support/io-shim.js';
+import { writeSynced } from '../support/faults/files.js';
+import { errorOf, withShim } from '../support/faults/shimmed-store.js';
 import { type TestStore, withStore } from '../support/mounted-store.js';
 import { mountAnew, NEEDS_ROOT, onExt4 } from '../support/small-disk.js';
 
 const MIB = 1024 * 1024;
 /** Beyond what drafts, encoding and the chunk cache may hold by their own budgets. */
 const GROWTH_MIB = 320;
-
-function errorOf(work: () => void): string | undefined {
-  try {
-    work();
-    return undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code;
-  }
-}
-
-function writeSynced(path: string, bytes: Buffer): void {
-  const file = openSync(path, 'w');
-  try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-    fsyncSync(file);
-  } finally {
-    errorOf(() => closeSync(file));
-  }
-}
-
-/** A mounted store with a group, whose processes have the shim. */
-async function withShim(body: (store: TestStore, shim: IoShim, current: string) => Promise<void>): Promise<void> {
-  const outer = async (store: TestStore): Promise<void> => {
-    const shim = new IoShim(join(store.folder, 'order'), store.store);
-    try {
-      await store.umount();
-      store.environment = shim.environment;
-      await store.mount();
-      await body(store, shim, join(store.mountpoint, 'host/x/current'));
-    } finally {
-      shim.disarm();
-      shim.close();
-    }
-  };
-  await withStore(outer, { groups: ['host/x'] });
-}
 
 test('a quota that is used up is told as one, deleting goes on, and so does writing when there is room', async () => {
   await withShim(async (store, shim, current) => {
@@ -62,7 +27,7 @@ test('a quota that is used up is told as one, deleting goes on, and so does writ
       const classes = ['journal', 'chunk-temp', 'chunk', 'chunk-folder'] as const;
       shim.arm({ classes, operations, action: 'fail', error: 'EDQUOT', fromThen: true });
       const refused = errorOf(() => writeSynced(join(current, name), randomBytes(bytes)));
-      assert.equal(refused, 'Unknown system error -122', `${name}: EDQUOT is what Node has no name for`);
+      assert.equal(refused, 'EDQUOT', name);
       assert.ok(shim.tally.hit > 0);
       shim.disarm();
     }
@@ -188,7 +153,8 @@ test('chunks that cannot be read, or whose folder has vanished, are an I/O error
 
 test('a daemon without descriptors left refuses clearly, loses nothing and goes on when there are some', async () => {
   await withShim(async (store, _shim, current) => {
-    store.log.expect(/EMFILE|too many open files/i);
+    // A thread that just begins cannot read its program.
+    store.log.expect(/EMFILE|too many open files|Checkpoints of the catalog stopped/i);
     const kept = randomBytes(3 * MIB);
     writeSynced(join(current, 'kept'), kept);
     const limit = (count: number): void => {

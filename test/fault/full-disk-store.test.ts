@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import Database from 'better-sqlite3';
 import type { CairnError } from '../../src/core/errors.js';
 import { ofKind } from '../support/catalog.js';
 import { brokenRelations, dumpCatalog } from '../support/catalog-check.js';
@@ -145,7 +146,7 @@ test('a change that SQLite cannot take is made again with all before it', async 
   const { catalog } = store.datastore;
   for (let n = 0; n < 100; n++) store.makeFile(`file ${n}`);
   const fail = () => {
-    throw Object.assign(new Error('made to fail'), { code: 'SQLITE_IOERR_WRITE' });
+    throw new Database.SqliteError('made to fail', 'SQLITE_FULL');
   };
   const once = t.mock.method(catalog, 'apply', () => catalog.transactions.write('fail', fail, 'journal'));
   // The rebuild asks the catalog, too.

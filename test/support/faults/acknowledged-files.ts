@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Random } from '../random.js';
-import { contentHash, errnoOf, writeClosed, writeSynced } from './files.js';
+import { contentHash, writeClosed, writeSynced } from './files.js';
 
 /** Files that are remembered; older ones are removed. */
 const REMEMBERED = 8;
@@ -55,15 +55,10 @@ export class AcknowledgedFiles {
     }
   }
 
-  /**
-   * Every file has its bytes, read from the mount.
-   * @param mountedAnew whether what it has now is final; else it may be out of sight: where SQLite rolled back by itself
-   *   and the store takes no changes any more, what came after the last commit is seen again after the next mount
-   */
+  /** Every file has its bytes, read from the mount. @param mountedAnew whether what it has now is final */
   compare({ mountedAnew }: { mountedAnew: boolean }): void {
     for (const [name, content] of this.#contents) {
-      const found = mountedAnew ? readFileSync(join(this.folder, name)) : readIfThere(join(this.folder, name));
-      if (found === undefined) continue;
+      const found = readFileSync(join(this.folder, name));
       this.#require(name, contentHash(found), 'the live tree');
       if (mountedAnew && !found.equals(content)) this.#contents.set(name, found);
     }
@@ -79,14 +74,5 @@ export class AcknowledgedFiles {
     const possible = [this.#contents.get(name), this.#replaced.get(name)].filter((content) => content !== undefined);
     const isRight = possible.some((content) => contentHash(content) === hash);
     assert.ok(isRight, `${name} in ${where} is not what was acknowledged`);
-  }
-}
-
-function readIfThere(path: string): Buffer | undefined {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
   }
 }

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { callDaemon } from '../../src/control/client.js';
+import { ownSocketPath } from '../../src/daemon/control-socket.js';
+import { until } from '../support/commands.js';
+import { writeSynced } from '../support/faults/files.js';
+import { errorOf, withShim } from '../support/faults/shimmed-store.js';
+import type { IoShim } from '../support/io-shim.js';
+import type { TestStore } from '../support/mounted-store.js';
+
+const BYTES = Buffer.from('acknowledged');
+
+function commit(store: TestStore): Promise<unknown> {
+  return callDaemon(ownSocketPath(store.store), 'catalog-commit', {});
+}
+
+/** All that was acknowledged is there, as readdir has it and as it is opened. */
+function assertThere(current: string, names: readonly string[]): void {
+  assert.deepEqual(readdirSync(current).sort(), [...names].sort());
+  for (const name of names) assert.ok(readFileSync(join(current, name)).equals(BYTES), name);
+}
+
+interface Case {
+  readonly store: TestStore;
+  readonly shim: IoShim;
+  readonly current: string;
+}
+
+test('a failed write or read of the catalog takes nothing out of sight', async (t) => {
+  await withShim(async (store, shim, current) => {
+    const parts = { store, shim, current };
+    store.log.expect(/catalog|SQLITE|no more changes/i);
+    await t.test('one write of its log that fails: the transaction is made anew, and all goes on', () =>
+      oneFailedWrite(parts),
+    );
+    await t.test('every write of its log fails: nothing more is taken, and all that was is there', () =>
+      everyWriteFails(parts),
+    );
+    await t.test('one page that cannot be read: it is read once more, and all goes on', () => oneUnreadPage(parts));
+    await t.test('no page can be read: that is an I/O error and no absence, until they can be read again', () =>
+      noPageReads(parts),
+    );
+  });
+});
+
+async function oneFailedWrite({ store, shim, current }: Case): Promise<void> {
+  writeSynced(join(current, 'a'), BYTES);
+  shim.arm({ classes: ['wal'], operations: ['write'], action: 'fail', error: 'EIO' });
+  await commit(store);
+  assert.equal(shim.tally.hit, 1);
+  assertThere(current, ['a']);
+  writeSynced(join(current, 'b'), BYTES);
+  await commit(store);
+  assert.deepEqual(store.status().problems, []);
+  assert.doesNotMatch(store.log.text(), /reserve/);
+}
+
+async function everyWriteFails({ store, shim, current }: Case): Promise<void> {
+  writeSynced(join(current, 'c'), BYTES);
+  shim.arm({ classes: ['wal'], operations: ['write'], action: 'fail', error: 'EIO', fromThen: true });
+  await assert.rejects(commit(store));
+  assertThere(current, ['a', 'b', 'c']);
+  assert.equal(
+    errorOf(() => writeFileSync(join(current, 'd'), BYTES)),
+    'EROFS',
+  );
+  shim.disarm();
+  assertThere(current, ['a', 'b', 'c']);
+  assert.match(store.run(['status']).stdout, /^Problem .*takes no changes.*mount it again/m);
+  assert.doesNotMatch(store.log.text(), /reserve/);
+  await store.remount();
+  assertThere(current, ['a', 'b', 'c']);
+}
+
+async function oneUnreadPage({ store, shim, current }: Case): Promise<void> {
+  await store.remount();
+  writeSynced(join(current, 'd'), BYTES);
+  shim.arm({ classes: ['catalog', 'wal'], operations: ['read'], action: 'fail', error: 'EIO' });
+  await readUntilHit(
+    () => assertThere(current, ['a', 'b', 'c', 'd']),
+    current,
+    () => shim.tally.hit > 0,
+  );
+  shim.disarm();
+  assertThere(current, ['a', 'b', 'c', 'd']);
+  writeSynced(join(current, 'e'), BYTES);
+  await commit(store);
+  rmSync(join(current, 'e'));
+  assert.deepEqual(store.status().problems, []);
+  store.cairn('check', '--deep');
+}
+
+async function noPageReads({ store, shim, current }: Case): Promise<void> {
+  await store.remount();
+  writeSynced(join(current, 'e'), BYTES);
+  shim.arm({ classes: ['catalog', 'wal'], operations: ['read'], action: 'fail', error: 'EIO', fromThen: true });
+  const isHit = (): boolean => shim.tally.hit > 0;
+  for (let n = 0; n < 10_000 && !isHit(); n++) errorOf(() => readFileSync(join(current, `none ${n}`)));
+  assert.ok(isHit(), 'no page had to be read');
+  for (const name of ['a', 'b', 'c', 'd', 'e']) {
+    assert.match(errorOf(() => readFileSync(join(current, name))) ?? 'EIO', /^EIO$/, name);
+  }
+  shim.disarm();
+  const isReadable = (): boolean => errorOf(() => readFileSync(join(current, 'e'))) === undefined;
+  await until('the tree', isReadable);
+  assertThere(current, ['a', 'b', 'c', 'd', 'e']);
+  assert.match(store.log.text(), /Cannot read the catalog: /);
+  await store.remount();
+  assertThere(current, ['a', 'b', 'c', 'd', 'e']);
+  store.cairn('check', '--deep');
+}
+
+/** Looks at the tree, then at names that are not there, until a page was to be read. */
+async function readUntilHit(look: () => void, current: string, isHit: () => boolean): Promise<void> {
+  look();
+  for (let n = 0; n < 10_000 && !isHit(); n++)
+    assert.equal(
+      errorOf(() => readFileSync(join(current, `none ${n}`))),
+      'ENOENT',
+    );
+  assert.ok(isHit(), 'no page had to be read');
+}
