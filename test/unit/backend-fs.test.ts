@@ -52,6 +52,13 @@ test('touching sets the time of use', async (t) => {
   assert.ok(statSync(join(folder, 'name')).atimeMs / 1000 > before);
 });
 
+test('a barrier does not mind what was to be removed or moved and was never there', async (t) => {
+  const backend = new FsBackend(temporaryFolder(t));
+  assert.deepEqual(await backend.removeAll(['no/such/name']), [false]);
+  assert.deepEqual(await backend.moveAll([{ from: 'nor/this', to: 'new/place' }]), [false]);
+  await backend.sync();
+});
+
 test('unfinished puts, links and what has no name of ours are not listed', async (t) => {
   const folder = temporaryFolder(t);
   const backend = new FsBackend(folder);

@@ -45,11 +45,15 @@ export class Barrier {
   }
 
   /** The file under `name` is about to be removed: it may be missing from now on. Whether a barrier would have synced it. */
-  noteRemoval(name: string): boolean {
+  expectRemoval(name: string): boolean {
     const syncing = this.#syncing.files.delete(name);
     const unsynced = this.#unsynced.files.delete(name);
-    this.#unsynced.addFolder(dirname(name));
     return syncing || unsynced;
+  }
+
+  /** The file under `name` was removed, or another one has taken its place; so its folder is there. */
+  noteRemoval(name: string): void {
+    this.#unsynced.addFolder(dirname(name));
   }
 
   /** Resolves when everything noted before the call is durable. Calls that wait for their turn share one barrier. */

@@ -83,11 +83,14 @@ export class FsBackend implements Backend {
 
   async removeAll(names: readonly string[]): Promise<boolean[]> {
     names.forEach(checkName);
-    const noted = names.filter((name) => this.#barrier.noteRemoval(name));
+    const noted = names.filter((name) => this.#barrier.expectRemoval(name));
     try {
-      return await removeFiles(names.map((name) => this.#path(name)));
+      const gone = await removeFiles(names.map((name) => this.#path(name)));
+      for (const name of names.filter((_, index) => gone[index])) this.#barrier.noteRemoval(name);
+      return gone;
     } catch (error) {
       await this.#noteAgain(noted);
+      await this.#noteFoldersOf(names);
       throw fromSystemError(error, `remove files in ${this.#folder}`);
     }
   }
@@ -98,15 +101,21 @@ export class FsBackend implements Backend {
       checkName(to);
     }
     await this.#makeFoldersOf(moves.map(({ to }) => to));
-    const unsynced = moves.filter(({ from }) => this.#barrier.noteRemoval(from));
-    for (const { to } of moves) this.#barrier.noteRemoval(to);
+    const unsynced = moves.filter(({ from }) => this.#barrier.expectRemoval(from));
+    for (const { to } of moves) this.#barrier.expectRemoval(to);
     try {
-      return await renameFiles(
+      const moved = await renameFiles(
         moves.map(({ from }) => this.#path(from)),
         moves.map(({ to }) => this.#path(to)),
       );
+      for (const { from, to } of moves.filter((_, index) => moved[index])) {
+        this.#barrier.noteRemoval(from);
+        this.#barrier.noteRemoval(to);
+      }
+      return moved;
     } catch (error) {
       await this.#noteAgain(unsynced.map(({ from }) => from));
+      await this.#noteFoldersOf(moves.flatMap(({ from, to }) => [from, to]));
       throw fromSystemError(error, `move files in ${this.#folder}`);
     } finally {
       await this.#noteAgain(unsynced.map(({ to }) => to));
@@ -185,6 +194,14 @@ export class FsBackend implements Backend {
   async #noteAgain(names: readonly string[]): Promise<void> {
     for (const name of names) {
       if ((await sizeOf(this.#path(name)).catch(() => 0)) !== undefined) this.#barrier.noteFile(name);
+    }
+  }
+
+  /** Some of the names may have gone. */
+  async #noteFoldersOf(names: readonly string[]): Promise<void> {
+    const firsts = new Map(names.map((name) => [dirname(name), name]));
+    for (const [folder, name] of firsts) {
+      if ((await sizeOf(this.#path(folder)).catch(() => 0)) !== undefined) this.#barrier.noteRemoval(name);
     }
   }
 

@@ -1,0 +1,195 @@
+import { CairnError, isOutOfRoom } from '../../core/errors.js';
+import { formatRedundancy, piecesOf, type Redundancy, sameRedundancy, writeQuorumOf } from '../../core/redundancy.js';
+import { headerBytesOf, shardBytesOf } from '../erasure/shard-header.js';
+import { cutObject, objectCrc } from '../erasure/shards.js';
+import type { Member } from './member.js';
+import { type Answers, lookAtPieces, type PieceSet, setsOf, stagedName } from './pieces.js';
+
+/** What writing works with. */
+export interface WriterParts {
+  /** All members in the order of placement. */
+  readonly order: (name: string) => Member[];
+  readonly redundancy: Redundancy;
+  /** Told where an object was put, by member and its epoch; durable after a barrier of those. */
+  readonly placed: (name: string, members: readonly PlacedPiece[]) => void;
+  /** Told of objects of which fewer pieces could be stored than there should be. */
+  readonly degraded: (name: string) => void;
+  readonly now: () => number;
+}
+
+/** A piece on a member, as of one of its epochs. */
+export interface PlacedPiece {
+  readonly member: Member;
+  readonly epoch: number;
+}
+
+/** One object that is being put. */
+interface Write {
+  readonly name: string;
+  readonly files: readonly Buffer[];
+  /** Members with pieces of another object under the name: theirs wait beside them until all are durable. */
+  readonly occupied: ReadonlySet<Member>;
+  /** Members that have a piece of this very object. */
+  readonly kept: ReadonlySet<Member>;
+  /** Members that are not taken yet, in order. */
+  readonly spare: Member[];
+  readonly done: Map<number, PlacedPiece>;
+  readonly failures: unknown[];
+}
+
+/** Puts objects on members. Calls for one name come one after the other. */
+export class SpreadWriter {
+  readonly #parts: WriterParts;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Puts an object in as many pieces as there should be, or as can be stored, on a member each. What stood under the name
+   * before stays until the new pieces are durable.
+   * @param sound members whose pieces of this very object were just read and need not be written again
+   * @throws {CairnError} `no-space` where too few members have room, `unreachable` where too few can be written; the
+   *   name then means what it meant before
+   */
+  async put(name: string, object: Uint8Array, sound: ReadonlySet<Member> = new Set()): Promise<void> {
+    const { redundancy, order } = this.#parts;
+    const members = order(name);
+    const [crc, answers] = await Promise.all([objectCrc(object), lookAtPieces(members, name, 'believed')]);
+    const sets = setsOf(answers.pieces);
+    const isSame = ({ header }: PieceSet): boolean =>
+      header.objectCrc === crc && header.objectBytes === object.length && sameRedundancy(header.redundancy, redundancy);
+    const same = sets.find(isSame);
+    const generation = same?.header.generation ?? this.#newGeneration(sets);
+    const assigned = assignedOf(same);
+    const length = headerBytesOf(name) + shardBytesOf(object.length, redundancy);
+    const kept = new Set(assigned.values());
+    const { spare, failures } = await this.#writable(name, members, length, kept);
+    const files = await cutObject(object, { redundancy, generation, name, crc });
+    const standing = [...assigned].filter(([, member]) => sound.has(member));
+    const done = new Map(standing.map(([index, member]) => [index, { member, epoch: member.epoch }]));
+    const write: Write = { name, files, occupied: occupiedBy(answers, same), kept, spare, done, failures };
+    const missing = files.map((_, index) => index).filter((index) => !done.has(index));
+    await Promise.all(missing.map((index) => this.#putPiece(write, index, assigned.get(index) ?? spare.shift())));
+    await this.#requireQuorum(write);
+    if (write.occupied.size > 0) await this.#replace(write);
+    if (write.done.size < files.length) this.#parts.degraded(name);
+    this.#parts.placed(name, [...write.done.values()]);
+  }
+
+  /**
+   * Members that may take a piece, in order, and why others may not.
+   * @throws {CairnError} where they are too few
+   */
+  async #writable(
+    name: string,
+    members: readonly Member[],
+    bytes: number,
+    kept: ReadonlySet<Member>,
+  ): Promise<Pick<Write, 'spare' | 'failures'>> {
+    const others = members.filter((member) => !kept.has(member));
+    const rooms = await Promise.all(others.map((member) => member.takes(bytes)));
+    const spare = others.filter((_, at) => rooms[at] === 'yes');
+    const failures = others.flatMap((member, at) =>
+      rooms[at] === 'yes' ? [] : refusals(member, rooms[at] === 'full'),
+    );
+    if (spare.length + kept.size >= writeQuorumOf(this.#parts.redundancy)) return { spare, failures };
+    throw tooFew(name, this.#parts.redundancy, { done: new Map(), failures });
+  }
+
+  /** Where a member does not take the piece, the next spare one does. */
+  async #putPiece(write: Write, index: number, first: Member | undefined): Promise<void> {
+    for (let member = first; member !== undefined; member = write.spare.shift()) {
+      const { epoch } = member;
+      try {
+        await member.put(placeOf(write, member), write.files[index] as Buffer);
+        write.done.set(index, { member, epoch });
+        return;
+      } catch (error) {
+        write.failures.push(error);
+        // It may have been stored all the same, but not as a piece of an object.
+        await this.#remove(write, member);
+      }
+    }
+  }
+
+  async #requireQuorum(write: Write): Promise<void> {
+    if (write.done.size >= writeQuorumOf(this.#parts.redundancy)) return;
+    await Promise.all([...write.done.values()].map(({ member }) => this.#remove(write, member)));
+    throw tooFew(write.name, this.#parts.redundancy, write);
+  }
+
+  /** Takes back what was put on a member, but not what stood there before. */
+  async #remove(write: Write, member: Member): Promise<void> {
+    if (write.kept.has(member)) return;
+    await member.ask((backend) => backend.removeAll([placeOf(write, member)])).catch(() => undefined);
+  }
+
+  /** Once the new pieces are durable those that waited take the places of old ones, and what is left of the old goes. */
+  async #replace(write: Write): Promise<void> {
+    const { name, done, occupied } = write;
+    await Promise.all([...done].map(([index, { member }]) => member.sync().catch((error) => lose(index, error))));
+    await this.#requireQuorum(write);
+    const staged = [...done].filter(([, { member }]) => occupied.has(member));
+    await Promise.all(
+      staged.map(([index, { member }]) => {
+        const moves = [{ from: stagedName(name), to: name }];
+        return member.ask((backend) => backend.moveAll(moves)).catch((error) => lose(index, error));
+      }),
+    );
+    const holding = new Set([...done.values()].map(({ member }) => member));
+    const left = [...occupied].filter((member) => !holding.has(member));
+    // Where that fails the older object is beside the newer one, which counts.
+    await Promise.allSettled(left.map((member) => member.ask((backend) => backend.removeAll([name]))));
+
+    function lose(index: number, error: unknown): void {
+      done.delete(index);
+      write.failures.push(error);
+    }
+  }
+
+  #newGeneration(sets: readonly PieceSet[]): number {
+    return Math.max(Math.floor(this.#parts.now() * 1000), 1 + (sets[0]?.header.generation ?? 0));
+  }
+}
+
+/** Where pieces of the same object stand already: they are written anew in their places, since nobody knows whether they are durable. */
+function assignedOf(same: PieceSet | undefined): Map<number, Member> {
+  const entries = [...(same?.pieces ?? [])].filter(([, { member }]) => {
+    return member.available && !member.settings.readOnly && !member.settings.draining;
+  });
+  return new Map(entries.map(([index, { member }]) => [index, member]));
+}
+
+/** Members that have something else under the name. */
+function occupiedBy(answers: Answers, same: PieceSet | undefined): Set<Member> {
+  const own = new Set([...(same?.pieces.values() ?? [])]);
+  const others = answers.pieces.filter((piece) => !own.has(piece));
+  return new Set([...others, ...answers.copies].map(({ member }) => member));
+}
+
+/** Where the pieces of a write go on a member. */
+function placeOf({ name, occupied }: Write, member: Member): string {
+  return occupied.has(member) ? stagedName(name) : name;
+}
+
+/** Why nothing can be put on a member, unless its owner wants it so. */
+function refusals(member: Member, isFull: boolean): CairnError[] {
+  const { id, readOnly, draining } = member.settings;
+  if (isFull) return [new CairnError('no-space', `backend ${id} is full`)];
+  if (readOnly || draining) return [];
+  return [new CairnError('unreachable', member.health.reason ?? `backend ${id} does not answer`)];
+}
+
+function tooFew(
+  name: string,
+  redundancy: Redundancy,
+  { done, failures }: Pick<Write, 'done' | 'failures'>,
+): CairnError {
+  const isFull = failures.length > 0 && failures.every(isOutOfRoom);
+  const reasons = [...new Set(failures.map((error) => (error instanceof Error ? error.message : String(error))))];
+  const quorum = writeQuorumOf(redundancy);
+  const why = reasons.length > 0 ? `: ${reasons.join('; ')}` : '';
+  const message = `Cannot put ${name}: ${formatRedundancy(redundancy)} writes to at least ${quorum} of ${piecesOf(redundancy)} backends, and only ${done.size} took it${why}`;
+  return new CairnError(isFull ? 'no-space' : 'unreachable', message, { cause: failures[0] });
+}
