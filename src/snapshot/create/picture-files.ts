@@ -28,24 +28,32 @@ export class PictureFiles {
     return this.#remade.get(inode.ino)?.storage ?? inode.storage;
   }
 
-  /** All extents of the file that begin at `from` or behind, by offset. */
+  /** All extents of the file that begin at `from` or behind, by offset; none of them may change meanwhile. */
   all(ino: number, from = 0): Iterable<Extent> {
     const remade = this.#remade.get(ino)?.extents;
     if (remade === undefined) return this.#reader.extents.all(ino, from);
-    return from === 0 ? remade : remade.filter(({ offset }) => offset >= from);
+    return from === 0
+      ? remade
+      : piecesFrom(
+          remade,
+          firstIndex(remade, ({ offset }) => offset >= from),
+        );
   }
 
   /** The file's extents that overlap [start, end), by offset; not clipped. */
   overlapping(ino: number, start: number, end: number): Extent[] {
-    const remade = this.#remade.get(ino);
+    const remade = this.#remade.get(ino)?.extents;
     if (remade === undefined) return this.#reader.extents.overlapping(ino, start, end);
-    return remade.extents.filter((extent) => extent.offset < end && start < extent.offset + extent.length);
+    const { first, behind } = touched(remade, start, end);
+    return remade.slice(first, behind);
   }
 
   /** Takes the new pieces of a file; the picture does not change, so they always fit. */
   make(change: Change): boolean {
     if (change.kind !== 'content') throw new CairnError('invalid', `A snapshot job makes no ${change.kind} change`);
-    const extents = [...replaced(this.all(change.ino), change)];
+    // An image in pieces gets many changes: each of them is to look at its own range only.
+    const extents = this.#remade.get(change.ino)?.extents ?? [...this.#reader.extents.all(change.ino)];
+    replaceRange(extents, change);
     this.#remade.set(change.ino, { extents, storage: change.storage });
     this.#swaps.push(change);
     return true;
@@ -57,16 +65,40 @@ export class PictureFiles {
   }
 }
 
-/** The extents with those of the change in place of the range it covers. */
-function* replaced(extents: Iterable<Extent>, change: ContentChange): Generator<Extent> {
-  const behind: Extent[] = [];
-  for (const extent of extents) {
-    const end = extent.offset + extent.length;
-    if (extent.offset < change.start) yield clipped(extent, extent.offset, Math.min(end, change.start));
-    if (end > change.end) behind.push(clipped(extent, Math.max(extent.offset, change.end), end));
+/** Puts the extents of the change in place of the range it covers. */
+function replaceRange(extents: Extent[], { start, end, extents: given }: ContentChange): void {
+  const { first, behind } = touched(extents, start, end);
+  const over = extents.slice(first, behind);
+  const before = over.slice(0, 1).filter(({ offset }) => offset < start);
+  const after = over.slice(-1).filter(({ offset, length }) => offset + length > end);
+  extents.splice(
+    ...([first, over.length] as const),
+    ...before.map((extent) => clipped(extent, extent.offset, start)),
+    ...given,
+    ...after.map((extent) => clipped(extent, end, extent.offset + extent.length)),
+  );
+}
+
+/** Which of the extents, by index, overlap [start, end). */
+function touched(extents: readonly Extent[], start: number, end: number): { first: number; behind: number } {
+  const first = firstIndex(extents, ({ offset, length }) => offset + length > start);
+  const behind = firstIndex(extents, ({ offset }) => offset >= end);
+  return { first, behind: Math.max(first, behind) };
+}
+
+/** Index of the first extent that is so; all behind it are, too. */
+function firstIndex(extents: readonly Extent[], isSo: (extent: Extent) => boolean): number {
+  let [low, high] = [0, extents.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isSo(extents[middle] as Extent)) high = middle;
+    else low = middle + 1;
   }
-  yield* change.extents;
-  yield* behind;
+  return low;
+}
+
+function* piecesFrom(extents: readonly Extent[], index: number): Generator<Extent> {
+  for (let i = index; i < extents.length; i += 1) yield extents[i] as Extent;
 }
 
 function clipped(extent: Extent, start: number, end: number): Extent {
