@@ -45,7 +45,7 @@ export class ChunkSets {
     this.#digest = connection.rows('SELECT digest FROM chunks WHERE id = ?', 'background');
     this.#live = connection.rows(
       `SELECT list, offset, ref, at, length FROM extents WHERE kind = ${IN_CHUNK} AND (list, offset) > (?, ?)
-       ORDER BY list, offset LIMIT ?`,
+       ORDER BY list, offset LIMIT ? + 0`,
       'background',
     );
   }

@@ -34,12 +34,12 @@ export class ChunkUsers {
   constructor(connection: Connection) {
     this.#extents = connection.rows(
       `SELECT list, offset, length, ref, at FROM extents WHERE kind = ${IN_CHUNK} AND (list, offset) > (?, ?)
-       ORDER BY list, offset LIMIT ?`,
+       ORDER BY list, offset LIMIT ? + 0`,
       'background',
     );
     this.#digest = connection.rows('SELECT digest FROM chunks WHERE id = ?', 'background');
     this.#inodes = connection.rows(
-      'SELECT ino, extent_list FROM inodes WHERE ino > ? AND extent_list > 0 ORDER BY ino LIMIT ?',
+      'SELECT ino, extent_list FROM inodes WHERE ino > ? AND extent_list > 0 ORDER BY ino LIMIT ? + 0',
       'background',
     );
   }

@@ -65,17 +65,17 @@ export class ChunkRows {
   constructor(connection: Connection) {
     this.#find = connection.rows(`SELECT ${COLUMNS} FROM chunks WHERE digest = ?`);
     this.#list = connection.rows(
-      `SELECT digest, ${COLUMNS} FROM chunks WHERE digest > ? ORDER BY digest LIMIT ?`,
+      `SELECT digest, ${COLUMNS} FROM chunks WHERE digest > ? ORDER BY digest LIMIT ? + 0`,
       'background',
     );
     this.#inState = connection.rows(
       `SELECT digest, ${COLUMNS} FROM chunks INDEXED BY chunks_not_present
-       WHERE state > 0 AND state = ? AND digest > ? ORDER BY digest LIMIT ?`,
+       WHERE state > 0 AND state = ? AND digest > ? ORDER BY digest LIMIT ? + 0`,
       'background',
     );
     this.#oldest = connection.rows(
       `SELECT id, digest, ${COLUMNS} FROM chunks
-       WHERE state = 0 AND verified_at < ? AND (verified_at, id) > (?, ?) ORDER BY verified_at, id LIMIT ?`,
+       WHERE state = 0 AND verified_at < ? AND (verified_at, id) > (?, ?) ORDER BY verified_at, id LIMIT ? + 0`,
       'background',
     );
     this.#due = connection.number('SELECT count(*) FROM chunks WHERE state = 0 AND verified_at < ?', 'background');

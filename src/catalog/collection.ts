@@ -25,7 +25,7 @@ export class CollectionRows {
     this.#newest = connection.number('SELECT max(id) FROM chunks', 'background');
     this.#notPresent = connection.rows(
       `SELECT id, state, digest FROM chunks INDEXED BY chunks_not_present
-       WHERE state > 0 AND (state, digest) > (?, ?) ORDER BY state, digest LIMIT ?`,
+       WHERE state > 0 AND (state, digest) > (?, ?) ORDER BY state, digest LIMIT ? + 0`,
       'background',
     );
     this.#one = connection.rows(
@@ -34,7 +34,7 @@ export class CollectionRows {
     );
     this.#pieces = connection.rows(
       `SELECT p.content, c.state FROM pieces p CROSS JOIN chunks c ON c.id = p.chunk
-       WHERE p.content > ? ORDER BY p.content LIMIT ?`,
+       WHERE p.content > ? ORDER BY p.content LIMIT ? + 0`,
       'background',
     );
   }

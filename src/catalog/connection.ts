@@ -29,7 +29,8 @@ export type StatementUse = 'request' | 'background';
 
 /**
  * One connection to the catalog and the statements prepared on it. Everything is synchronous; one thread uses it.
- * A statement is prepared once, when its table is made.
+ * A statement is prepared once, when its table is made. A limit that is bound is written `LIMIT ? + 0`: SQLite looks at
+ * a bare `?` there when it plans, and so plans anew whenever another value is bound (12 µs, several times the query).
  */
 export class Connection {
   readonly database: Database.Database;

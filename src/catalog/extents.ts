@@ -42,7 +42,7 @@ export class Extents {
          (SELECT max(b.offset) FROM extents b WHERE b.list = ? AND b.offset <= ?), 0) ORDER BY e.offset`,
     );
     this.#slice = connection.rows(
-      `SELECT ${COLUMNS} ${FROM} WHERE e.list = ? AND e.offset > ? ORDER BY e.offset LIMIT ?`,
+      `SELECT ${COLUMNS} ${FROM} WHERE e.list = ? AND e.offset > ? ORDER BY e.offset LIMIT ? + 0`,
       'background',
     );
     this.#before = connection.rows(
@@ -53,13 +53,13 @@ export class Extents {
       'SELECT offset FROM extents WHERE list = ? AND offset > ? AND offset < ? ORDER BY offset LIMIT 1 OFFSET ?',
     );
     this.#positions = connection.rows(
-      'SELECT offset, length FROM extents WHERE list = ? AND offset >= ? ORDER BY offset LIMIT ?',
+      'SELECT offset, length FROM extents WHERE list = ? AND offset >= ? ORDER BY offset LIMIT ? + 0',
     );
   }
 
   /** The extents that have bytes in [start, end), whole (not cut off at its borders), ascending. */
   overlapping(ino: number, start: number, end: number): Extent[] {
-    const list = this.#inodes.entry(ino)?.list ?? 0;
+    const list = this.#inodes.list(ino);
     if (list === 0 || start >= end) return [];
     const extents = this.#overlapping.all(list, end, list, start).map(decodeExtent);
     const first = extents[0];
@@ -69,13 +69,13 @@ export class Extents {
 
   /** The end of the part of [start, end) in which at most `limit` extents begin; `end` where there are no more. */
   reach(ino: number, start: number, end: number, limit: number): number {
-    const list = this.#inodes.entry(ino)?.list ?? 0;
+    const list = this.#inodes.list(ino);
     return list === 0 ? end : (this.#beyond.get(list, start, end, limit) ?? end);
   }
 
   /** All extents that begin at `from` or behind, ascending, read in slices: nothing stays open between two of them. */
   *all(ino: number, from = 0, sliceRows = 1000): Generator<Extent> {
-    const list = this.#inodes.entry(ino)?.list ?? 0;
+    const list = this.#inodes.list(ino);
     if (list === 0) return;
     let after = from - 1;
     for (;;) {
@@ -88,7 +88,7 @@ export class Extents {
 
   /** The first offset from `offset` on that is not in a hole; undefined where only holes follow (SEEK_DATA). */
   nextData(ino: number, offset: number): number | undefined {
-    const list = this.#inodes.entry(ino)?.list ?? 0;
+    const list = this.#inodes.list(ino);
     if (list === 0) return undefined;
     if (this.#dataEnd(list, offset) > offset) return offset;
     return this.#next.get(list, offset) ?? undefined;
@@ -96,7 +96,7 @@ export class Extents {
 
   /** The first offset from `offset` on that is in a hole (SEEK_HOLE), looking at `limit` extents at most. */
   nextHole(ino: number, offset: number, limit = 1000): HoleSearch {
-    const list = this.#inodes.entry(ino)?.list ?? 0;
+    const list = this.#inodes.list(ino);
     let end = list === 0 ? offset : this.#dataEnd(list, offset);
     if (end <= offset) return { offset, found: true };
     const rows = this.#positions.all(list, end, limit) as (readonly number[])[];

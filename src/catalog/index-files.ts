@@ -57,7 +57,7 @@ export class IndexFileRows {
   constructor(connection: Connection) {
     this.#find = connection.rows(`SELECT ${COLUMNS} FROM index_files WHERE path = ?`);
     this.#list = connection.rows(
-      `SELECT ${COLUMNS} FROM index_files WHERE path > ? ORDER BY path LIMIT ?`,
+      `SELECT ${COLUMNS} FROM index_files WHERE path > ? ORDER BY path LIMIT ? + 0`,
       'background',
     );
   }

@@ -97,19 +97,27 @@ export function checkInode(inode: Readonly<Inode>): void {
 /** What finds an inode's row. */
 export interface InodeSource {
   entry(ino: number): InodeEntry | undefined;
+  /** Its extent list; 0 where it has none, or is none. */
+  list(ino: number): number;
 }
 
 /** Reads inodes straight from the database. */
 export class InodeRows implements InodeSource {
   readonly #select;
+  readonly #list;
 
   constructor(connection: Connection) {
     this.#select = connection.rows(`SELECT ${INODE_COLUMNS} FROM inodes i WHERE i.ino = ?`);
+    this.#list = connection.number('SELECT extent_list FROM inodes WHERE ino = ?');
   }
 
   entry(ino: number): InodeEntry | undefined {
     const row = this.#select.get(ino);
     return row && decodeInode(row, 0);
+  }
+
+  list(ino: number): number {
+    return this.#list.get(ino) ?? 0;
   }
 }
 
@@ -150,6 +158,10 @@ export class InodeTable implements Inodes, InodeSource {
     const entry = this.#rows.entry(ino);
     if (entry !== undefined) this.#cache.set(ino, entry);
     return entry;
+  }
+
+  list(ino: number): number {
+    return this.entry(ino)?.list ?? 0;
   }
 
   /** @throws {CairnError} `corrupt` where a change names an inode that does not exist */

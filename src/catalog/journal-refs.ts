@@ -16,7 +16,7 @@ export class JournalRefs {
   constructor(connection: Connection) {
     this.#files = connection.rows(
       `SELECT ino, journal_bytes FROM inodes INDEXED BY inodes_in_journal
-       WHERE journal_bytes > 0 AND ino > ? ORDER BY ino LIMIT ?`,
+       WHERE journal_bytes > 0 AND ino > ? ORDER BY ino LIMIT ? + 0`,
     );
     this.#oldest = connection.number('SELECT min(ref) FROM extents INDEXED BY extents_in_journal WHERE kind = 1');
     this.#uses = connection.number(

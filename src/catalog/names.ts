@@ -35,11 +35,11 @@ export class Names {
     this.#lookup = connection.number('SELECT ino FROM dentries WHERE parent = ? AND name = ?');
     this.#entries = connection.rows(
       `SELECT d.id, d.name, ${INODE_COLUMNS} FROM dentries d CROSS JOIN inodes i ON i.ino = d.ino
-       WHERE d.parent = ? AND d.id > ? ORDER BY d.id LIMIT ?`,
+       WHERE d.parent = ? AND d.id > ? ORDER BY d.id LIMIT ? + 0`,
     );
     this.#any = connection.number('SELECT 1 FROM dentries WHERE parent = ? LIMIT 1');
     this.#parents = connection.rows(
-      'SELECT parent, name FROM dentries INDEXED BY dentries_by_ino WHERE ino = ? ORDER BY parent, id LIMIT ?',
+      'SELECT parent, name FROM dentries INDEXED BY dentries_by_ino WHERE ino = ? ORDER BY parent, id LIMIT ? + 0',
     );
     this.#nameIn = connection.rows(
       `SELECT name FROM dentries INDEXED BY dentries_by_ino WHERE ino = ? AND parent = ? ORDER BY id LIMIT 1`,

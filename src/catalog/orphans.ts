@@ -5,7 +5,7 @@ export class Orphans {
   readonly #list;
 
   constructor(connection: Connection) {
-    this.#list = connection.number('SELECT ino FROM orphans WHERE ino > ? ORDER BY ino LIMIT ?');
+    this.#list = connection.number('SELECT ino FROM orphans WHERE ino > ? ORDER BY ino LIMIT ? + 0');
   }
 
   /** The numbers of orphans above `afterIno`, ascending, at most `limit`. */

@@ -86,7 +86,7 @@ export class PackRows {
     this.#files = connection.rows(
       `SELECT i.ino, e.ref FROM inodes i CROSS JOIN extents e ON e.list = i.extent_list
        WHERE i.ino > ? AND i.storage = ${STORAGE_PACKED} AND i.nlink > 0 AND e.kind = ${IN_CHUNK}
-       ORDER BY i.ino LIMIT ?`,
+       ORDER BY i.ino LIMIT ? + 0`,
       'background',
     );
   }

@@ -54,7 +54,7 @@ export class Children {
   constructor(connection: Connection) {
     this.#slice = connection.rows(
       `SELECT d.name, ${INODE_COLUMNS} FROM dentries d INDEXED BY dentries_by_name CROSS JOIN inodes i ON i.ino = d.ino
-       WHERE d.parent = ? AND d.name > ? ORDER BY d.name LIMIT ?`,
+       WHERE d.parent = ? AND d.name > ? ORDER BY d.name LIMIT ? + 0`,
       'background',
     );
   }

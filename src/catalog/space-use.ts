@@ -76,7 +76,7 @@ export class SpaceUse {
       'background',
     );
     this.#sizes = connection.rows(
-      'SELECT id, length, stored FROM chunks WHERE id > ? ORDER BY id LIMIT ?',
+      'SELECT id, length, stored FROM chunks WHERE id > ? ORDER BY id LIMIT ? + 0',
       'background',
     );
   }

@@ -43,7 +43,7 @@ export class UploadRows {
   constructor(connection: Connection) {
     this.#list = connection.rows(
       `SELECT digest, stored, ticket, chunk FROM uploads JOIN chunks ON chunks.id = uploads.chunk
-       WHERE uploads.chunk > ? ORDER BY uploads.chunk LIMIT ?`,
+       WHERE uploads.chunk > ? ORDER BY uploads.chunk LIMIT ? + 0`,
       'background',
     );
     this.#ticket = connection.number(
@@ -52,7 +52,7 @@ export class UploadRows {
     this.#last = connection.number('SELECT max(ticket) FROM uploads', 'background');
     this.#firstTicket = connection.number('SELECT min(ticket) FROM uploads', 'background');
     this.#files = connection.rows(
-      'SELECT path, identity FROM remote_files WHERE path > ? ORDER BY path LIMIT ?',
+      'SELECT path, identity FROM remote_files WHERE path > ? ORDER BY path LIMIT ? + 0',
       'background',
     );
   }
