@@ -144,8 +144,9 @@ export class SnapshotService {
 
   /** Forgets the snapshot a command names; `latest` is the newest. @throws as `forgetSnapshot` */
   async forgetNamed(name: TreeName): Promise<void> {
-    const { group, snapshot } = requireSnapshot(this.#datastore.catalog, name);
-    await this.forget(group.name, snapshot.time);
+    const isTime = typeof name.which === 'number';
+    const time = isTime ? name.which : requireSnapshot(this.#datastore.catalog, name).snapshot.time;
+    await this.forget(name.group, time);
   }
 
   async forget(group: GroupName, time: number): Promise<void> {
@@ -158,7 +159,9 @@ export class SnapshotService {
   async removePruned(group: GroupName, time: number, finished: boolean): Promise<void> {
     const { groups, snapshots } = this.#datastore.catalog;
     const row = groups.findByName(group);
-    if (row !== undefined && snapshots.findByTime(row.id, time)?.state === 'finished') return this.forget(group, time);
+    const tracked = row && snapshots.findByTime(row.id, time);
+    // One being forgotten is gone on with.
+    if (tracked !== undefined && tracked.state !== 'publishing') return this.forget(group, time);
     await removeUntracked(this.#forget, group, time, finished);
   }
 

@@ -23,17 +23,28 @@ export interface ForgetParts {
 
 /**
  * Forgets a snapshot: its folder goes out of sight, then the catalog's rows, the files last (design §3). A crash in
- * between is completed by `completeInterrupted`.
+ * between is completed by `completeInterrupted`, what broke off by being asked for once more.
  * @returns its archive number
  * @throws {CairnError} `not-found`, `not-permitted` where it is protected, `read-only` where the store takes no changes
  */
 export async function forgetSnapshot(parts: ForgetParts, group: GroupName, time: number): Promise<number> {
   parts.log.requireWorking();
+  const brokenOff = findForgetting(parts.catalog, group, time);
+  if (brokenOff !== undefined) {
+    await complete(parts, group, brokenOff);
+    return brokenOff.archive;
+  }
   const { snapshot } = await requireForgettable(parts.catalog, parts.store, { group, which: time });
   parts.catalog.snapshots.update(snapshot.archive, { state: 'forgetting' });
   await parts.durability.commitDurably();
   await complete(parts, group, snapshot);
   return snapshot.archive;
+}
+
+function findForgetting({ groups, snapshots }: SnapshotFinder, name: GroupName, time: number): Snapshot | undefined {
+  const group = groups.findByName(name);
+  const snapshot = group && snapshots.findByTime(group.id, time);
+  return snapshot?.state === 'forgetting' ? snapshot : undefined;
 }
 
 /**
@@ -91,6 +102,8 @@ async function complete(parts: ForgetParts, group: GroupName, snapshot: Snapshot
   await moveAside(path, aside);
   await syncIfThere(`${store}/${groupPath(group)}`);
   await syncFolder(forgottenFolder);
+  // Whoever forgets it, too, may have been faster.
+  if (findForgetting(catalog, group, snapshot.time)?.archive !== snapshot.archive) return;
   const names = snapshot.files.map(({ name }) => name);
   dropIndexFiles(catalog, group, snapshot.time, names);
   catalog.snapshots.remove(snapshot.archive);

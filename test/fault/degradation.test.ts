@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { callDaemon } from '../../src/control/client.js';
+import type { CommandArguments, CommandName } from '../../src/control/commands.js';
+import { ownSocketPath } from '../../src/daemon/control-socket.js';
 import { outputOf, runCommand } from '../support/commands.js';
 import { writeSynced } from '../support/faults/files.js';
 import { errorOf, withShim } from '../support/faults/shimmed-store.js';
@@ -203,3 +206,26 @@ function peakMemoryMib(pid: number): number {
   const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kib) / 1024;
 }
+
+test('a snapshot whose forgetting broke off is forgotten when it is asked for again, or pruned', async () => {
+  await withShim(async (store, shim) => {
+    store.log.expect(/EIO|i\/o error/i);
+    const ask = <C extends CommandName>(command: C, args: CommandArguments<C>) =>
+      callDaemon(ownSocketPath(store.store), command, args);
+    const times: string[] = [];
+    for (let n = 0; n < 3; n++) times.push((await ask('snapshot-create', { group: 'host/x' })).time);
+    const breakOff = async (time: string): Promise<void> => {
+      shim.arm({ classes: ['snapshot-folder', 'forgotten'], operations: ['rename'], action: 'fail', error: 'EIO' });
+      await assert.rejects(ask('snapshot-forget', { snapshot: `host/x/${time}` }));
+      assert.equal(shim.tally.hit, 1);
+    };
+    const [first, second, third] = times as [string, string, string];
+    await breakOff(first);
+    await ask('snapshot-forget', { snapshot: `host/x/${first}` });
+    await breakOff(second);
+    store.cairn('prune', 'host/x', '--keep-last', '1');
+    const left = readdirSync(join(store.store, 'host/x')).filter((name) => name.startsWith('2'));
+    assert.deepEqual(left, [third]);
+    store.cairn('check', '--deep');
+  });
+});

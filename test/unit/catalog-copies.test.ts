@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { catalogCondition, copyCatalog } from '../../src/catalog/copy-catalog.js';
 import { openCatalogReader } from '../../src/catalog/open-reader.js';
+import { silentLog } from '../../src/core/log.js';
 import {
   dropOlderCopies,
   listCatalogCopies,
   makeCatalogCopy,
   unpackCatalogCopy,
 } from '../../src/daemon/catalog-copies/copy-files.js';
+import { CatalogCopies } from '../../src/daemon/catalog-copies/copy-service.js';
 import { copiesToKeep } from '../../src/daemon/catalog-copies/thinning.js';
 import { FILE, make, makeCatalog, ofKind } from '../support/catalog.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -143,4 +145,35 @@ test('what a file is that should be the catalog is told', async (t) => {
     writeFileSync(path, content);
     assert.equal((await catalogCondition(path)).kind, 'damaged', JSON.stringify(content));
   }
+});
+
+test('while the journal cannot be emptied the newest copy needs it, and that is tried again', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { catalog, current, places } = openPlaces(t);
+  let [tries, sequence] = [0, 1];
+  const emptyJournal = async (): Promise<void> => {
+    tries += 1;
+    if (tries <= 2) throw new Error('made to fail');
+    make(catalog, current, `packed ${tries}`, FILE);
+    catalog.transactions.commit(++sequence);
+    catalog.transactions.begin();
+  };
+  const sources = {
+    paths: places,
+    reserve: { wantedBytes: 0 },
+    catalog: { transactions: catalog.transactions, journalRefs: { oldestSegment: () => 1 } },
+  } as unknown as Parameters<typeof CatalogCopies.open>[0];
+  const clock = { now: () => ({ seconds: NOW, nanoseconds: 0 }) };
+  const copies = await CatalogCopies.open(sources, emptyJournal, clock, silentLog);
+  copies.start();
+  const look = async (): Promise<number[]> => {
+    t.mock.timers.tick(60_000);
+    await copies.makeIfChanged();
+    return [tries, copies.newest?.appliedSequence ?? 0];
+  };
+  assert.deepEqual(await look(), [1, 1]);
+  assert.deepEqual(await look(), [2, 1]);
+  assert.deepEqual(await look(), [3, 2]);
+  assert.deepEqual(await look(), [3, 2]);
+  await copies.stop();
 });

@@ -45,6 +45,7 @@ export class CatalogCopies {
   #failure: string | undefined;
   /** Whether the newest copy may need segments of the journal that go as soon as their bytes are in chunks. */
   #needsJournal: boolean;
+  #journalTold = false;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
 
@@ -112,12 +113,12 @@ export class CatalogCopies {
   }
 
   #look(): void {
+    if (this.#running !== undefined) return;
     const newestAt = this.#copies[0]?.madeAt ?? Number.NEGATIVE_INFINITY;
     const age = this.#clock.now().seconds - newestAt;
     // One from the future says that the clock was set back.
-    const isFresh = age >= 0 && age < INTERVAL_SECONDS && !this.#needsJournal;
-    if (this.#running !== undefined || isFresh || !this.#isChanged()) return;
-    void this.#begin(() => this.#makeWithoutJournal());
+    const isDue = (age < 0 || age >= INTERVAL_SECONDS) && this.#isChanged();
+    if (isDue || this.#needsJournal) void this.#begin(() => this.#makeWithoutJournal(isDue));
   }
 
   #begin(make: () => Promise<void>): Promise<void> {
@@ -127,15 +128,29 @@ export class CatalogCopies {
     return this.#running;
   }
 
-  /** What is in no chunk when a copy is made is lost to it when the journal goes on. */
-  async #makeWithoutJournal(): Promise<void> {
+  /**
+   * What is in no chunk when a copy is made is lost to it when the journal goes on: so where the journal cannot be emptied,
+   * that is tried again at each look, and a copy made when it was, or when one is due all the same.
+   */
+  async #makeWithoutJournal(isDue: boolean): Promise<void> {
+    const isEmptied = await this.#emptied();
+    if (this.#isChanged() && (isEmptied || isDue)) {
+      await this.#make();
+      if (this.#failure !== undefined) return;
+    }
+    this.#needsJournal = !isEmptied;
+  }
+
+  async #emptied(): Promise<boolean> {
     try {
       await this.#emptyJournal();
+      this.#journalTold = false;
+      return true;
     } catch (error) {
-      this.#log.warn({ error }, 'A copy of the catalog needs the journal for some files');
+      if (!this.#journalTold) this.#log.warn({ error }, 'A copy of the catalog needs the journal for some files');
+      this.#journalTold = true;
+      return false;
     }
-    await this.#make();
-    this.#needsJournal = false;
   }
 
   #isChanged(): boolean {

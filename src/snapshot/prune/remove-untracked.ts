@@ -25,7 +25,7 @@ export async function removeUntracked(
   const name = `${groupPath(group)}/${formatSnapshotTime(time)}`;
   const row = parts.catalog.groups.findByName(group);
   if (row !== undefined && parts.catalog.snapshots.findByTime(row.id, time) !== undefined) {
-    throw new CairnError('busy', `Snapshot ${name} is being made or forgotten`);
+    throw new CairnError('busy', `Snapshot ${name} is being made`);
   }
   const found = await findSnapshot(parts.store, group, time);
   if (found === undefined) throw new CairnError('not-found', `There is no snapshot ${name}`);
