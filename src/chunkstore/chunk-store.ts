@@ -9,7 +9,7 @@ import { ChunkError } from './chunk-error.js';
 import { EncodeSlots } from './encode-slots.js';
 import { type ChunkGuards, processGuards, withLock } from './guards.js';
 import { chunkName, type PrefixDigits } from './layout.js';
-import { namingChunk, usingBlob, verifiedPlain } from './verified-blob.js';
+import { checkBlob, namingChunk, usingBlob, verifiedPlain } from './verified-blob.js';
 
 /** Where a chunk's bytes come from when it has to be written. */
 export interface ChunkSource {
@@ -145,6 +145,20 @@ export class ChunkStore {
   }
 
   /**
+   * As `insert`, of a blob that was made elsewhere and is put as it is, encrypted or not. The caller vouches that it is the
+   * digest's (`checkBlob`), and leaves it alone until the promise settles.
+   * @param plainLength length of the chunk in bytes
+   */
+  insertBlob(digest: Digest, blob: Uint8Array, plainLength: number): Promise<number> {
+    return once(this.#inserting, digestHex(digest), async () => {
+      await withLock(this.#guards, digest, () => this.#backend.put(this.#name(digest), blob));
+      if (this.#verifyNew) await checkBlob(digest, await this.#backend.get(this.#name(digest)), plainLength);
+      this.#count(plainLength, blob.length);
+      return blob.length;
+    });
+  }
+
+  /**
    * Brings the chunk into the chunk cache, verified; at once if it is there. One load per digest is in flight.
    * The cache may drop it again before the caller looks: then load once more.
    * @param plainLength what the chunk's plain length has to be, in bytes
@@ -186,12 +200,16 @@ export class ChunkStore {
       const length = await source.encode(buffer.subarray(0, source.length + BLOB_HEADER_BYTES), COMPRESSION_LEVEL);
       await withLock(this.#guards, digest, () => this.#backend.put(this.#name(digest), buffer.subarray(0, length)));
       if (this.#verifyNew) await verifiedPlain(digest, await this.#backend.get(this.#name(digest)));
-      this.#counters.inserts += 1;
-      this.#counters.plainBytes += source.length;
-      this.#counters.encodedBytes += length;
-      if (length === source.length + BLOB_HEADER_BYTES) this.#counters.uncompressed += 1;
+      this.#count(source.length, length);
       return length;
     });
+  }
+
+  #count(plainBytes: number, encodedBytes: number): void {
+    this.#counters.inserts += 1;
+    this.#counters.plainBytes += plainBytes;
+    this.#counters.encodedBytes += encodedBytes;
+    if (encodedBytes === plainBytes + BLOB_HEADER_BYTES) this.#counters.uncompressed += 1;
   }
 
   async #loadHeld(digest: Digest, plainLength: number | undefined): Promise<void> {

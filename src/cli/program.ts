@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   umount: async () => (await import('./umount.js')).addUmount,
   sync: async () => (await import('./sync.js')).addSync,
   backup: async () => (await import('./backup.js')).addBackup,
+  copy: async () => (await import('./copy.js')).addCopy,
   restore: async () => (await import('./snapshot-restore.js')).addSnapshotRestore,
   status: async () => (await import('./status.js')).addStatus,
   metrics: async () => (await import('./metrics.js')).addMetrics,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { backupCommands } from './backup-commands.js';
 import { careCommands } from './care-commands.js';
+import { copyCommands } from './copy-commands.js';
 import { gcCommands } from './gc-commands.js';
 import { metricsCommands } from './metrics-commands.js';
 import { pruneCommands } from './prune-commands.js';
@@ -59,6 +60,7 @@ const status = z.object({
 export const commands = {
   ...backupCommands,
   ...careCommands,
+  ...copyCommands,
   ping: { arguments: nothing, result: z.object({ pid: count, version: z.string() }) },
   status: { arguments: nothing, result: status },
   /** Answers when everything written before is durable. */

@@ -1,18 +1,14 @@
 import { sep } from 'node:path';
-import type { LiveStore } from '../content/open-live-store.js';
 import type { BackedUp, BackupArguments } from '../control/backup-commands.js';
 import { CairnError } from '../core/errors.js';
 import { type GroupName, parseGroupPath } from '../core/group.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { systemClock } from '../core/time.js';
-import type { WritableDatastore } from '../datastore/open.js';
 import { makeBackup } from '../snapshot/backup/backup-maker.js';
 import { BackupThread } from '../snapshot/backup/backup-thread.js';
-import { makeGroup } from '../snapshot/make-group.js';
+import { type GroupPlaces, requireGroupForOthers } from './groups-for-others.js';
 import { cairnMounts } from './mounts.js';
 import type { CommandContext } from './snapshot-handlers.js';
-import type { SnapshotService } from './snapshot-service.js';
-import { StoreFolders } from './store-folders.js';
 
 const JOB_SCRIPT = new URL('./backup-worker.js', import.meta.url);
 
@@ -21,23 +17,14 @@ export interface BackupWorkerCommands {
   backup: { arguments: BackupArguments; result: BackedUp };
 }
 
-/** Told what appeared under a name, so that the kernel hears of it. */
-export type OnPlaced = (parentIno: number, name: Uint8Array) => void;
-
 /** Backups of folders into one datastore: made on the mount worker, several at once. */
 export class BackupService {
-  readonly #datastore: WritableDatastore;
-  readonly #live: LiveStore;
-  readonly #snapshots: SnapshotService;
-  readonly #onPlaced: OnPlaced;
+  readonly #places: GroupPlaces;
   readonly #ending = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(datastore: WritableDatastore, live: LiveStore, snapshots: SnapshotService, onPlaced: OnPlaced) {
-    this.#datastore = datastore;
-    this.#live = live;
-    this.#snapshots = snapshots;
-    this.#onPlaced = onPlaced;
+  constructor(places: GroupPlaces) {
+    this.#places = places;
   }
 
   /** Gives up what is under way and resolves when nothing is. */
@@ -56,9 +43,10 @@ export class BackupService {
   }
 
   async #run(args: BackupArguments, { progress, signal }: CommandContext): Promise<BackedUp> {
-    const { catalog, paths } = this.#datastore;
+    const { datastore, live, snapshots } = this.#places;
+    const { catalog, paths } = datastore;
     await this.#requireApart(args.source);
-    if (!args.dryRun) this.#live.parts.log.requireWorking();
+    if (!args.dryRun) live.parts.log.requireWorking();
     const gaveUp = new AbortController();
     const giveUp = () => gaveUp.abort(new CairnError('interrupted', 'The backup was given up: nothing of it is left'));
     if (signal.aborted) giveUp();
@@ -66,9 +54,9 @@ export class BackupService {
     const step = args.dryRun ? 'looking' : 'backing up';
     const parts = {
       ...{ catalog, clock: systemClock, store: paths.root },
-      maker: this.#snapshots.others,
+      maker: snapshots.others,
       startJob: (options: ConstructorParameters<typeof BackupThread>[1]) => new BackupThread(JOB_SCRIPT, options),
-      requireGroup: (group: GroupName) => this.#requireGroup(group),
+      requireGroup: (group: GroupName) => requireGroupForOthers(this.#places, group),
     };
     const { report, snapshot } = await makeBackup(parts, {
       ...{ ...args, group: parseGroupPath(args.group) },
@@ -85,22 +73,13 @@ export class BackupService {
 
   /** The daemon would wait for itself. */
   async #requireApart(source: string): Promise<void> {
-    const store = this.#datastore.paths.root;
+    const store = this.#places.datastore.paths.root;
     if (isIn(source, store)) throw new CairnError('invalid', `${source} is inside the datastore ${store}`);
     const mounts = (await cairnMounts()).filter((mount) => mount.store === store);
     const mount = mounts.find(({ mountpoint }) => isIn(source, mountpoint));
     if (mount === undefined) return;
     const advice = 'a live tree becomes a snapshot with "cairn snapshot create"';
     throw new CairnError('invalid', `${source} is inside the mount of the datastore: ${advice}`);
-  }
-
-  async #requireGroup(group: GroupName): Promise<void> {
-    const { catalog, paths } = this.#datastore;
-    if (catalog.groups.findByName(group) !== undefined) return;
-    await new StoreFolders(paths.root).createGroup(group);
-    if (catalog.groups.findByName(group) !== undefined) return;
-    const parts = { catalog, log: this.#live.parts.log, clock: systemClock };
-    this.#snapshots.changes.groupMadeForOthers(makeGroup(parts, group, this.#onPlaced));
   }
 }
 

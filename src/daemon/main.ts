@@ -193,6 +193,7 @@ function handlersOf(mounted: Mounted, metrics: Metrics): CommandHandlers {
       return {};
     },
     backup: (args, context) => worker.request('backup', args, through(context)),
+    copy: (args, context) => worker.request('copy', args, through(context)),
     ...passCareCommands((command, args, context) => worker.request(command, args, through(context))),
     space: (args, context) => worker.request('space', args, through(context)),
     ...settingsHandlers(options.store, worker, schedule),

@@ -16,6 +16,7 @@ import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
 import { CatalogCopies } from './catalog-copies/copy-service.js';
 import { CloneService } from './clone-service.js';
+import { CopyService } from './copy-service.js';
 import { relieveFullDisk, roomProblems } from './full-disk.js';
 import { gcHandlers } from './gc-handlers.js';
 import { GcService } from './gc-service.js';
@@ -104,7 +105,8 @@ async function serve(
   const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
   const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, objects, transport };
-  const backups = new BackupService(datastore, live, snapshots, placing(transport));
+  const places = { datastore, live, snapshots, onPlaced: placing(transport) };
+  const [backups, copying] = [new BackupService(places), new CopyService(places)];
   transport.start();
   if (!options.readOnly) {
     for (const service of [upkeep, verify, copies, objects]) service?.start();
@@ -122,6 +124,7 @@ async function serve(
       return {};
     },
     backup: (args, context) => backups.run(args, context),
+    copy: (args, context) => copying.run(args, context),
     ...careHandlers((job, args, call) => verify.run(job, args, call)),
     ...snapshotHandlers(snapshots, clones),
     ...gcHandlers(gc),
@@ -129,7 +132,8 @@ async function serve(
   });
   await transport.ended;
   upkeep.stop();
-  await Promise.all([verify.end(), gc.end(), clones.end(), copies.stop(), backups.end(), objects?.end()]);
+  const jobs = [verify, gc, clones, backups, copying];
+  await Promise.all([...jobs.map((job) => job.end()), copies.stop(), objects?.end()]);
   await snapshots.end();
   await live.packer.stop();
   if (!options.readOnly) await finish(mounted, log);

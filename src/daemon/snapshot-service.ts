@@ -44,7 +44,7 @@ export class SnapshotService {
   /** Protection and notes. */
   readonly marks: SnapshotMarks;
   /** Snapshots of what is no live tree. */
-  readonly others: Pick<SnapshotMaker, 'publish'>;
+  readonly others: Pick<SnapshotMaker, 'publish' | 'take'>;
   #changed: SnapshotsChanged = () => undefined;
   #made: SnapshotListener = () => undefined;
   #lastWork: JobWork | undefined;
@@ -67,7 +67,10 @@ export class SnapshotService {
       isTaken: async (group, time) => (await findSnapshot(paths.root, group, time)) !== undefined,
       removeFolder: (group, time) => removeSnapshotFolder(paths.root, group, time),
     });
-    this.others = { publish: (...args) => this.#publish(...args) };
+    this.others = {
+      publish: async (...args) => this.#madeOther(args[0], await this.#maker.publish(...args)),
+      take: async (...args) => this.#madeOther(args[0], await this.#maker.take(...args)),
+    };
   }
 
   onChange(changed: SnapshotsChanged): void {
@@ -97,11 +100,11 @@ export class SnapshotService {
     );
   }
 
-  async #publish(...args: Parameters<SnapshotMaker['publish']>): Promise<MadeSnapshot> {
-    const made = await this.#maker.publish(...args);
-    this.changes.otherSnapshotMade(made.groupId, made.archive);
+  async #madeOther(group: GroupName, made: MadeSnapshot): Promise<MadeSnapshot> {
+    const newest = this.#datastore.catalog.snapshots.newestFinished(made.groupId);
+    if (newest?.archive === made.archive) this.changes.otherSnapshotMade(made.groupId, made.archive);
     this.#changed(made.groupId, { made });
-    await this.#made(groupPath(args[0]));
+    await this.#made(groupPath(group));
     return made;
   }
 

@@ -14,7 +14,7 @@ export function runUnmountedBackup(
   context: CommandContext,
   log: Log,
 ): Promise<BackedUp> {
-  return withUnmounted(store, log, ({ datastore, live, snapshots }) =>
-    new BackupService(datastore, live, snapshots, () => undefined).run(args, context),
+  return withUnmounted(store, log, (opened) =>
+    new BackupService({ ...opened, onPlaced: () => undefined }).run(args, context),
   );
 }

@@ -6,6 +6,7 @@ import type { UploadStatus } from '../control/upload-commands.js';
 import type { BackupWorkerCommands } from './backup-service.js';
 import type { CareWorkerCommands } from './care-handlers.js';
 import type { CopyFigures } from './catalog-copies/copy-service.js';
+import type { CopyWorkerCommands } from './copy-service.js';
 import type { GcWorkerCommands } from './gc-handlers.js';
 import type { JobWorkerCommands } from './job-handlers.js';
 import type { CareFigures, GcFigures } from './metrics/job-figures.js';
@@ -49,6 +50,7 @@ export interface MountState {
 export interface WorkerCommands
   extends SnapshotWorkerCommands,
     BackupWorkerCommands,
+    CopyWorkerCommands,
     CareWorkerCommands,
     GcWorkerCommands,
     JobWorkerCommands {

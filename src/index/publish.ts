@@ -25,6 +25,18 @@ export async function publishIndex(folder: string, name: string, bytes: Uint8Arr
 }
 
 /**
+ * Puts a blob into a snapshot's folder, as it is.
+ * @throws {CairnError} `invalid` for a name that is no blob's, and what writing gives
+ */
+export async function publishBlob(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+  if (!name.endsWith('.blob') || !isServerFileName(name) || name === MANIFEST_NAME) {
+    throw new CairnError('invalid', `Not a blob: ${JSON.stringify(name)}`);
+  }
+  const path = `${folder}/${name}`;
+  await put(path, `${path}.tmp_${randomBytes(3).toString('hex')}`, bytes);
+}
+
+/**
  * Finishes a snapshot: checks that all files the manifest lists are there, puts the manifest into the folder, and
  * sees to it that all folders up to the store survive a power cut.
  * @throws {CairnError} `invalid` where the manifest is of another snapshot or lists what is not there, and what

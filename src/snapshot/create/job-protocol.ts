@@ -1,6 +1,6 @@
 import type { Change } from '../../catalog/change.js';
 import type { IndexFile } from '../../catalog/index-files.js';
-import type { SnapshotFile } from '../../catalog/snapshots.js';
+import type { SnapshotFacts, SnapshotFile } from '../../catalog/snapshots.js';
 import type { ChunkStoreCounters } from '../../chunkstore/chunk-store.js';
 import type { ErrorKind } from '../../core/errors.js';
 import type { GroupName } from '../../core/group.js';
@@ -51,6 +51,10 @@ export interface PublishedSnapshot {
   readonly contentBytes: number;
   readonly entries: number;
   readonly work: JobWork;
+  /** What was noted of it where it comes from; absent: nothing. */
+  readonly marks?: Partial<Pick<SnapshotFacts, 'isProtected' | 'notes'>>;
+  /** Absent: yes. The catalog lists only snapshots that hold a tree. */
+  readonly holdsTree?: boolean;
 }
 
 /** Job to mount worker. */

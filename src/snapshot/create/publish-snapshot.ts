@@ -1,4 +1,3 @@
-import type { IndexFile } from '../../catalog/index-files.js';
 import { groupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import { ATTRIBUTES_NAME } from '../../index/archive-names.js';
@@ -8,10 +7,8 @@ import { buildManifest, type ManifestFile } from '../../index/manifest.js';
 import { publishIndex, publishManifest } from '../../index/publish.js';
 import { createSnapshotFolder } from '../../index/snapshot-folder.js';
 import { METADATA_NAME, PAYLOAD_NAME } from '../snapshot-files.js';
-import type { PublishedIndex, PublishedSnapshot, SnapshotJobOptions, WrittenChunk } from './job-protocol.js';
-
-/** First bytes of an index file that are its identity. */
-const IDENTITY_BYTES = 96;
+import type { PublishedSnapshot, SnapshotJobOptions, WrittenChunk } from './job-protocol.js';
+import { publishedIndex } from './published-index.js';
 
 /** The streams of a snapshot as index files, not yet on disk. Their chunks are durable. */
 export interface BuiltStreams {
@@ -44,30 +41,12 @@ export async function publishSnapshot(
   await publishManifest(store, group, buildManifest({ type: group.type, id: group.id, time, files }));
   const path = `${groupPath(group)}/${formatSnapshotTime(time)}`;
   return {
-    indexes: parts.map(([name, index]) => published(`${path}/${name}`, index)),
+    indexes: parts.map(([name, index]) =>
+      publishedIndex(`${path}/${name}`, parseDynamicIndex(index.bytes), index.bytes),
+    ),
     written,
     files: parts.map(([name, { contentLength }]) => ({ name, bytes: contentLength })),
     contentBytes: parts.reduce((sum, [, { contentLength }]) => sum + contentLength, 0),
     entries: built.entries,
   };
-}
-
-function published(path: string, built: BuiltIndex): PublishedIndex {
-  const file: IndexFile = {
-    path,
-    kind: 'dynamic',
-    checksum: built.checksum,
-    header: built.bytes.subarray(0, IDENTITY_BYTES),
-    fileBytes: built.bytes.length,
-    chunkCount: built.count,
-    contentBytes: built.contentLength,
-  };
-  const index = parseDynamicIndex(built.bytes);
-  const digests = new Uint8Array(built.count * 32);
-  const lengths = new Float64Array(built.count);
-  for (let i = 0; i < built.count; i += 1) {
-    digests.set(index.digest(i), i * 32);
-    lengths[i] = index.end(i) - index.start(i);
-  }
-  return { file, digests, lengths };
 }

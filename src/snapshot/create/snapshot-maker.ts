@@ -90,9 +90,7 @@ export class SnapshotMaker {
    *   snapshot or in the future, `read-only` where the store takes no changes, `interrupted` after `end` or by the signal
    */
   create(group: GroupName, time?: number, interrupted?: AbortSignal): Promise<MadeSnapshot> {
-    const made = unlessInterrupted(this.#last, interrupted).then(() => this.#create(group, time, interrupted));
-    this.#last = Promise.allSettled([this.#last, made]);
-    return made;
+    return this.#afterOthers(interrupted, () => this.#create(group, time, interrupted));
   }
 
   /**
@@ -101,13 +99,24 @@ export class SnapshotMaker {
    * @throws {CairnError} as `create`
    */
   publish(group: GroupName, time: number, job: PublishingJob, interrupted: AbortSignal): Promise<MadeSnapshot> {
-    const made = unlessInterrupted(this.#last, interrupted).then(async () => {
+    return this.#afterOthers(interrupted, async () => {
       this.#requireGoingOn(interrupted);
       const row = this.#requireGroup(group);
       return this.#publish(group, row.id, await this.#freeTime(row.id, group, time), job, interrupted);
     });
-    this.#last = Promise.allSettled([this.#last, made]);
-    return made;
+  }
+
+  /**
+   * As `publish`, but under no other name, which may be older than those of the group: a snapshot from elsewhere.
+   * @throws {CairnError} `exists`, and as `publish`
+   */
+  take(group: GroupName, time: number, job: PublishingJob, interrupted: AbortSignal): Promise<MadeSnapshot> {
+    return this.#afterOthers(interrupted, async () => {
+      this.#requireGoingOn(interrupted);
+      const row = this.#requireGroup(group);
+      await this.#requireFree(row.id, group, time);
+      return this.#publish(group, row.id, time, job, interrupted);
+    });
   }
 
   /** Resolves when none is being made and none waits. */
@@ -123,6 +132,12 @@ export class SnapshotMaker {
     this.#ended = true;
     await this.#running?.end();
     await this.idle();
+  }
+
+  #afterOthers(interrupted: AbortSignal | undefined, work: () => Promise<MadeSnapshot>): Promise<MadeSnapshot> {
+    const made = unlessInterrupted(this.#last, interrupted).then(work);
+    this.#last = Promise.allSettled([this.#last, made]);
+    return made;
   }
 
   async #create(group: GroupName, wanted: number | undefined, interrupted?: AbortSignal): Promise<MadeSnapshot> {
@@ -234,14 +249,19 @@ export class SnapshotMaker {
     const newest = catalog.snapshots.list(groupId)[0]?.time;
     if (wanted === undefined) return this.#freeTime(groupId, group, now);
     const name = formatSnapshotTime(wanted);
-    if (catalog.snapshots.findByTime(groupId, wanted) !== undefined || (await this.#parts.isTaken(group, wanted))) {
-      throw new CairnError('exists', `There is a snapshot ${name} already`);
-    }
+    await this.#requireFree(groupId, group, wanted);
     if (newest !== undefined && wanted <= newest) {
       throw new CairnError('invalid', `${name} is not later than the newest snapshot, ${formatSnapshotTime(newest)}`);
     }
     if (wanted > now) throw new CairnError('invalid', `${name} is in the future`);
     return wanted;
+  }
+
+  /** @throws {CairnError} `exists` */
+  async #requireFree(groupId: number, group: GroupName, time: number): Promise<void> {
+    const { catalog, isTaken } = this.#parts;
+    if (catalog.snapshots.findByTime(groupId, time) === undefined && !(await isTaken(group, time))) return;
+    throw new CairnError('exists', `There is a snapshot ${formatSnapshotTime(time)} already`);
   }
 
   async #runJob(job: JobThread, swaps: LiveSwaps): Promise<PublishedSnapshot> {
@@ -270,8 +290,9 @@ export class SnapshotMaker {
     await inTurns(snapshot.written, ({ digest, length, stored }) => catalog.chunks.setPresent(digest, length, stored));
     for (const index of snapshot.indexes) await this.#track(index);
     await job.record?.();
-    const { files, contentBytes, entries } = snapshot;
-    catalog.snapshots.update(archive, { state: 'finished', files, contentBytes, entries });
+    const { files, contentBytes, entries, marks, holdsTree } = snapshot;
+    if (holdsTree === false) catalog.snapshots.remove(archive);
+    else catalog.snapshots.update(archive, { state: 'finished', files, contentBytes, entries, ...marks });
     await durability.commitDurably();
   }
 

@@ -1,0 +1,96 @@
+import type { Command } from 'commander';
+import type { Copied, CopyArguments } from '../control/copy-commands.js';
+import { CairnError } from '../core/errors.js';
+import { createLogger } from '../daemon/logger.js';
+import { askIfMounted, existingStore, optionsOf } from './context.js';
+import { EXIT_PROBLEMS } from './exit-codes.js';
+import { interruptible } from './interruption.js';
+import { print, printJson, printTable, shownBytes } from './output.js';
+import { withProgress } from './progress-display.js';
+
+interface CopyOptions {
+  readonly to?: string;
+  readonly from?: string;
+  readonly bandwidth?: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** `cairn copy [NAME…] --to STORE`, and `--from STORE` */
+export function addCopy(program: Command): void {
+  program
+    .command('copy')
+    .description('copy snapshots from one datastore to another: what is missing there, verified on the way')
+    .argument('[names...]', 'groups or snapshots, such as host/web1 or host/web1/latest; default: all')
+    .option('--to <store>', 'copy into this datastore, from the one that is meant otherwise')
+    .option('--from <store>', 'copy from this datastore, into the one that is meant otherwise')
+    .option('--bandwidth <MB/s>', 'read at most so many megabytes a second')
+    .option('-n, --dry-run', 'say what would be copied and change nothing')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Both may be mounted or not, and on disk or in front of a bucket. Snapshots keep their names, notes and protection; one that
+is there is passed over, nothing is ever replaced or forgotten. Chunks that are there are not read. Each other one is
+decoded and its digest compared; a snapshot with damage in it is named and left out, and the exit status is 6 then. A copy
+that was broken off goes on where it was. The daemon of a mounted target reads the source with its own rights.
+
+Examples:
+  $ cairn copy --to /mnt/usb/backup
+  $ cairn copy host/web1 vm/100/latest --store /srv/backup --to /srv/offsite --bandwidth 20
+  $ cairn copy --from /srv/office --store /srv/backup --dry-run`,
+    )
+    .action(run);
+}
+
+async function run(names: readonly string[], _: unknown, command: Command): Promise<void> {
+  const options = optionsOf<CopyOptions>(command);
+  const { source, target } = await storesOf(options);
+  const dryRun = options.dryRun === true;
+  const done = await copy(target, { source, select: [...names], bytesPerSecond: rateOf(options), dryRun });
+  if (done.snapshots.some(({ state }) => state === 'failed')) process.exitCode = EXIT_PROBLEMS;
+  if (options.json) printJson(done);
+  else show(done, dryRun);
+}
+
+async function storesOf({
+  store,
+  to,
+  from,
+}: CopyOptions & { store?: string }): Promise<{ source: string; target: string }> {
+  if ((to === undefined) === (from === undefined)) {
+    throw new CairnError('invalid', 'Say where to copy: --to STORE, or --from STORE');
+  }
+  const [here, other] = [await existingStore(store), await existingStore(to ?? from)];
+  return to === undefined ? { source: other, target: here } : { source: here, target: other };
+}
+
+function rateOf({ bandwidth }: CopyOptions): number | null {
+  if (bandwidth === undefined) return null;
+  const megabytes = Number(bandwidth);
+  if (megabytes > 0 && Number.isFinite(megabytes)) return megabytes * 1_000_000;
+  throw new CairnError('invalid', `--bandwidth is a number of megabytes a second, not ${JSON.stringify(bandwidth)}`);
+}
+
+function copy(target: string, args: CopyArguments): Promise<Copied> {
+  return interruptible(async (signal) => {
+    const answer = await askIfMounted(target, 'copy', args, { signal });
+    if (answer !== undefined) return answer;
+    // All that a datastore is written with; a daemon that answers has it already.
+    const { runUnmountedCopy } = await import('../daemon/unmounted-copy.js');
+    return withProgress((progress) => runUnmountedCopy(target, args, { signal, progress }, createLogger('warn')));
+  });
+}
+
+function show({ snapshots }: Copied, dryRun: boolean): void {
+  for (const { group, time, state, reason } of snapshots) {
+    if (state === 'failed') process.stderr.write(`cairn: ${group}/${time}: ${reason}\n`);
+  }
+  const done = snapshots.filter(({ state }) => state === 'copied' || state === 'wanted');
+  const rows = done.map(({ group, time, chunks, bytes }) => [`${group}/${time}`, `${chunks}`, shownBytes(bytes)]);
+  if (rows.length > 0) printTable(['SNAPSHOT', 'NEW CHUNKS', 'BYTES'], rows);
+  const count = (wanted: Copied['snapshots'][number]['state']) =>
+    snapshots.filter(({ state }) => state === wanted).length;
+  const failed = count('failed') > 0 ? `, ${count('failed')} failed` : '';
+  print(`${dryRun ? 'Would copy' : 'Copied'} ${done.length} snapshots, ${count('there')} were there${failed}`);
+}

@@ -1,0 +1,64 @@
+import type { Copied, CopyArguments } from '../control/copy-commands.js';
+import { CairnError } from '../core/errors.js';
+import { copySnapshots } from '../snapshot/copy/copy-maker.js';
+import type { CopyJobOptions } from '../snapshot/copy/copy-protocol.js';
+import { CopyThread } from '../snapshot/copy/copy-thread.js';
+import { type GroupPlaces, requireGroupForOthers } from './groups-for-others.js';
+import type { CommandContext } from './snapshot-handlers.js';
+
+const JOB_SCRIPT = new URL('./copy-worker.js', import.meta.url);
+
+/** What the main thread asks the mount worker about copies: the clients' command as it is. */
+export interface CopyWorkerCommands {
+  copy: { arguments: CopyArguments; result: Copied };
+}
+
+/** Copies of other datastores' snapshots into one: made on the mount worker, several at once. */
+export class CopyService {
+  readonly #places: GroupPlaces;
+  readonly #ending = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(places: GroupPlaces) {
+    this.#places = places;
+  }
+
+  /** Gives up what is under way and resolves when nothing is. */
+  async end(): Promise<void> {
+    this.#ending.abort(new CairnError('interrupted', 'The copy was given up: the datastore is being unmounted'));
+    await Promise.allSettled([...this.#running]);
+  }
+
+  /** @throws {CairnError} as `copySnapshots`; `invalid` where both are the same datastore */
+  run(args: CopyArguments, context: CommandContext): Promise<Copied> {
+    const running = this.#run(args, context);
+    this.#running.add(running);
+    const done = (): boolean => this.#running.delete(running);
+    running.then(done, done);
+    return running;
+  }
+
+  async #run(args: CopyArguments, { progress, signal }: CommandContext): Promise<Copied> {
+    const { datastore, live, snapshots } = this.#places;
+    const store = datastore.paths.root;
+    if (args.source === store) throw new CairnError('invalid', `${store} is both: name the other datastore`);
+    if (!args.dryRun) live.parts.log.requireWorking();
+    const gaveUp = new AbortController();
+    const text = 'The copy was given up; what is copied stays, and copying again goes on from there';
+    const giveUp = () => gaveUp.abort(new CairnError('interrupted', text));
+    if (signal.aborted) giveUp();
+    signal.addEventListener('abort', giveUp, { once: true });
+    const parts = {
+      ...{ catalog: datastore.catalog, durability: live.durability, store },
+      maker: snapshots.others,
+      startJob: (options: CopyJobOptions) => new CopyThread(JOB_SCRIPT, options),
+      requireGroup: (group: Parameters<typeof requireGroupForOthers>[1]) => requireGroupForOthers(this.#places, group),
+    };
+    const copied = await copySnapshots(parts, {
+      ...args,
+      signal: AbortSignal.any([gaveUp.signal, this.#ending.signal]),
+      onProgress: (snapshot, done, total) => progress({ step: `copying ${snapshot}`, done, total, unit: 'bytes' }),
+    });
+    return { snapshots: [...copied] };
+  }
+}
