@@ -1,4 +1,4 @@
-import { type LiveStore, openLiveStore } from '../content/open-live-store.js';
+import { type Checkpoints, type LiveStore, openLiveStore } from '../content/open-live-store.js';
 import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
 import { type ClaimHolder, openDatastore, type WritableDatastore } from '../datastore/open.js';
@@ -16,17 +16,25 @@ export interface UnmountedStore {
   readonly snapshots: SnapshotService;
 }
 
+/** A datastore that is open without a mount until it is closed. */
+export interface OpenUnmounted extends UnmountedStore {
+  /** Makes everything durable; to be called before `close` where nothing failed. */
+  finish(): Promise<void>;
+  close(): void;
+}
+
 /**
- * Opens a datastore that is not mounted, as a mount would, for one piece of work.
+ * Opens a datastore that is not mounted, as a mount would.
  * @param claim as for `openDatastore`
- * @throws {CairnError} `busy` where another process has it, and what the work gives
+ * @param checkpoints who keeps SQLite's log short, where it stays open for long
+ * @throws {CairnError} `busy` where another process has it
  */
-export async function withUnmounted<T>(
+export async function openUnmounted(
   store: string,
   log: Log,
-  work: (opened: UnmountedStore) => Promise<T>,
   claim: ClaimHolder = 'open',
-): Promise<T> {
+  checkpoints: Checkpoints = NO_CHECKPOINTS,
+): Promise<OpenUnmounted> {
   const datastore = await openDatastore(store, claim);
   try {
     const live = await openLiveStore({
@@ -36,24 +44,53 @@ export async function withUnmounted<T>(
       journalFolder: datastore.paths.journal,
       reserve: datastore.reserve,
       gate: NO_GATE,
-      checkpoints: NO_CHECKPOINTS,
+      checkpoints,
       readOnly: false,
       clock: systemClock,
       log,
     });
+    const close = (): void => {
+      live.close();
+      datastore.close();
+    };
     try {
       relieveFullDisk(datastore, live, log);
       const snapshots = new SnapshotService(datastore, live, log);
       await snapshots.completeInterrupted();
-      const done = await work({ datastore, live, snapshots });
-      await snapshots.end();
-      await live.durability.commitDurably();
-      await live.parts.room.remake();
-      return done;
-    } finally {
+      return { datastore, live, snapshots, finish: () => finish(live, snapshots), close };
+    } catch (error) {
       live.close();
+      throw error;
     }
-  } finally {
+  } catch (error) {
     datastore.close();
+    throw error;
   }
+}
+
+/**
+ * Opens a datastore that is not mounted for one piece of work.
+ * @param claim as for `openDatastore`
+ * @throws {CairnError} `busy` where another process has it, and what the work gives
+ */
+export async function withUnmounted<T>(
+  store: string,
+  log: Log,
+  work: (opened: UnmountedStore) => Promise<T>,
+  claim: ClaimHolder = 'open',
+): Promise<T> {
+  const opened = await openUnmounted(store, log, claim);
+  try {
+    const done = await work(opened);
+    await opened.finish();
+    return done;
+  } finally {
+    opened.close();
+  }
+}
+
+async function finish({ durability, parts }: LiveStore, snapshots: SnapshotService): Promise<void> {
+  await snapshots.end();
+  await durability.commitDurably();
+  await parts.room.remake();
 }

@@ -16,6 +16,7 @@ import { Pace } from '../../maintenance/job/pace.js';
 import { type AlignedChunks, alignChunks } from '../../maintenance/rebuild/align-chunks.js';
 import { type LostFiles, lostFiles } from '../../maintenance/rebuild/lost-files.js';
 import { type TrackedIndexes, trackIndexes } from '../../maintenance/rebuild/track-indexes.js';
+import { trackObjects } from '../../maintenance/rebuild/track-objects.js';
 import { CatalogCareWrites } from '../care-writes.js';
 import { unpackCatalogCopy } from '../catalog-copies/copy-files.js';
 import { ScratchFolder } from '../scratch-folder.js';
@@ -115,6 +116,7 @@ async function fill(
   const commit = () => live.durability.commitDurably();
   const context = { store: paths.root, catalog, commit, signal, progress };
   const indexes = await trackIndexes(context);
+  const objects = await trackObjects(context);
   const states = new CatalogChunkStates({ catalog, chunks: store, durability: live.durability, log: live.parts.log });
   const { prefixDigits } = config;
   const quarantine = new Quarantine({ backend, prefixDigits, states });
@@ -134,7 +136,7 @@ async function fill(
     journal: { applied, lost: dropped.length, lostPaths },
     groups,
     snapshots: countSnapshots(opened),
-    indexes,
+    indexes: { ...indexes, unreadable: [...indexes.unreadable, ...objects.unreadable] },
     chunks,
     lost: await lostIn(opened, paths, { signal, progress }),
   };

@@ -1,0 +1,156 @@
+import type { StoredObject } from '../../catalog/objects.js';
+import type { Catalog } from '../../catalog/open.js';
+import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
+import { OBJECTS_FOLDER, objectRecordPath, parseObjectFile } from '../../index/object-files.js';
+import { parseObjectRecord } from '../../index/object-record.js';
+import { type FolderName, listFolder, readFile, removeFiles } from '../../native/files.js';
+import { breathe, requireWanted } from '../job/care-context.js';
+import type { UnreadableIndex } from './track-indexes.js';
+
+const ROWS_AT_ONCE = 500;
+
+/** What objects are tracked with: a datastore nobody else has open. */
+export interface TrackObjectsContext {
+  /** The datastore's folder. */
+  readonly store: string;
+  readonly catalog: Pick<Catalog, 'objects' | 'indexFiles'>;
+  readonly signal: AbortSignal;
+}
+
+/** What came of it. */
+export interface TrackedObjects {
+  /** Objects whose rows were not what the disk says. */
+  readonly changed: number;
+  /** Index files that no record names: of puts that were broken off. They are removed. */
+  readonly leftovers: number;
+  /** Records that cannot be believed. */
+  readonly unreadable: readonly UnreadableIndex[];
+}
+
+/** Files of one object. */
+interface Files {
+  record: boolean;
+  readonly indexes: string[];
+}
+
+/** As much of a row as names on disk can be compared with. */
+type Row = Pick<StoredObject, 'id' | 'indexPath' | 'deleted'>;
+
+/** How a put that was broken off left its file. */
+const UNFINISHED = /\.tmp_[A-Za-z0-9]{6}$/;
+
+/**
+ * Brings the objects of the catalog in line with those on disk, and removes what broken off puts and deletions have left.
+ * Every put has an index file of its own name, so names alone tell which objects have to be looked at: those whose put or
+ * deletion was interrupted before the catalog had it. What it writes is committed by the caller.
+ * @throws {CairnError} where a folder cannot be listed, `interrupted`
+ */
+export async function trackObjects(context: TrackObjectsContext): Promise<TrackedObjects> {
+  const { store, catalog, signal } = context;
+  const unreadable: UnreadableIndex[] = [];
+  const counts = { changed: 0, leftovers: 0 };
+  const named = rowsByRecord(catalog);
+  for (const folder of await listed(store, OBJECTS_FOLDER)) {
+    requireWanted(signal);
+    if (folder.type !== 'folder') continue;
+    const path = `${OBJECTS_FOLDER}/${folder.name.toString()}`;
+    for (const [name, files] of await filesOf(store, path)) {
+      const record = `${path}/${name}.object`;
+      const row = named.get(record);
+      if (row !== undefined && fits(row, files)) named.delete(record);
+      else await look(context, record, files, row, { unreadable, counts, named });
+    }
+    await breathe();
+  }
+  // Of what is left no record is on disk.
+  for (const row of named.values()) {
+    forget(catalog, row);
+    counts.changed += 1;
+  }
+  return { ...counts, unreadable };
+}
+
+interface Outcome {
+  readonly unreadable: UnreadableIndex[];
+  readonly counts: { changed: number; leftovers: number };
+  readonly named: Map<string, Row>;
+}
+
+async function look(
+  { store, catalog }: TrackObjectsContext,
+  recordPath: string,
+  files: Files,
+  row: Row | undefined,
+  { unreadable, counts, named }: Outcome,
+): Promise<void> {
+  named.delete(recordPath);
+  let record: StoredObject | undefined;
+  try {
+    record = files.record ? parseObjectRecord(recordPath, await readFile(`${store}/${recordPath}`)) : undefined;
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw fromSystemError(error, `read ${store}/${recordPath}`);
+    // Its index files stay, and keep their chunks.
+    unreadable.push({ path: recordPath, reason: error.message });
+    return;
+  }
+  if (record !== undefined) catalog.objects.put(record);
+  else if (row !== undefined) forget(catalog, row);
+  counts.changed += 1;
+  const leftovers = files.indexes.filter((path) => path !== record?.indexPath);
+  counts.leftovers += leftovers.length;
+  for (const path of leftovers) catalog.indexFiles.remove(path);
+  await removeFiles(leftovers.map((path) => `${store}/${path}`));
+}
+
+function forget({ objects, indexFiles }: TrackObjectsContext['catalog'], row: Row): void {
+  objects.remove(row.id);
+  if (row.indexPath !== undefined) indexFiles.remove(row.indexPath);
+}
+
+function fits({ indexPath, deleted }: Row, { record, indexes }: Files): boolean {
+  const wanted = indexPath === undefined || deleted !== undefined ? [] : [indexPath];
+  return record && indexes.length === wanted.length && indexes[0] === wanted[0];
+}
+
+/** All rows, by the paths of their records. */
+function rowsByRecord({ objects }: TrackObjectsContext['catalog']): Map<string, Row> {
+  const rows = new Map<string, Row>();
+  const add = ({ id, indexPath, deleted }: Row): void => {
+    rows.set(objectRecordPath(id), { id, indexPath, deleted });
+  };
+  for (let from: Buffer = Buffer.alloc(0); ; ) {
+    const some = objects.list(from, ROWS_AT_ONCE);
+    some.forEach(add);
+    const last = some.at(-1);
+    if (last === undefined) break;
+    from = Buffer.concat([Buffer.from(last.id), Buffer.alloc(1)]);
+  }
+  for (const row of objects.listDeleted(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)) add(row);
+  return rows;
+}
+
+async function filesOf(store: string, folder: string): Promise<Map<string, Files>> {
+  const found = new Map<string, Files>();
+  for (const { name: bytes, type } of await listed(store, folder)) {
+    const fileName = bytes.toString();
+    if (type === 'file' && UNFINISHED.test(fileName)) await removeFiles([`${store}/${folder}/${fileName}`]);
+    const file = type === 'file' ? parseObjectFile(fileName) : undefined;
+    if (file === undefined) continue;
+    const files = found.get(file.name) ?? { record: false, indexes: [] };
+    found.set(file.name, files);
+    if (file.kind === 'record') files.record = true;
+    else files.indexes.push(`${folder}/${fileName}`);
+  }
+  return found;
+}
+
+/** The folder of objects is made with the first one. */
+async function listed(store: string, folder: string): Promise<FolderName[]> {
+  try {
+    return await listFolder(`${store}/${folder}`);
+  } catch (error) {
+    const failure = fromSystemError(error, `list ${store}/${folder}`);
+    if (kindOf(failure) === 'not-found') return [];
+    throw failure;
+  }
+}
