@@ -1,3 +1,9 @@
-import { librarySuite } from './library-suite.js';
+import { libraryChunksSuite } from './library-chunks-suite.js';
+import { libraryEndingSuite } from './library-ending-suite.js';
+import { libraryObjectsSuite } from './library-objects-suite.js';
+import { libraryReadingSuite } from './library-reading-suite.js';
 
-librarySuite('memory');
+libraryObjectsSuite('memory');
+libraryReadingSuite('memory');
+libraryChunksSuite('memory');
+libraryEndingSuite('memory');

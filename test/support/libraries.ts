@@ -51,3 +51,22 @@ export function filesBelow(store: string, folder: string): string[] {
     .filter((name) => name.isFile())
     .map(({ parentPath, name }) => join(parentPath, name).slice(store.length + 1));
 }
+
+/** Ids of all chunks that are present. */
+export async function chunkIds(library: Library): Promise<string[]> {
+  const ids: string[] = [];
+  await library.iterateChunks(({ id }) => void ids.push(id));
+  return ids;
+}
+
+/** What a store has beyond the standing chunks of a datastore. */
+export function counted(library: Library): () => Promise<{ chunks: number; bytes: number; ids: string[] }> {
+  const before = library.getIndexStats();
+  const standing = chunkIds(library);
+  return async () => {
+    const { chunks, bytes } = library.getIndexStats();
+    const known = new Set(await standing);
+    const ids = (await chunkIds(library)).filter((id) => !known.has(id));
+    return { chunks: chunks - before.chunks, bytes: bytes - before.bytes, ids };
+  };
+}
