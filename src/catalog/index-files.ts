@@ -1,6 +1,6 @@
-import type { Digest } from '../core/digest.js';
+import { type Digest, sameDigest } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
-import { ChunkSet, encodeSet, idsOf, setChecksum } from './chunk-set.js';
+import { ChunkSet, decodeSet, encodeSet, idsOf, setChecksum } from './chunk-set.js';
 import { type ChunkTable, checkedChunk } from './chunks.js';
 import type { Connection, Row } from './connection.js';
 import type { ChunkState } from './counters.js';
@@ -85,6 +85,7 @@ export class IndexFileTable {
   readonly #rows: IndexFileRows;
   readonly #chunks: ChunkTable;
   readonly #frame: WriteFrame;
+  readonly #set;
   readonly #put;
   readonly #delete;
 
@@ -92,6 +93,7 @@ export class IndexFileTable {
     this.#rows = new IndexFileRows(connection);
     this.#chunks = chunks;
     this.#frame = frame;
+    this.#set = connection.rows('SELECT header, chunk_set, set_checksum FROM index_files WHERE path = ?');
     this.#put = connection.write(
       `INSERT INTO index_files (${COLUMNS}, set_checksum, chunk_set) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (path) DO UPDATE SET kind = excluded.kind, checksum = excluded.checksum, header = excluded.header,
@@ -137,20 +139,43 @@ export class IndexFileTable {
   put(file: IndexFile, gathered: GatheredSet): void {
     this.#frame.write(`record index file ${file.path}`, () => {
       this.#requireFresh(gathered);
-      if (file.header.length !== INDEX_IDENTITY_BYTES) {
-        throw new CairnError('invalid', `The identity of ${file.path} has ${file.header.length} bytes, not 96`);
-      }
-      const bytes = encodeSet(gathered.set);
-      this.#put.run(
-        ...[file.path, KINDS.indexOf(file.kind), file.checksum, file.header, file.fileBytes, file.chunkCount],
-        ...[file.contentBytes, setChecksum(file.header, bytes), bytes],
-      );
+      this.#record(file, gathered.set);
+    });
+  }
+
+  /**
+   * Records an index file that lists the very chunks another one does, without looking up any of them.
+   * @param path of the other one
+   * @returns false where it lists others, or its set is not recorded or damaged: gather the set then
+   */
+  putLike(file: IndexFile, path: string): boolean {
+    return this.#frame.write(`record index file ${file.path}`, () => {
+      const other = this.find(path);
+      if (other === undefined || other.chunkCount !== file.chunkCount) return false;
+      if (!sameDigest(other.checksum, file.checksum)) return false;
+      const [header, bytes, checksum] = this.#set.get(path) as unknown as [Buffer, Buffer, Buffer];
+      const set = decodeSet(header, bytes, checksum);
+      if (set === undefined) return false;
+      this.#record(file, set);
+      set.dispose();
+      return true;
     });
   }
 
   /** Drops what is recorded of a file; false where nothing is. */
   remove(path: string): boolean {
     return this.#frame.write(`drop index file ${path}`, () => this.#delete.run(path).changes === 1);
+  }
+
+  #record(file: IndexFile, set: ChunkSet): void {
+    if (file.header.length !== INDEX_IDENTITY_BYTES) {
+      throw new CairnError('invalid', `The identity of ${file.path} has ${file.header.length} bytes, not 96`);
+    }
+    const bytes = encodeSet(set);
+    this.#put.run(
+      ...[file.path, KINDS.indexOf(file.kind), file.checksum, file.header, file.fileBytes, file.chunkCount],
+      ...[file.contentBytes, setChecksum(file.header, bytes), bytes],
+    );
   }
 
   #requireFresh(gathered: GatheredSet): void {

@@ -82,12 +82,12 @@ export class ObjectRows {
   constructor(connection: Connection) {
     this.#find = connection.rows(`SELECT ${COLUMNS} FROM objects WHERE id = ?`);
     this.#list = connection.rows(
-      `SELECT ${COLUMNS} FROM objects WHERE id >= ? AND deleted = 0 ORDER BY id LIMIT ?`,
+      `SELECT ${COLUMNS} FROM objects WHERE id >= ? AND deleted = 0 ORDER BY id LIMIT ? + 0`,
       'background',
     );
     this.#deleted = connection.rows(
       `SELECT ${COLUMNS} FROM objects INDEXED BY objects_deleted
-       WHERE deleted > 0 AND deleted < ? ORDER BY deleted LIMIT ?`,
+       WHERE deleted > 0 AND deleted < ? ORDER BY deleted LIMIT ? + 0`,
       'background',
     );
     this.#totals = connection.rows('SELECT objects, bytes FROM object_totals WHERE one = 1');

@@ -76,6 +76,20 @@ test('chunks nobody named before get the state that is assumed, others keep thei
   assert.deepEqual(catalog.chunks.find(digestOf('new')), { length: 10, stored: 0, state: 'absent', verifiedAt: 0 });
 });
 
+test('an index file like another one takes its set, one that lists others does not', (t) => {
+  const { catalog } = makeCatalog(t);
+  record(catalog, 'a/1/x.didx', ['x', 'y']);
+  const again = { ...indexFile('a/2/x.didx'), checksum: digestOf('a/1/x.didx') };
+  assert.equal(catalog.indexFiles.putLike(again, 'a/0/x.didx'), false);
+  assert.equal(catalog.indexFiles.putLike(indexFile('a/2/x.didx'), 'a/1/x.didx'), false);
+  assert.equal(catalog.indexFiles.putLike({ ...again, chunkCount: 2 }, 'a/1/x.didx'), false);
+  assert.equal(catalog.indexFiles.find('a/2/x.didx'), undefined);
+  assert.equal(catalog.indexFiles.putLike(again, 'a/1/x.didx'), true);
+  assert.deepEqual(catalog.indexFiles.find('a/2/x.didx'), again);
+  const [first, second] = ['a/1/x.didx', 'a/2/x.didx'].map((path) => whole(catalog.sets.find(path)));
+  assert.deepEqual([...catalog.sets.digests(second!)], [...catalog.sets.digests(first!)]);
+});
+
 test('a damaged set is told, never taken as empty', (t) => {
   const { catalog, path } = makeCatalog(t);
   record(catalog, 'a/1/x.didx', ['x']);
@@ -97,6 +111,8 @@ test('a damaged set is told, never taken as empty', (t) => {
   assert.deepEqual(again.sets.exclusive(['a/3/x.didx']), damaged);
   assert.deepEqual(again.sets.exclusiveByFolder(), damaged);
   again.transactions.begin();
+  const like = { ...indexFile('a/4/x.didx'), checksum: digestOf('a/2/x.didx') };
+  assert.equal(again.indexFiles.putLike(like, 'a/2/x.didx'), false);
   for (const [file, chunk] of [
     ['a/1/x.didx', 'x'],
     ['a/2/x.didx', 'y'],

@@ -197,9 +197,11 @@ test('an unchanged tree gives the same streams and adds nothing but index files'
   const { store } = await withTree(t);
   const first = await store.snapshot();
   const before = chunkNames(store);
+  const lookUps = t.mock.method(store.datastore.catalog.indexFiles, 'addChunks');
   const second = await store.snapshots.create(parseGroupPath(GROUP));
   assert.deepEqual(chunkNames(store), before);
   assert.equal(second.addedBytes, 0);
+  assert.equal(lookUps.mock.callCount(), 0, 'nor is any of its chunks looked up');
   const [a, b] = [readSnapshot(store.folder, GROUP, first), readSnapshot(store.folder, GROUP, second.time)];
   for (const name of [METADATA, PAYLOAD, ATTRIBUTES])
     assert.deepEqual(a.indexes[name]?.chunks, b.indexes[name]?.chunks);

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { kindOf } from '../../core/errors.js';
+import { buffersOf } from '../create/job-protocol.js';
 import { ThreadedJob } from '../create/threaded-job.js';
 import type { BackupJobOptions, FromBackupJob, ToBackupJob } from './backup-protocol.js';
 import { BackupJob, type OpenView } from './run-backup.js';
@@ -18,7 +19,7 @@ export class BackupThread extends ThreadedJob<FromBackupJob, ToBackupJob> {
 
 /** The job's side: gathers, waits for its name, publishes, and ends. */
 export async function serveBackupJob(options: BackupJobOptions, port: MessagePort, openView: OpenView): Promise<void> {
-  const post = (message: FromBackupJob) => port.postMessage(message);
+  const post = (message: FromBackupJob, given: ArrayBuffer[] = []) => port.postMessage(message, given);
   const stopped = new AbortController();
   let job: BackupJob | undefined;
   let ticking: NodeJS.Timeout | undefined;
@@ -35,7 +36,8 @@ export async function serveBackupJob(options: BackupJobOptions, port: MessagePor
     clearInterval(ticking);
     if (options.dryRun) return;
     const { time } = await publish;
-    post({ type: 'published', ...(await opened.publish(time)) });
+    const published = await opened.publish(time);
+    post({ type: 'published', ...published }, buffersOf(published.snapshot));
   } catch (error) {
     stopped.abort();
     post({ type: 'failed', kind: kindOf(error), message: error instanceof Error ? error.message : String(error) });

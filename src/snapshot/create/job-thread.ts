@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { kindOf } from '../../core/errors.js';
-import type { FromJob, SnapshotJobOptions, ToJob } from './job-protocol.js';
+import { buffersOf, type FromJob, type SnapshotJobOptions, type ToJob } from './job-protocol.js';
 import { SnapshotJob } from './run-job.js';
 import { ThreadedJob } from './threaded-job.js';
 
@@ -14,7 +14,7 @@ export class JobThread extends ThreadedJob<FromJob, ToJob> {
 
 /** The job's side: runs when told to, says how it went, and ends. */
 export async function serveSnapshotJob(options: SnapshotJobOptions, port: MessagePort): Promise<void> {
-  const post = (message: FromJob) => port.postMessage(message);
+  const post = (message: FromJob, given: ArrayBuffer[] = []) => port.postMessage(message, given);
   const fail = (error: unknown) =>
     post({ type: 'failed', kind: kindOf(error), message: error instanceof Error ? error.message : String(error) });
   let job: SnapshotJob;
@@ -32,7 +32,8 @@ export async function serveSnapshotJob(options: SnapshotJobOptions, port: Messag
   }
   port.once('message', async (_begin: ToJob) => {
     try {
-      post({ type: 'published', snapshot: await job.run() });
+      const snapshot = await job.run();
+      post({ type: 'published', snapshot }, buffersOf(snapshot));
     } catch (error) {
       fail(error);
     } finally {

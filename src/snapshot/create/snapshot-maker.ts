@@ -200,7 +200,7 @@ export class SnapshotMaker {
       await durability.commitDurably();
       this.#requireGoingOn(interrupted);
       const snapshot = await job.publish({ time, archive });
-      await this.#record(archive, snapshot, job);
+      await this.#record({ group, time, archive, job }, groupId, snapshot);
       job.holds.end();
       const addedBytes = snapshot.written.reduce((sum, { stored }) => sum + stored, 0);
       const { entries, contentBytes, work } = snapshot;
@@ -285,10 +285,11 @@ export class SnapshotMaker {
     }
   }
 
-  async #record(archive: number, snapshot: PublishedSnapshot, job: PublishingJob): Promise<void> {
+  async #record({ group, archive, job }: Attempt, groupId: number, snapshot: PublishedSnapshot): Promise<void> {
     const { catalog, durability } = this.#parts;
     await inTurns(snapshot.written, ({ digest, length, stored }) => catalog.chunks.setPresent(digest, length, stored));
-    for (const index of snapshot.indexes) await this.#track(index);
+    const before = this.#newestFolder(group, groupId);
+    for (const index of snapshot.indexes) await this.#track(index, before);
     await job.record?.();
     const { files, contentBytes, entries, marks, holdsTree } = snapshot;
     if (holdsTree === false) catalog.snapshots.remove(archive);
@@ -296,18 +297,31 @@ export class SnapshotMaker {
     await durability.commitDurably();
   }
 
-  async #track({ file, digests, lengths }: PublishedIndex): Promise<void> {
+  /** @param before folder of the snapshot before: where nothing changed, its chunks are the same */
+  async #track({ file, digests, lengths }: PublishedIndex, before: string | undefined): Promise<void> {
     const { indexFiles } = this.#parts.catalog;
+    const name = file.path.slice(file.path.lastIndexOf('/') + 1);
+    if (before !== undefined && indexFiles.putLike(file, `${before}/${name}`)) return;
     const gathered = indexFiles.gather();
-    for (let from = 0; from < lengths.length; from += ROWS_PER_TURN) {
-      const chunks = [...lengths.subarray(from, from + ROWS_PER_TURN)].map((length, index) => {
-        const at = (from + index) * 32;
-        return { digest: digests.subarray(at, at + 32), length };
-      });
-      indexFiles.addChunks(gathered, chunks, 'present');
-      await turn();
+    try {
+      for (let from = 0; from < lengths.length; from += ROWS_PER_TURN) {
+        const chunks = [...lengths.subarray(from, from + ROWS_PER_TURN)].map((length, index) => {
+          const at = (from + index) * 32;
+          return { digest: digests.subarray(at, at + 32), length };
+        });
+        indexFiles.addChunks(gathered, chunks, 'present');
+        await turn();
+      }
+      indexFiles.put(file, gathered);
+    } finally {
+      gathered.set.dispose();
     }
-    indexFiles.put(file, gathered);
+  }
+
+  /** Of the group's newest finished snapshot, relative to the datastore. */
+  #newestFolder(group: GroupName, groupId: number): string | undefined {
+    const newest = this.#parts.catalog.snapshots.newestFinished(groupId);
+    return newest && `${groupPath(group)}/${formatSnapshotTime(newest.time)}`;
   }
 
   /** Leaves nothing of it behind. What cannot be removed now is removed by the next mount: the row says so. */
