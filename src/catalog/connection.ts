@@ -154,10 +154,10 @@ export function isUnreadPage(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_CORRUPT');
 }
 
-/** Whether the disk did not take what SQLite wrote, for another reason than a full one as far as SQLite can tell. */
+/** Whether the disk did not take what SQLite wrote, which does not tell a quota, or no room for its index, from a fault. */
 export function isFailedWrite(error: unknown): boolean {
   const cause = error instanceof CairnError ? error.cause : error;
-  return cause instanceof Database.SqliteError && cause.code === 'SQLITE_IOERR_WRITE';
+  return cause instanceof Database.SqliteError && /^SQLITE_IOERR_(WRITE|SHMSIZE)$/.test(cause.code);
 }
 
 /** Whether what was asked of SQLite is at fault, and not the database or the disk it is on. */

@@ -97,9 +97,8 @@ export class TransactionRebuild {
     }
   }
 
-  /** SQLite calls a quota an I/O error. */
   #isRoom(error: unknown): boolean {
-    return isOutOfRoom(error) || (isFailedWrite(error) && this.#parts.room.isUsedUp());
+    return isFailedWrite(error) ? this.#parts.room.isUsedUp() : isOutOfRoom(error);
   }
 
   *#changesSince(sequence: number): Generator<Change> {

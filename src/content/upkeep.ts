@@ -25,6 +25,7 @@ export class Upkeep {
   #sinceLook = 0;
   #looking = false;
   #freeing = false;
+  #errorLogged = false;
   #failureLogged = false;
   #refusalLogged = false;
 
@@ -35,11 +36,22 @@ export class Upkeep {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#tick(), TICK_MILLISECONDS);
+    this.#timer = setInterval(() => this.#tickOrSay(), TICK_MILLISECONDS);
   }
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  /** A catalog that cannot be read is no reason to end: the mount serves what it can. */
+  #tickOrSay(): void {
+    try {
+      this.#tick();
+      this.#errorLogged = false;
+    } catch (error) {
+      if (!this.#errorLogged) this.#log.error({ error }, 'Upkeep cannot be done; it is tried again');
+      this.#errorLogged = true;
+    }
   }
 
   #tick(): void {

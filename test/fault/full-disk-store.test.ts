@@ -71,7 +71,9 @@ test('on a full disk what frees room gets the reserve, and nothing new is taken 
   for (const name of ['a', 'b', 'c']) store.makeFile(name);
   const kept = await stores(store, 'kept', bytes);
   assert.ok(reserved(store) >= RESERVE_BYTES);
+  assert.equal(room.isUsedUp(), false);
   const empty = fillDisk(disk);
+  assert.equal(room.isUsedUp(), true);
   const makeUntilFull = (): void => {
     for (let n = 0; n < 1000; n++) store.makeFile(`more ${n}`);
   };

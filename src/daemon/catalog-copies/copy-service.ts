@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Problem } from '../../control/commands.js';
 import type { Log } from '../../core/log.js';
@@ -167,7 +166,7 @@ export class CatalogCopies {
     };
     try {
       const worker = new Worker(SCRIPT, { workerData });
-      const [message] = (await once(worker, 'message')) as [CopyWorkerMessage];
+      const message = await answerOf(worker);
       this.#failure = message.kind === 'failed' ? message.message : undefined;
       if (message.kind === 'no-room')
         this.#log.info(message, 'No copy of the catalog was made: the disk is nearly full');
@@ -177,4 +176,13 @@ export class CatalogCopies {
     if (this.#failure !== undefined) this.#log.warn({}, this.#failure);
     await this.#load();
   }
+}
+
+/** What the thread answers. @throws what it failed with, also where it ends without an answer */
+function answerOf(worker: Worker): Promise<CopyWorkerMessage> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', () => reject(new Error('the thread ended before it was done')));
+  });
 }
