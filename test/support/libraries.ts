@@ -1,10 +1,11 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { createDatastore } from '../../src/datastore/create.js';
 import type { Library } from '../../src/library/api.js';
 import { memoryLibrary } from '../../src/library/memory-library.js';
-import { createLibrary } from '../../src/library/open-library.js';
+import { openLibrary } from '../../src/library/open-library.js';
 
 /** A library of each index kind, each with a store of its own. */
 export const LIBRARY_KINDS = ['memory', 'sqlite'] as const;
@@ -22,12 +23,26 @@ export async function emptyLibrary(t: TestContext, kind: LibraryKind): Promise<L
 export async function datastoreLibrary(t: TestContext): Promise<{ library: Library; store: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'cairn-library-'));
   const store = join(folder, 'store');
-  const library = await createLibrary(store, { reserveBytes: 4096 });
+  cpSync(await templateStore(), store, { recursive: true, preserveTimestamps: true });
+  const library = await openLibrary(store);
   t.after(async () => {
     await library.close();
     rmSync(folder, { recursive: true, force: true });
   });
   return { library, store };
+}
+
+let template: Promise<string> | undefined;
+
+/** An empty datastore to copy: making one waits for the disk many times. */
+function templateStore(): Promise<string> {
+  template ??= (async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cairn-library-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    await createDatastore(join(folder, 'store'), { reserveBytes: 4096 });
+    return join(folder, 'store');
+  })();
+  return template;
 }
 
 /** All of a stream. */
