@@ -25,6 +25,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   repair: async () => (await import('./repair.js')).addRepair,
   gc: async () => (await import('./gc-commands.js')).addGcCommands,
   df: async () => (await import('./df.js')).addDf,
+  chunk: async () => (await import('./chunk.js')).addChunk,
+  index: async () => (await import('./index-stats.js')).addIndex,
   prune: async () => (await import('./prune.js')).addPrune,
   policy: async () => (await import('./policy.js')).addPolicy,
   clone: async () => (await import('./snapshot-clone.js')).addSnapshotClone,

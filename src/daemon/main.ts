@@ -11,7 +11,7 @@ import { passGcCommands } from './gc-handlers.js';
 import { type HaltPollingPlaces, lowLatency, pollBeforeHalting, restoreHaltPolling } from './halt-polling.js';
 import type { ListenAddress } from './metrics/listen-address.js';
 import { Metrics } from './metrics/metrics.js';
-import { MetricsServer } from './metrics/metrics-server.js';
+import { MetricsServer, type ShownMount } from './metrics/metrics-server.js';
 import type { Sample } from './metrics/sample.js';
 import { MountWorker, type WorkerCallOptions } from './mount-worker-client.js';
 import { cairnMounts, checkMountpoint, realFolderPath, removeMount, removeStaleMounts } from './mounts.js';
@@ -62,6 +62,8 @@ interface Mounted {
   readonly released: Promise<void>;
   /** Where metrics are shown over HTTP. */
   metricsAddress: string | null;
+  /** Whether it can be used. */
+  isReady: boolean;
   readonly haltPolling: HaltPollingPlaces | undefined;
 }
 
@@ -112,8 +114,8 @@ async function serve(
     becomeReleased = resolve;
   });
   const schedule = openSchedule(options, worker, hooks);
-  const started = { startedAt: Date.now() / 1000, released, metricsAddress: null, haltPolling: hooks.haltPolling };
-  const mounted: Mounted = { options, worker, schedule, ...started };
+  const started = { startedAt: Date.now() / 1000, released, metricsAddress: null, isReady: false };
+  const mounted: Mounted = { options, worker, schedule, haltPolling: hooks.haltPolling, ...started };
   const metrics = new Metrics(() => sampleOf(mounted));
   const control = new ControlServer(
     handlersOf(mounted, metrics),
@@ -124,19 +126,21 @@ async function serve(
   let shown: MetricsServer | undefined;
   try {
     if (metricsAt !== undefined) {
-      shown = await MetricsServer.listen(metricsAt, { metrics, status: async () => (await sampleOf(mounted)).status });
+      shown = await MetricsServer.listen(metricsAt, shownMount(mounted, metrics));
       mounted.metricsAddress = shown.address;
     }
     await worker.ready;
     await control.listen(socket);
     restrictSocket(socket);
     announce(claim, options, socket, log);
+    mounted.isReady = true;
     const { store, mountpoint } = options;
     log.info({ store, mountpoint, ...(shown && { metrics: shown.address }) }, 'mounted');
     worker.onSnapshotMade = (group) => schedule.snapshotMade(group);
     schedule.start();
     hooks.onReady?.(options.mountpoint);
     const end = await worker.ended;
+    mounted.isReady = false;
     if (end.kind === 'failed') throw end.error;
     log.info({ mountpoint: options.mountpoint }, 'unmounted');
   } finally {
@@ -200,6 +204,11 @@ function handlersOf(mounted: Mounted, metrics: Metrics): CommandHandlers {
     ...passSnapshotCommands((command, args, context) => worker.request(command, args, through(context))),
     ...passGcCommands((command, args, context) => worker.request(command, args, through(context))),
   };
+}
+
+function shownMount(mounted: Mounted, metrics: Metrics): ShownMount {
+  const { store } = mounted.options;
+  return { metrics, store, status: async () => (await sampleOf(mounted)).status, isReady: () => mounted.isReady };
 }
 
 async function sampleOf(mounted: Mounted): Promise<Sample> {

@@ -229,6 +229,7 @@ function stateOf(mounted: Mounted): MountState {
     oldestVerifiedAt: datastore.catalog.chunks.oldestVerifiedAt(),
     chunks: addCounters(datastore.chunks.counters, snapshots.jobChunks),
     catalog: datastore.catalog.figures(),
+    objects: datastore.catalog.objects.totals(),
     gc: { ...gc.figures, lastEndedAt: gc.status().last?.endedAt ?? 0 },
     care: verify.figures,
     catalogCopies: copies.figures(),

@@ -1,4 +1,5 @@
 import type { CatalogFigures } from '../catalog/figures.js';
+import type { ObjectTotals } from '../catalog/objects.js';
 import type { ChunkStoreCounters } from '../chunkstore/chunk-store.js';
 import type { Problem } from '../control/commands.js';
 import type { ErrorMessage, Progress } from '../control/messages.js';
@@ -39,6 +40,7 @@ export interface MountState {
   readonly oldestVerifiedAt: number;
   readonly chunks: Readonly<ChunkStoreCounters>;
   readonly catalog: CatalogFigures;
+  readonly objects: ObjectTotals;
   /** `lastEndedAt` in epoch seconds; 0: none ever has. */
   readonly gc: Readonly<GcFigures> & { readonly lastEndedAt: number };
   readonly care: Readonly<CareFigures>;

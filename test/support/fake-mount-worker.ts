@@ -30,6 +30,7 @@ const handlers: Partial<WorkerHandlers> = {
     problems: [{ kind: 'test', message: 'A problem' }],
     requests: { LOOKUP: 6 },
     catalog: { inodes: 8, allocatedBytes: 9, journalBytes: 10, chunks: CHUNKS },
+    objects: { objects: 16, bytes: 17 },
     gc: { ...noGcFigures(), deletedChunks: 11, lastEndedAt: 12 },
     care: { ...noCareFigures(), healedChunks: 13 },
     chunks: { loads: 1, inserts: 2, reuses: 3, plainBytes: 4, encodedBytes: 5, uncompressed: 1 },

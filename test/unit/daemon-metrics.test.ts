@@ -4,11 +4,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { standingDigests } from '../../src/chunk/standing-chunks.js';
 import { callDaemon } from '../../src/control/client.js';
 import type { Status } from '../../src/control/commands.js';
+import { digestHex } from '../../src/core/digest.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
 import { silentLog } from '../../src/core/log.js';
 import { ownSocketPath } from '../../src/daemon/control-socket.js';
+import type { ChunkLookUp, IndexLookUp } from '../../src/daemon/look-ups.js';
 import { type DaemonOptions, runDaemon } from '../../src/daemon/main.js';
 import { FIGURES } from '../../src/daemon/metrics/figures.js';
 import { type ListenAddress, pageAddress, parseListenAddress } from '../../src/daemon/metrics/listen-address.js';
@@ -60,6 +63,8 @@ test('the figures are the same over the socket and over HTTP, and are what the m
     'cairn_storage_chunk_operations_total{operation="receive"} 13',
     'cairn_storage_chunk_dedupe_hits_total 3',
     'cairn_compression_skipped_total 1',
+    'cairn_storage_objects_total 16',
+    'cairn_storage_objects_bytes_total 17',
     'cairn_compression_bytes_in_total 4',
     'cairn_compression_bytes_out_total 5',
     'cairn_compression_ratio 2',
@@ -85,11 +90,29 @@ test('the page shows the state and nothing can be changed by it', async (t) => {
   assert.match(await shown.text(), /A problem/);
   const health = await fetch(`${page}health`);
   assert.deepEqual([health.status, await health.text()], [503, 'A problem\n']);
+  const ready = await fetch(`${page}ready`);
+  assert.deepEqual([ready.status, await ready.text()], [200, 'ready\n']);
   const head = await fetch(`${page}metrics`, { method: 'HEAD' });
   assert.deepEqual([head.status, await head.text()], [200, '']);
   assert.equal((await fetch(`${page}else`)).status, 404);
   const post = await fetch(page, { method: 'POST', body: 'x' });
   assert.deepEqual([post.status, post.headers.get('allow')], [405, 'GET, HEAD']);
+});
+
+test('the index and its chunks can be looked up as JSON', async (t) => {
+  const { page } = await start(t);
+  const stats = await fetch(`${page}admin/index/stats`);
+  assert.equal(stats.headers.get('content-type'), 'application/json');
+  const { chunks, objects, kind } = (await stats.json()) as IndexLookUp;
+  const standing = standingDigests();
+  assert.deepEqual([kind, chunks.present.chunks, objects], ['sqlite', standing.length, 0]);
+  const id = digestHex(standing[0] as Uint8Array);
+  const chunk = (await (await fetch(`${page}admin/chunks/${id}`)).json()) as ChunkLookUp;
+  assert.deepEqual([chunk.id, chunk.state, chunk.size], [id, 'present', 16]);
+  assert.equal(chunk.fileBytes, chunk.storedSize);
+  const none = await fetch(`${page}admin/chunks/${'0'.repeat(64)}`);
+  assert.deepEqual([none.status, await none.text()], [404, `There is no chunk ${'0'.repeat(64)}\n`]);
+  assert.equal((await fetch(`${page}admin/chunks/x`)).status, 400);
 });
 
 test('names of files are text on the page, whatever is in them', () => {

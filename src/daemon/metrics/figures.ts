@@ -65,6 +65,8 @@ const STORAGE: readonly Figure[] = [
   labelled('gauge', 'storage_chunks_plain_bytes_total', 'Bytes they hold', ['state'], ({ state }) =>
     CHUNK_STATES.map((name) => ({ labels: { state: name }, value: state.catalog.chunks[name].plainBytes })),
   ),
+  gauge('storage_objects_total', 'Objects of the library', ({ state }) => state.objects.objects),
+  gauge('storage_objects_bytes_total', 'Bytes of their contents', ({ state }) => state.objects.bytes),
   labelled('counter', 'storage_chunk_operations_total', 'What was done with chunks', ['operation'], operations),
   counter('storage_chunk_dedupe_hits_total', 'Chunks that were there already', ({ state }) => state.chunks.reuses),
   counter('compression_bytes_in_total', 'Bytes of the chunks written', ({ state }) => state.chunks.plainBytes),

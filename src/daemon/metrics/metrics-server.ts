@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Status } from '../../control/commands.js';
-import { CairnError, fromSystemError } from '../../core/errors.js';
+import { CairnError, type ErrorKind, fromSystemError, kindOf } from '../../core/errors.js';
+import { lookUpChunk, lookUpIndex } from '../look-ups.js';
 import { type ListenAddress, pageAddress } from './listen-address.js';
 import type { Metrics } from './metrics.js';
 import { statusPage } from './status-page.js';
@@ -10,6 +11,10 @@ import { statusPage } from './status-page.js';
 export interface ShownMount {
   readonly metrics: Metrics;
   status(): Promise<Status>;
+  /** Real path of its datastore. */
+  readonly store: string;
+  /** Whether the mount can be used. */
+  isReady(): boolean;
 }
 
 interface Page {
@@ -23,7 +28,10 @@ const MAX_CONNECTIONS = 32;
 const ASK_WITHIN_MS = 10_000;
 const PLAIN = 'text/plain; charset=utf-8';
 
-/** Shows a mount over HTTP to whoever can connect, who can change nothing: `/`, `/metrics` and `/health`. */
+const PAGES = '/, /metrics, /health, /ready, /admin/index/stats and /admin/chunks/ID';
+const CHUNK = /^\/admin\/chunks\/([^/]+)$/;
+
+/** Shows a mount over HTTP to whoever can connect, who can change nothing: see `PAGES`. */
 export class MetricsServer {
   readonly #server: Server;
   readonly #shown: ShownMount;
@@ -81,20 +89,43 @@ export class MetricsServer {
       return await this.#found(url?.replace(/\?.*$/s, ''));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      return { code: 503, type: PLAIN, text: `${message}\n` };
+      return { code: CODES[kindOf(error)] ?? 503, type: PLAIN, text: `${message}\n` };
     }
   }
 
   async #found(path: string | undefined): Promise<Page> {
-    const { metrics } = this.#shown;
-    if (path === '/metrics') return { code: 200, type: metrics.contentType, text: await metrics.text() };
-    if (path === '/')
-      return { code: 200, type: 'text/html; charset=utf-8', text: statusPage(await this.#shown.status()) };
-    if (path !== '/health') return { code: 404, type: PLAIN, text: 'Here are /, /metrics and /health\n' };
-    const { problems } = await this.#shown.status();
-    const text = problems.map(({ message }) => `${message}\n`).join('');
-    return problems.length === 0 ? { code: 200, type: PLAIN, text: 'ok\n' } : { code: 503, type: PLAIN, text };
+    const { metrics, status, store, isReady } = this.#shown;
+    const [, chunk] = CHUNK.exec(path ?? '') ?? [];
+    if (chunk !== undefined) return json(await lookUpChunk(store, chunk));
+    switch (path) {
+      case '/':
+        return { code: 200, type: 'text/html; charset=utf-8', text: statusPage(await status()) };
+      case '/metrics':
+        return { code: 200, type: metrics.contentType, text: await metrics.text() };
+      case '/health':
+        return health(await status());
+      case '/ready':
+        return isReady()
+          ? { code: 200, type: PLAIN, text: 'ready\n' }
+          : { code: 503, type: PLAIN, text: 'The datastore is not mounted yet, or not any more\n' };
+      case '/admin/index/stats':
+        return json(await lookUpIndex(store));
+      default:
+        return { code: 404, type: PLAIN, text: `Here are ${PAGES}\n` };
+    }
   }
+}
+
+/** What kinds of errors are in HTTP; all others: the mount cannot tell now. */
+const CODES: Partial<Record<ErrorKind, number>> = { invalid: 400, 'not-found': 404 };
+
+function json(value: unknown): Page {
+  return { code: 200, type: 'application/json', text: `${JSON.stringify(value)}\n` };
+}
+
+function health({ problems }: Status): Page {
+  const text = problems.map(({ message }) => `${message}\n`).join('');
+  return problems.length === 0 ? { code: 200, type: PLAIN, text: 'ok\n' } : { code: 503, type: PLAIN, text };
 }
 
 function listenError(error: NodeJS.ErrnoException, address: ListenAddress): CairnError {
