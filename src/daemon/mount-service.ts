@@ -17,6 +17,7 @@ import { CatalogCheckpoints } from './catalog-checkpoints.js';
 import { CatalogCopies } from './catalog-copies/copy-service.js';
 import { CloneService } from './clone-service.js';
 import { CopyService } from './copy-service.js';
+import { awaitEnd } from './ending.js';
 import { relieveFullDisk, roomProblems } from './full-disk.js';
 import { gcHandlers } from './gc-handlers.js';
 import { GcService } from './gc-service.js';
@@ -132,10 +133,18 @@ async function serve(
   });
   await transport.ended;
   upkeep.stop();
-  const jobs = [verify, gc, clones, backups, copying];
-  await Promise.all([...jobs.map((job) => job.end()), copies.stop(), objects?.end()]);
-  await snapshots.end();
-  await live.packer.stop();
+  const jobs = {
+    verification: verify,
+    'a collection': gc,
+    clones,
+    'backups to it': backups,
+    'copies of snapshots': copying,
+  };
+  const ends = Object.entries(jobs).map(([what, job]) => awaitEnd(what, job.end(), log));
+  await Promise.all([...ends, awaitEnd('a copy of the catalog', copies.stop(), log)]);
+  await awaitEnd('uploads', objects?.end(), log);
+  await awaitEnd('snapshots', snapshots.end(), log);
+  await awaitEnd('packing', live.packer.stop(), log);
   if (!options.readOnly) await finish(mounted, log);
 }
 
@@ -226,7 +235,7 @@ function stateOf(mounted: Mounted): MountState {
       ...(objects?.problems() ?? []),
     ],
     requests: { ...transport.counters().byOperation },
-    oldestVerifiedAt: datastore.catalog.chunks.oldestVerifiedAt(),
+    oldestVerifiedAt: oldestVerifiedAt(datastore),
     chunks: addCounters(datastore.chunks.counters, snapshots.jobChunks),
     catalog: datastore.catalog.figures(),
     objects: datastore.catalog.objects.totals(),
@@ -235,6 +244,15 @@ function stateOf(mounted: Mounted): MountState {
     catalogCopies: copies.figures(),
     uploads: objects?.status() ?? null,
   };
+}
+
+/** 0, never, where the catalog cannot be asked: the problems say why. */
+function oldestVerifiedAt({ catalog }: WritableDatastore): number {
+  try {
+    return catalog.chunks.oldestVerifiedAt();
+  } catch {
+    return 0;
+  }
 }
 
 /** Holds requests back through the transport, once there is one. */

@@ -102,6 +102,9 @@ async function noPageReads({ store, shim, current }: Case): Promise<void> {
   for (const name of ['a', 'b', 'c', 'd', 'e']) {
     assert.match(errorOf(() => readFileSync(join(current, name))) ?? 'EIO', /^EIO$/, name);
   }
+  const { status, stdout, stderr } = store.run(['status']);
+  assert.equal(status, 6, stderr);
+  assert.match(stdout, /^Problem .*takes no changes.*mount it again/m);
   shim.disarm();
   const isReadable = (): boolean => errorOf(() => readFileSync(join(current, 'e'))) === undefined;
   await until('the tree', isReadable);
