@@ -5,6 +5,7 @@ import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { systemClock } from '../core/time.js';
 import type { WritableDatastore } from '../datastore/open.js';
 import type { Transport } from '../fuse/transport.js';
+import { loadIndex } from '../index/index-file.js';
 import { unnamedTrees } from '../snapshot/clone/unnamed-trees.js';
 import type { FileSystemFigures, Vfs } from '../vfs/api.js';
 import { countReferences } from '../vfs/count-references.js';
@@ -15,6 +16,8 @@ import { liveNode } from '../vfs/live/live-nodes.js';
 import type { Barrier, LiveParts } from '../vfs/live/live-parts.js';
 import { OpenFiles } from '../vfs/live/open-files.js';
 import { Orphans } from '../vfs/live/orphans.js';
+import { ObjectNodes } from '../vfs/objects/object-nodes.js';
+import { openObjectsVfs } from '../vfs/objects/objects-vfs.js';
 import { openVfs } from '../vfs/open-vfs.js';
 import { ArchiveNodes } from '../vfs/snapshots/archive-nodes.js';
 import type { SpaceSource } from '../vfs/space-xattrs.js';
@@ -59,7 +62,8 @@ export async function openTree(
     folder: (kind, groupId, archive) => space.folder(kind, groupId, archive),
   };
   const figures = () => figuresOf(datastore);
-  const whole = openVfs({ live: parts, groups, snapshots: nodes, space: spaceSource, figures });
+  const trees = openVfs({ live: parts, groups, snapshots: nodes, space: spaceSource, figures });
+  const vfs = group === undefined ? withObjects(datastore, trees) : groupAlone(datastore, trees, group);
   let transport: Pick<Transport, 'invalidateEntry'> | undefined;
   snapshots.onChange((groupId, change) => {
     groups.snapshotsChanged(groupId);
@@ -72,13 +76,22 @@ export async function openTree(
     transport?.invalidateEntry(liveNode(folder), LATEST_NAME);
   });
   return {
-    vfs: countReferences(group === undefined ? whole : groupAlone(datastore, whole, group), references),
+    vfs: countReferences(vfs, references),
     parts,
     space,
     tellKernel(listener) {
       transport = listener;
     },
   };
+}
+
+function withObjects({ catalog, chunks, paths }: WritableDatastore, trees: Vfs): Vfs {
+  const objects = new ObjectNodes({
+    ...{ objects: catalog.objects, chunks },
+    loadIndex: async (path) => (await loadIndex(`${paths.root}/${path}`)).index,
+    root: () => trees.attributes.get(trees.root),
+  });
+  return openObjectsVfs(trees, objects);
 }
 
 function groupAlone({ catalog, paths }: WritableDatastore, whole: Vfs, group: GroupName): Vfs {
