@@ -7,7 +7,7 @@ export function addSync(program: Command): void {
   program
     .command('sync')
     .description(
-      'wait until everything written so far survives a power cut, and is in the object store, if there is one',
+      'wait until everything written so far survives a power cut, and all chunks and snapshots are in the object store, if there is one',
     )
     .addHelpText(
       'after',

@@ -144,10 +144,17 @@ export class UploadService {
   }
 
   #run(): Promise<UploadReport> {
-    this.#running ??= this.#job().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#job()
+      .finally(() => this.#commit())
+      .finally(() => {
+        this.#running = undefined;
+      });
     return this.#running;
+  }
+
+  /** A job reads what was committed: without this the next one would put again what this one has. */
+  async #commit(): Promise<void> {
+    if (this.#live.parts.log.failure === undefined) await this.#live.durability.commitDurably();
   }
 
   async #job(): Promise<UploadReport> {

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
-import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { closeSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { S3Settings } from '../../src/backend/s3/s3-settings.js';
 import type { UploadStatus } from '../../src/control/upload-commands.js';
+import { silentLog } from '../../src/core/log.js';
+import { withUnmounted } from '../../src/daemon/unmounted-store.js';
+import { UploadService } from '../../src/daemon/upload-service.js';
+import { createDatastore } from '../../src/datastore/create.js';
 import { outputLater } from '../support/commands.js';
 import { MAIN, type TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
@@ -168,6 +174,52 @@ s3Test(
       store.log.expect(/Uploading failed; it is tried again/);
     }),
 );
+
+s3Test('what was put is not put again by an upload that follows at once', async ({ endpoint, newStore }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cairn-store-'));
+  const proxy = await S3Proxy.open(endpoint);
+  try {
+    await createDatastore(folder, { s3: { ...newStore(), endpoint: proxy.endpoint }, reserveBytes: 4096 });
+    await withUnmounted(folder, silentLog, async ({ datastore, live }) => {
+      const uploads = UploadService.of(datastore, live, silentLog);
+      assert.ok(uploads !== undefined);
+      const store = async (text: string): Promise<void> => {
+        const bytes = noise(text, 5000);
+        const digest = createHash('sha256').update(bytes).digest();
+        const stored = await datastore.chunks.insertBytes(digest, bytes);
+        datastore.catalog.chunks.setPresent(digest, bytes.length, stored);
+      };
+      const drain = () => uploads.drain({ progress: () => undefined, signal: new AbortController().signal });
+      await drain();
+      for (let n = 0; n < 10; n += 1) await store(`${n}`);
+      proxy.takeSeen();
+      let release = (): void => undefined;
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const seen = new Promise<void>((resolve) => {
+        proxy.choose = () => {
+          resolve();
+          return { kind: 'wait', until: released };
+        };
+      });
+      const first = drain();
+      await seen;
+      await store('another');
+      const second = drain();
+      await live.durability.commitDurably();
+      release();
+      await Promise.all([first, second]);
+      const puts = proxy.takeSeen().filter(({ method }) => method === 'PUT');
+      assert.equal(new Set(puts.map(({ path }) => path)).size, 11);
+      assert.equal(puts.length, 11);
+      await uploads.end();
+    });
+  } finally {
+    await proxy.down();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
 
 s3Test('durability of the bucket: what was synced survives the loss of the folder; in an outage fsync fails', (parts) =>
   withProxy(parts, ['--durability', 'backend'], async (store, proxy, settings) => {
