@@ -144,8 +144,6 @@ s3Test('what is not here cannot be read while the server fails, and can be after
 
 const REFUSALS: readonly { readonly fault: Fault; readonly why: RegExp }[] = [
   { fault: { kind: 'stall' }, why: /nothing moved for/ },
-  { fault: s3Error(503, 'SlowDown'), why: /asks to slow down/ },
-  { fault: { kind: 'corrupt-request' }, why: /Cannot write/ },
   { fault: s3Error(403, 'QuotaExceeded'), why: /takes no more \(QuotaExceeded\)/ },
   { fault: s3Error(403, 'ExpiredToken'), why: /credentials have expired/ },
   { fault: s3Error(403, 'RequestTimeTooSkewed'), why: /set the clock/ },
