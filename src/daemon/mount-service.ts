@@ -133,18 +133,7 @@ async function serve(
   });
   await transport.ended;
   upkeep.stop();
-  const jobs = {
-    verification: verify,
-    'a collection': gc,
-    clones,
-    'backups to it': backups,
-    'copies of snapshots': copying,
-  };
-  const ends = Object.entries(jobs).map(([what, job]) => awaitEnd(what, job.end(), log));
-  await Promise.all([...ends, awaitEnd('a copy of the catalog', copies.stop(), log)]);
-  await awaitEnd('uploads', objects?.end(), log);
-  await awaitEnd('snapshots', snapshots.end(), log);
-  await awaitEnd('packing', live.packer.stop(), log);
+  await endWork(mounted, { clones, 'backups to it': backups, 'copies of snapshots': copying }, log);
   if (!options.readOnly) await finish(mounted, log);
 }
 
@@ -204,6 +193,17 @@ async function makeSafe({ live }: Mounted, context: WorkerContext): Promise<void
   await live.contents.flushAll();
   await live.durability.barrier();
   context.progress({ step: 'writing out', done: dirty, total: dirty, unit: 'bytes' });
+}
+
+/** The kernel has gone: all that works beside it ends. */
+async function endWork(mounted: Mounted, others: Record<string, { end(): Promise<unknown> }>, log: Log): Promise<void> {
+  const { verify, gc, copies, objects, snapshots, live } = mounted;
+  const jobs = Object.entries({ verification: verify, 'a collection': gc, ...others });
+  const ends = jobs.map(([what, job]) => awaitEnd(what, job.end(), log));
+  ends.push(awaitEnd('a copy of the catalog', copies.stop(), log), awaitEnd('uploads', objects?.end(), log));
+  await Promise.all(ends);
+  await awaitEnd('snapshots', snapshots.end(), log);
+  await awaitEnd('packing', live.packer.stop(), log);
 }
 
 /** The kernel has gone: what is left is stored, orphans end, and the catalog is committed. */
