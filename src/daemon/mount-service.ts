@@ -235,10 +235,10 @@ function stateOf(mounted: Mounted): MountState {
       ...(objects?.problems() ?? []),
     ],
     requests: { ...transport.counters().byOperation },
-    oldestVerifiedAt: oldestVerifiedAt(datastore),
+    oldestVerifiedAt: asked(() => datastore.catalog.chunks.oldestVerifiedAt(), 0),
     chunks: addCounters(datastore.chunks.counters, snapshots.jobChunks),
     catalog: datastore.catalog.figures(),
-    objects: datastore.catalog.objects.totals(),
+    objects: asked(() => datastore.catalog.objects.totals(), { objects: 0, bytes: 0 }),
     gc: { ...gc.figures, lastEndedAt: gc.status().last?.endedAt ?? 0 },
     care: verify.figures,
     catalogCopies: copies.figures(),
@@ -246,12 +246,12 @@ function stateOf(mounted: Mounted): MountState {
   };
 }
 
-/** 0, never, where the catalog cannot be asked: the problems say why. */
-function oldestVerifiedAt({ catalog }: WritableDatastore): number {
+/** What the catalog says, or what stands for it where it cannot be asked: the problems say why. */
+function asked<T>(ask: () => T, otherwise: T): T {
   try {
-    return catalog.chunks.oldestVerifiedAt();
+    return ask();
   } catch {
-    return 0;
+    return otherwise;
   }
 }
 
