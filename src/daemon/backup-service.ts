@@ -4,27 +4,26 @@ import { CairnError } from '../core/errors.js';
 import { type GroupName, parseGroupPath } from '../core/group.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { systemClock } from '../core/time.js';
-import { makeBackup } from '../snapshot/backup/backup-maker.js';
-import { BackupThread } from '../snapshot/backup/backup-thread.js';
+import { makeBackup, type StartBackup } from '../snapshot/backup/backup-maker.js';
 import { type GroupPlaces, requireGroupForOthers } from './groups-for-others.js';
 import { cairnMounts } from './mounts.js';
 import type { CommandContext } from './snapshot-handlers.js';
-
-const JOB_SCRIPT = new URL('./backup-worker.js', import.meta.url);
 
 /** What the main thread asks the mount worker about backups: the clients' command as it is. */
 export interface BackupWorkerCommands {
   backup: { arguments: BackupArguments; result: BackedUp };
 }
 
-/** Backups of folders into one datastore: made on the mount worker, several at once. */
+/** Backups of folders into one datastore, several at once; recorded by the thread this lives on. */
 export class BackupService {
   readonly #places: GroupPlaces;
+  readonly #startJob: StartBackup;
   readonly #ending = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(places: GroupPlaces) {
+  constructor(places: GroupPlaces, startJob: StartBackup) {
     this.#places = places;
+    this.#startJob = startJob;
   }
 
   /** Gives up what is under way and resolves when nothing is. */
@@ -55,7 +54,7 @@ export class BackupService {
     const parts = {
       ...{ catalog, clock: systemClock, store: paths.root },
       maker: snapshots.others,
-      startJob: (options: ConstructorParameters<typeof BackupThread>[1]) => new BackupThread(JOB_SCRIPT, options),
+      startJob: this.#startJob,
       requireGroup: (group: GroupName) => requireGroupForOthers(this.#places, group),
     };
     const { report, snapshot } = await makeBackup(parts, {

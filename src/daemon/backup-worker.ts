@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { BackupJobOptions } from '../snapshot/backup/backup-protocol.js';
-import { serveBackupJob } from '../snapshot/backup/backup-thread.js';
+import { serveBackupJob } from '../snapshot/backup/serve-backup.js';
 import { openSnapshotView } from './open-snapshot-view.js';
 
 // The program of a backup job's thread.

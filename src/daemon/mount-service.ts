@@ -11,6 +11,7 @@ import { unmountFuse } from '../native/fuse-mount.js';
 import { liveNode } from '../vfs/live/live-nodes.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
 import { attach } from './attach.js';
+import { startInThread } from './backup-in-thread.js';
 import { BackupService } from './backup-service.js';
 import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
@@ -107,7 +108,7 @@ async function serve(
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
   const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, objects, transport };
   const places = { datastore, live, snapshots, onPlaced: placing(transport) };
-  const [backups, copying] = [new BackupService(places), new CopyService(places)];
+  const [backups, copying] = [new BackupService(places, startInThread), new CopyService(places)];
   transport.start();
   if (!options.readOnly) {
     for (const service of [upkeep, verify, copies, objects]) service?.start();

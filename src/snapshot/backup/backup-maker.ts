@@ -5,7 +5,10 @@ import { HoldScope } from '../../native/holds.js';
 import type { MadeSnapshot, SnapshotMaker } from '../create/snapshot-maker.js';
 import { inTurns } from '../create/turns.js';
 import type { BackupJobOptions, BackupReport, BackupScope, PackedPieces } from './backup-protocol.js';
-import type { BackupThread } from './backup-thread.js';
+import type { OnBackupProgress, RunningBackup } from './running-backup.js';
+
+/** Sets off with a backup. */
+export type StartBackup = (options: BackupJobOptions, onProgress: OnBackupProgress) => RunningBackup;
 
 /** What backups are made with. */
 export interface BackupMakerParts {
@@ -14,7 +17,7 @@ export interface BackupMakerParts {
   readonly clock: Clock;
   /** The datastore's folder. */
   readonly store: string;
-  startJob(options: BackupJobOptions): BackupThread;
+  startJob: StartBackup;
   /** Makes the group where there is none. */
   requireGroup(group: GroupName): Promise<void>;
 }
@@ -26,7 +29,7 @@ export interface BackupRequest extends BackupScope {
   readonly group: GroupName;
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
-  onProgress(done: number, total: number | undefined): void;
+  readonly onProgress: OnBackupProgress;
 }
 
 /** A backup that was made; in a dry run without its snapshot. */
@@ -36,7 +39,7 @@ export interface MadeBackup {
 }
 
 /**
- * Makes snapshots of folders outside the datastore. Lives on the mount worker: a job on a thread of its own does the work,
+ * Makes snapshots of folders outside the datastore. Lives with the writer of the catalog: a job, mostly on a thread of its own, does the work,
  * any number of them at once; holds keep its chunks until the snapshot is recorded. It is named by when it began.
  * @throws {CairnError} what reading the source and storing gives, `interrupted`; nothing is left then but chunks for the
  *   next collection, and a new group if it was made already
@@ -47,27 +50,23 @@ export async function makeBackup(parts: BackupMakerParts, request: BackupRequest
   signal.throwIfAborted();
   const holds = HoldScope.open();
   const startTime = clock.now().seconds;
-  const thread = parts.startJob({
-    ...{ store, source, group, startTime, dryRun, excludes, oneFileSystem, excludeCaches },
-    holds: holds.id,
-  });
-  const giveUp = () => void thread.end();
+  const options = { store, source, group, startTime, dryRun, excludes, oneFileSystem, excludeCaches, holds: holds.id };
+  const backup = parts.startJob(options, request.onProgress);
+  const giveUp = () => void backup.end();
   signal.addEventListener('abort', giveUp, { once: true });
   try {
-    thread.on('progress', ({ done, total }) => request.onProgress(done, total));
-    const { report } = await thread.next('gathered');
+    const report = await backup.gathered();
     if (dryRun) return { report, snapshot: undefined };
     await parts.requireGroup(group);
     let pieces: PackedPieces | undefined;
     const job = {
       publish: async ({ time }: { readonly time: number }) => {
-        thread.send({ type: 'publish', time });
-        const published = await thread.next('published');
+        const published = await backup.publish(time);
         pieces = published.pieces;
         return published.snapshot;
       },
       record: () => recordPieces(parts.catalog, pieces),
-      end: () => thread.end(),
+      end: () => backup.end(),
       holds,
     };
     return { report, snapshot: await maker.publish(group, startTime, job, signal) };
@@ -76,7 +75,7 @@ export async function makeBackup(parts: BackupMakerParts, request: BackupRequest
     throw error;
   } finally {
     signal.removeEventListener('abort', giveUp);
-    await thread.end();
+    await backup.end();
     holds.end();
   }
 }
