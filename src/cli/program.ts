@@ -23,6 +23,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   verify: async () => (await import('./verify.js')).addVerify,
   check: async () => (await import('./check.js')).addCheck,
   repair: async () => (await import('./repair.js')).addRepair,
+  backend: async () => (await import('./backend.js')).addBackend,
+  redundancy: async () => (await import('./redundancy.js')).addRedundancy,
   gc: async () => (await import('./gc-commands.js')).addGcCommands,
   df: async () => (await import('./df.js')).addDf,
   chunk: async () => (await import('./chunk.js')).addChunk,

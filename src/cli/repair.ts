@@ -2,6 +2,9 @@ import type { Command } from 'commander';
 import type { CareCommandResult } from '../control/care-commands.js';
 import { CairnError } from '../core/errors.js';
 import { realFolderPath } from '../daemon/mounts.js';
+import { readConfig } from '../datastore/config.js';
+import { datastorePaths } from '../datastore/paths.js';
+import { askBackends, showMended } from './backend-asking.js';
 import { askCare, printDamaged } from './care-asking.js';
 import { existingStore, optionsOf, surroundings } from './context.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
@@ -29,7 +32,7 @@ export function addRepair(program: Command): void {
     .addHelpText(
       'after',
       `
-Without --from nothing is changed: the plan is shown. Only the files named are read, and only bytes with the digest of a
+With several backends their pieces are made good first. Else nothing is changed without --from: the plan is shown. Only the files named are read, and only bytes with the digest of a
 damaged chunk are stored, so a source that has changed does no harm. Exits with 6 where chunks stay damaged.
 
 --rebuild-catalog begins with the newest copy of the catalog that is whole and the journal behind it (a copy is made each
@@ -52,9 +55,15 @@ async function run(_: unknown, command: Command): Promise<void> {
   requireNoRebuildOptions(options);
   const from = options.from === undefined ? null : await sourceFolder(options.from, store);
   const apply = from !== null && options.dryRun !== true;
+  const isSpread = readConfig(datastorePaths(store)).backends !== undefined;
+  const mending = { apply: options.dryRun !== true };
+  const mended = isSpread ? await askBackends(store, 'backend-mend', mending) : undefined;
   const report = await askCare(store, 'repair', { from, apply });
-  if (options.json) printJson(report);
-  else show(report, from, apply);
+  if (options.json) printJson({ ...report, ...(mended && { backends: mended }) });
+  else {
+    if (mended !== undefined) showMended(mended, mending.apply);
+    show(report, from, apply);
+  }
   if (report.chunks.some(({ outcome }) => outcome === 'not-healed')) process.exitCode = EXIT_PROBLEMS;
 }
 

@@ -1,8 +1,8 @@
 import { basename, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { CairnError } from '../core/errors.js';
+import type { S3Place } from '../datastore/backend-config.js';
 import type { CreateOptions } from '../datastore/create.js';
-import type { S3Place } from '../datastore/object-store.js';
 
 /** The options of `init` and `attach` that say which object store is meant. */
 export interface S3Options {

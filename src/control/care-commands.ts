@@ -4,7 +4,7 @@ const count = z.number().int().nonnegative();
 const bytesPerSecond = z.number().positive().nullable();
 
 /** A chunk that cannot be read, and what needs it. */
-const damagedChunk = z.object({
+export const damagedChunk = z.object({
   /** In hex. */
   digest: z.string(),
   lengthBytes: count,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backendCommands } from './backend-commands.js';
 import { backupCommands } from './backup-commands.js';
 import { careCommands } from './care-commands.js';
 import { copyCommands } from './copy-commands.js';
@@ -59,6 +60,7 @@ const status = z.object({
  */
 export const commands = {
   ...backupCommands,
+  ...backendCommands,
   ...careCommands,
   ...copyCommands,
   ping: { arguments: nothing, result: z.object({ pid: count, version: z.string() }) },

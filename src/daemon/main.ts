@@ -5,6 +5,7 @@ import type { Log } from '../core/log.js';
 import { type Claim, claimDatastore } from '../datastore/claim.js';
 import { readConfig } from '../datastore/config.js';
 import { datastorePaths } from '../datastore/paths.js';
+import { passBackendCommands } from './backend-handlers.js';
 import { passCareCommands } from './care-handlers.js';
 import { isOwnersOrRoots, ownSocketPath, prepareSocket, restrictSocket } from './control-socket.js';
 import { passGcCommands } from './gc-handlers.js';
@@ -199,6 +200,7 @@ function handlersOf(mounted: Mounted, metrics: Metrics): CommandHandlers {
     backup: (args, context) => worker.request('backup', args, through(context)),
     copy: (args, context) => worker.request('copy', args, through(context)),
     ...passCareCommands((command, args, context) => worker.request(command, args, through(context))),
+    ...passBackendCommands((command, args, context) => worker.request(command, args, through(context))),
     space: (args, context) => worker.request('space', args, through(context)),
     ...settingsHandlers(options.store, worker, schedule),
     ...passSnapshotCommands((command, args, context) => worker.request(command, args, through(context))),

@@ -11,6 +11,7 @@ import { unmountFuse } from '../native/fuse-mount.js';
 import { liveNode } from '../vfs/live/live-nodes.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
 import { attach } from './attach.js';
+import { backendHandlers, backendProblems } from './backend-handlers.js';
 import { startInThread } from './backup-in-thread.js';
 import { BackupService } from './backup-service.js';
 import { careHandlers } from './care-handlers.js';
@@ -128,6 +129,7 @@ async function serve(
     backup: (args, context) => backups.run(args, context),
     copy: (args, context) => copying.run(args, context),
     ...careHandlers((job, args, call) => verify.run(job, args, call)),
+    ...backendHandlers(datastore, (job, args, call) => verify.run(job, args, call)),
     ...snapshotHandlers(snapshots, clones),
     ...gcHandlers(gc),
     ...jobHandlers(mounted, space),
@@ -228,6 +230,7 @@ function stateOf(mounted: Mounted): MountState {
     oldestUnsyncedSeconds: live.durability.oldestUnsyncedSeconds ?? null,
     problems: [
       ...roomProblems(datastore),
+      ...backendProblems(datastore),
       ...(failure === undefined ? [] : [readOnlyProblem(failure)]),
       ...(failure !== undefined || log.refusal === undefined ? [] : [refusalProblem(log.refusal)]),
       ...verify.problems(),

@@ -4,6 +4,7 @@ import type { ChunkStoreCounters } from '../chunkstore/chunk-store.js';
 import type { Problem } from '../control/commands.js';
 import type { ErrorMessage, Progress } from '../control/messages.js';
 import type { UploadStatus } from '../control/upload-commands.js';
+import type { BackendWorkerCommands } from './backend-handlers.js';
 import type { BackupWorkerCommands } from './backup-service.js';
 import type { CareWorkerCommands } from './care-handlers.js';
 import type { CopyFigures } from './catalog-copies/copy-service.js';
@@ -53,6 +54,7 @@ export interface WorkerCommands
   extends SnapshotWorkerCommands,
     BackupWorkerCommands,
     CopyWorkerCommands,
+    BackendWorkerCommands,
     CareWorkerCommands,
     GcWorkerCommands,
     JobWorkerCommands {

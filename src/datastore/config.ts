@@ -2,16 +2,18 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CairnError, fromSystemError } from '../core/errors.js';
-import { s3Config } from './object-store.js';
+import { s3Config, spreadConfig } from './backend-config.js';
 import type { DatastorePaths } from './paths.js';
 
 /** Rises when an older program could not use, or would damage, a datastore of the new form. */
 export const FORMAT_VERSION = 1;
+/** Of datastores with several backends. */
+export const SPREAD_FORMAT_VERSION = 2;
 
 const versioned = z.object({ format: z.number().int().positive() });
 
 const config = z.object({
-  format: z.literal(FORMAT_VERSION),
+  format: z.literal([FORMAT_VERSION, SPREAD_FORMAT_VERSION]),
   /** Tells this datastore from every other, also when it is moved. */
   uuid: z.uuid(),
   /** RFC 3339. */
@@ -32,9 +34,10 @@ const config = z.object({
   whenFull: z.enum(['wait', 'enospc']).optional(),
   /** What fsync waits for, with an object store; absent: the folder's disk. */
   durability: z.enum(['local', 'backend']).optional(),
+  ...spreadConfig.shape,
 });
 
-/** `.cairn/config.json`: what is fixed when a datastore is created. */
+/** `.cairn/config.json`: what is fixed when a datastore is created, and where its chunks are. */
 export type DatastoreConfig = z.output<typeof config>;
 
 /** The text of a config file. */
@@ -50,10 +53,10 @@ export function formatConfig(value: DatastoreConfig): string {
 export function readConfig(paths: DatastorePaths): DatastoreConfig {
   const value = parsed(paths);
   const version = versioned.safeParse(value);
-  if (version.success && version.data.format > FORMAT_VERSION) {
+  if (version.success && version.data.format > SPREAD_FORMAT_VERSION) {
     throw new CairnError(
       'unsupported',
-      `The datastore ${paths.root} has format version ${version.data.format}; this program reads up to ${FORMAT_VERSION}: use a newer cairn`,
+      `The datastore ${paths.root} has format version ${version.data.format}; this program reads up to ${SPREAD_FORMAT_VERSION}: use a newer cairn`,
     );
   }
   const result = config.safeParse(value);

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { FsBackend } from '../backend/fs/fs-backend.js';
 import type { S3Settings } from '../backend/s3/s3-settings.js';
 import { createCatalog, openCatalog } from '../catalog/open.js';
 import { standingChunks } from '../chunk/standing-chunks.js';
@@ -11,9 +10,11 @@ import type { Digest } from '../core/digest.js';
 import { CairnError, fromSystemError } from '../core/errors.js';
 import { makeFolders, putFile, syncFileSystem, syncFolder } from '../native/files.js';
 import { lockFile } from '../native/locks.js';
+import type { BackendConfig, SpreadConfig } from './backend-config.js';
 import { BUCKET_NOTE, type BucketNote, formatBucketNote } from './bucket-note.js';
-import { type DatastoreConfig, FORMAT_VERSION, formatConfig } from './config.js';
-import { prepareObjects, probeObjects, titleOf, withObjects } from './object-store.js';
+import { type DatastoreConfig, FORMAT_VERSION, formatConfig, SPREAD_FORMAT_VERSION } from './config.js';
+import { openObjects, prepareObjects, probeObjects, titleOf, withObjects } from './object-store.js';
+import { prepareBackend } from './open-spread.js';
 import { type DatastorePaths, datastorePaths } from './paths.js';
 import { allocateReserve, DEFAULT_RESERVE_BYTES } from './reserve.js';
 
@@ -34,6 +35,8 @@ export interface CreateOptions {
   /** With an object store, how many bytes of chunks may wait to be uploaded, and what writers meet then. */
   readonly queueBytes?: number;
   readonly whenFull?: DatastoreConfig['whenFull'];
+  /** The backends chunks are spread over, and how; else the folder has them. */
+  readonly spread?: Pick<SpreadConfig, 'redundancy'> & { readonly backends: readonly BackendConfig[] };
   /** With an object store, what fsync waits for. */
   readonly durability?: DatastoreConfig['durability'];
   /** Space kept for deleting on a full disk. */
@@ -145,16 +148,20 @@ async function whileLocked<T>(paths: DatastorePaths, task: () => Promise<T>): Pr
 /** The mark `unfinished` tells an interrupted creation, which is started anew, from a datastore somebody damaged. */
 async function fill(paths: DatastorePaths, options: CreateOptions): Promise<DatastoreConfig> {
   await checkTarget(paths);
+  const made: (() => Promise<void>)[] = [];
   try {
     await writeFile(paths.unfinished, '', { mode: LOCK_MODE });
     await removeParts(paths);
     const { existing } = options;
     const prepare = existing === undefined ? prepareObjects : probeObjects;
     const s3 = options.s3 && (await prepare(options.s3));
-    await makeFiles(paths, options);
+    const config = configOf(options, s3);
+    for (const backend of config.backends ?? []) made.push(await prepareBackend(backend, config.uuid));
+    await makeFiles(paths, options, config);
     await existing?.fetch(paths);
-    return await finish(paths, options, s3);
+    return await finish(paths, options, config);
   } catch (error) {
+    for (const undo of made) await undo();
     await removeParts(paths);
     await rm(paths.own, { recursive: true, force: true });
     throw error;
@@ -181,8 +188,8 @@ async function removeChunks({ chunks }: DatastorePaths): Promise<void> {
   await rm(chunks, { recursive: true, force: true });
 }
 
-async function makeFiles(paths: DatastorePaths, options: CreateOptions): Promise<void> {
-  const prefixDigits = PREFIX_DIGITS[options.layout ?? 'cairn'];
+async function makeFiles(paths: DatastorePaths, options: CreateOptions, config: DatastoreConfig): Promise<void> {
+  const { prefixDigits } = config;
   await makeFolders([paths.journal, paths.quarantine, paths.forgotten], OWN_MODE);
   await writeFile(paths.pbsLock, '', { mode: LOCK_MODE });
   await makeFolders([paths.chunks], CHUNKS_MODE);
@@ -194,16 +201,21 @@ async function makeFiles(paths: DatastorePaths, options: CreateOptions): Promise
   }
   checkGoingOn(options);
   await allocateReserve(paths.reserve, options.reserveBytes ?? DEFAULT_RESERVE_BYTES);
-  await makeStores(paths, prefixDigits, options.s3 !== undefined);
+  await makeStores(paths, config);
 }
 
 /** Makes an empty catalog, where there is none, and the standing chunks it knows of. @throws {CairnError} `exists` */
-export async function makeStores(
-  paths: DatastorePaths,
-  prefixDigits: PrefixDigits,
-  hasObjects: boolean,
-): Promise<void> {
-  const chunks = new ChunkStore(new FsBackend(paths.root), prefixDigits);
+export async function makeStores(paths: DatastorePaths, config: DatastoreConfig): Promise<void> {
+  // With an object store everything goes there from the folder.
+  const places = await openObjects(paths.root, { ...config, s3: undefined });
+  try {
+    await fillStores(paths, new ChunkStore(places.backend, config.prefixDigits), config.s3 !== undefined);
+  } finally {
+    places.close();
+  }
+}
+
+async function fillStores(paths: DatastorePaths, chunks: ChunkStore, hasObjects: boolean): Promise<void> {
   const stored: { digest: Digest; length: number; stored: number }[] = [];
   for (const { digest, length, bytes } of standingChunks()) {
     stored.push({ digest, length, stored: await chunks.insertBytes(digest, bytes()) });
@@ -222,19 +234,28 @@ export async function makeStores(
   }
 }
 
-/** The config comes last and durably: with it the datastore exists. */
-async function finish(paths: DatastorePaths, options: CreateOptions, s3?: S3Settings): Promise<DatastoreConfig> {
-  checkGoingOn(options);
-  await syncFileSystem(paths.root);
-  const config: DatastoreConfig = {
+function configOf(options: CreateOptions, s3: S3Settings | undefined): DatastoreConfig {
+  const { spread, cacheBytes, queueBytes, whenFull, durability } = options;
+  return {
     ...(options.existing?.note ?? newNote(options)),
     ...(s3 && { s3 }),
-    ...(options.cacheBytes !== undefined && { cacheBytes: options.cacheBytes }),
-    ...(options.queueBytes !== undefined && { queueBytes: options.queueBytes }),
-    ...(options.whenFull !== undefined && { whenFull: options.whenFull }),
-    ...(options.durability !== undefined && { durability: options.durability }),
+    ...(cacheBytes !== undefined && { cacheBytes }),
+    ...(queueBytes !== undefined && { queueBytes }),
+    ...(whenFull !== undefined && { whenFull }),
+    ...(durability !== undefined && { durability }),
+    ...(spread && { format: SPREAD_FORMAT_VERSION, ...spread, backends: [...spread.backends] }),
   };
-  if (s3 !== undefined && options.existing === undefined) await noteInObjects(s3, config);
+}
+
+/** The config comes last and durably: with it the datastore exists. */
+async function finish(
+  paths: DatastorePaths,
+  options: CreateOptions,
+  config: DatastoreConfig,
+): Promise<DatastoreConfig> {
+  checkGoingOn(options);
+  await syncFileSystem(paths.root);
+  if (config.s3 !== undefined && options.existing === undefined) await noteInObjects(config.s3, config);
   const bytes = Buffer.from(formatConfig(config));
   await putFile(paths.config, `${paths.config}.tmp`, bytes, { mode: LOCK_MODE, sync: true });
   await rm(paths.unfinished);

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { Backend } from '../backend/backend.js';
 import { CachedBackend } from '../backend/cache/cached-backend.js';
 import type { Transfers } from '../backend/cache/transfers.js';
@@ -6,26 +5,8 @@ import { FsBackend } from '../backend/fs/fs-backend.js';
 import type { S3Backend } from '../backend/s3/s3-backend.js';
 import type { S3Settings } from '../backend/s3/s3-settings.js';
 import { CairnError } from '../core/errors.js';
-
-/** How a datastore's config names the object store behind it. Secrets are never in it. */
-export const s3Config = z.strictObject({
-  bucket: z.string().min(1),
-  store: z.string().min(1),
-  endpoint: z.url().optional(),
-  region: z.string().optional(),
-  pathStyle: z.boolean().optional(),
-  profile: z.string().optional(),
-  credentialsFile: z.string().optional(),
-  caFile: z.string().optional(),
-  checksums: z.enum(['when-required', 'when-supported']).optional(),
-  /** How long one request may take with all its tries before it fails; absent: a minute. May be changed by hand. */
-  giveUpSeconds: z.number().positive().optional(),
-  /** Whether the server was found to honour `If-None-Match: *`. */
-  conditionalPuts: z.boolean().optional(),
-});
-
-/** Which objects of which server are meant. */
-export type S3Place = z.output<typeof s3Config>;
+import type { DatastoreConfig } from './config.js';
+import { type OpenSpread, openSpread, type SpreadSource } from './open-spread.js';
 
 /** The object store behind a datastore's folder. */
 export interface ObjectStore {
@@ -40,22 +21,43 @@ export interface ObjectPlaces {
   readonly backend: Backend;
   /** Undefined where the folder is all there is. */
   readonly objects: ObjectStore | undefined;
+  /** Undefined where there are not several backends. */
+  readonly spread: SpreadPlaces | undefined;
   close(): void;
 }
 
+/** Several backends that hold a datastore's chunks. */
+export type SpreadPlaces = Omit<OpenSpread, 'close'>;
+export type Spread = OpenSpread['spread'];
+/** What became of one object that was mended. */
+export type MendedObject = Awaited<ReturnType<Spread['mender']['mend']>>;
+
 /**
- * The backend of a datastore: its folder, or its folder in front of an object store. Nothing is asked of the latter.
+ * The backend of a datastore: its folder, its folder in front of an object store, or several others. Nothing is asked of
+ * those.
  * @param root absolute path of the datastore
+ * @param purpose `write` for the datastore's one writer
  */
-export async function openObjects(root: string, s3: S3Settings | undefined): Promise<ObjectPlaces> {
-  if (s3 === undefined)
-    return { backend: new FsBackend(root, ['.chunks']), objects: undefined, close: () => undefined };
+export async function openObjects(
+  root: string,
+  config: Pick<DatastoreConfig, 's3'> & SpreadSource,
+  purpose: 'read' | 'write' = 'read',
+): Promise<ObjectPlaces> {
+  const { s3 } = config;
+  if (config.backends !== undefined) {
+    const { spread, reconfigure, close } = await openSpread(config, purpose);
+    return { backend: spread, objects: undefined, spread: { spread, reconfigure }, close };
+  }
+  if (s3 === undefined) {
+    const backend = new FsBackend(root, ['.chunks']);
+    return { backend, objects: undefined, spread: undefined, close: () => undefined };
+  }
   // Loading the SDK takes a quarter of a second, which is for those who need it.
   const { S3Backend } = await import('../backend/s3/s3-backend.js');
   const remote = new S3Backend(s3);
   const backend = new CachedBackend(root, remote);
   const objects = { title: titleOf(s3), remote, transfers: backend.transfers };
-  return { backend, objects, close: () => remote.close() };
+  return { backend, objects, spread: undefined, close: () => remote.close() };
 }
 
 /**

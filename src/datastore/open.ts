@@ -8,7 +8,7 @@ import { ChunkStore } from '../chunkstore/chunk-store.js';
 import { CairnError, fromSystemError, isOutOfRoom } from '../core/errors.js';
 import { type Claim, claimDatastore } from './claim.js';
 import { type DatastoreConfig, readConfig } from './config.js';
-import { type ObjectPlaces, type ObjectStore, openObjects } from './object-store.js';
+import { type ObjectPlaces, type ObjectStore, openObjects, type SpreadPlaces } from './object-store.js';
 import { type DatastorePaths, datastorePaths } from './paths.js';
 import { Reserve } from './reserve.js';
 
@@ -20,6 +20,8 @@ interface Stores<C> {
   readonly backend: Backend;
   /** The object store behind the datastore's folder; undefined where that is all there is. */
   readonly objects: ObjectStore | undefined;
+  /** The backends chunks are spread over; undefined where there are not several. */
+  readonly spread: SpreadPlaces | undefined;
   readonly chunks: ChunkStore;
   readonly catalog: C;
   /** Closes the catalog and ends the claim, if it was made here. Does nothing the second time. */
@@ -47,7 +49,7 @@ export type ClaimHolder = 'process' | 'open';
 export async function openDatastore(path: string, claim: ClaimHolder = 'open'): Promise<WritableDatastore> {
   const paths = await pathsOf(path);
   const config = readConfig(paths);
-  const places = await openObjects(paths.root, config.s3);
+  const places = await openObjects(paths.root, config, 'write');
   const made = claim === 'open' ? claimDatastore(paths) : undefined;
   const stores = opened(paths, config, places, made, () => openCatalog(paths.catalog, config.s3 !== undefined));
   try {
@@ -65,7 +67,7 @@ export async function openDatastore(path: string, claim: ClaimHolder = 'open'): 
 export async function openDatastoreReader(path: string): Promise<ReadableDatastore> {
   const paths = await pathsOf(path);
   const config = readConfig(paths);
-  return opened(paths, config, await openObjects(paths.root, config.s3), undefined, () => openFullCatalog(paths));
+  return opened(paths, config, await openObjects(paths.root, config), undefined, () => openFullCatalog(paths));
 }
 
 /** Where nobody has the datastore open and the disk is full, even reading takes room: that of the reserve. */
@@ -103,13 +105,14 @@ function opened<C extends { close(): void }>(
     places.close();
     throw existsSync(paths.catalog) ? error : catalogMissing(paths, error);
   }
-  const { backend, objects } = places;
+  const { backend, objects, spread } = places;
   let closed = false;
   return {
     paths,
     config,
     backend,
     objects,
+    spread,
     chunks: new ChunkStore(backend, config.prefixDigits, undefined, undefined, config.verifyNew),
     catalog,
     close: () => {

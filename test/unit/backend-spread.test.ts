@@ -149,7 +149,9 @@ test('an object stored as it is gives way to pieces, and is read until then', as
 test('lost and damaged pieces are made up for, and mended in the background', async () => {
   const spread = await MemorySpread.open(6, 'ec:4+2');
   await spread.backend.put(NAME, OBJECT);
-  const order = placementOrder(NAME, spread.backend.members).map((member) => spread.backend.members.indexOf(member));
+  const order = placementOrder(NAME, spread.backend.members.all).map((member) =>
+    spread.backend.members.all.indexOf(member),
+  );
   const [first, second, ...others] = order as [number, number, ...number[]];
   await spread.stores[first]?.real.removeAll([NAME]);
   await damage(spread, second);
@@ -200,13 +202,13 @@ test('a member that fails is left alone for a while, then looked at again', asyn
   spread.stores[0]!.failure = { kind: 'unreachable' };
   for (let at = 0; at < 10; at += 1) await backend.put(`n/${at}`, OBJECT);
   assert.deepEqual(
-    backend.members.map(({ health }) => health.failing),
+    backend.members.all.map(({ health }) => health.failing),
     [true, false, false],
   );
   spread.stores[0]!.failure = undefined;
   spread.now += 5000;
   for (let at = 10; at < 20; at += 1) await backend.put(`n/${at}`, OBJECT);
-  assert.ok(backend.members.every(({ health }) => !health.failing));
+  assert.ok(backend.members.all.every(({ health }) => !health.failing));
   const held = await Promise.all(Array.from({ length: 20 }, (_, at) => spread.holders(`n/${at}`)));
   assert.ok(held.slice(0, 10).every((members) => !members.includes(0)));
   assert.ok(held.slice(10).some((members) => members.includes(0)));
@@ -224,13 +226,13 @@ test('only the store with its mark is taken for a member', async (t) => {
   const { backend: later } = await reopened(folder, 'mirror:2');
   for (let at = 0; at < 6; at += 1) assert.ok((await later.get(`.chunks/a9/${at}`)).equals(OBJECT));
   await assert.rejects(later.size('.chunks/a9/none'), isKind('unreachable'));
-  assert.match(later.members[0]?.health.reason ?? '', /mounted/);
+  assert.match(later.members.all[0]?.health.reason ?? '', /mounted/);
   // Nor is the disk of another member the one that is missing.
   renameSync(first, `${folder}/empty`);
   renameSync(second, first);
   const { backend: mixed } = await reopened(folder, 'mirror:2');
   await assert.rejects(mixed.put('.chunks/a9/new', OBJECT), isKind('unreachable'));
-  assert.match(mixed.members[0]?.health.reason ?? '', /another member/);
+  assert.match(mixed.members.all[0]?.health.reason ?? '', /another member/);
 });
 
 async function reopened(folder: string, redundancy: string): Promise<{ backend: SpreadBackend }> {
@@ -245,7 +247,7 @@ test('a member whose barrier fails has lost what was put since, and the others h
   await backend.sync();
   assert.equal(backend.readRepair.waiting, 1);
   await backend.readRepair.idle();
-  assert.equal(backend.members[0]?.health.failing, true);
+  assert.equal(backend.members.all[0]?.health.failing, true);
   await backend.put('n/2', OBJECT);
   for (const at of [1, 2, 3]) spread.stores[at]!.barrierFailure = 'io';
   await assert.rejects(backend.sync(), isKind('io'));

@@ -127,7 +127,7 @@ test('what is no datastore, newer or damaged is told apart', async (t) => {
     await assert.rejects(openDatastore(paths.root), (error) => isKind(kind)(error) && message.test(String(error)));
   };
   const config = JSON.parse(readFileSync(paths.config, 'utf8')) as object;
-  await refused(JSON.stringify({ format: 2, whatever: 1 }), 'unsupported', /format version 2.*newer cairn/);
+  await refused(JSON.stringify({ format: 3, whatever: 1 }), 'unsupported', /format version 3.*newer cairn/);
   await refused('{"format":', 'corrupt', /config\.json is damaged/);
   await refused('{}', 'corrupt', /format/);
   await refused(JSON.stringify({ ...config, prefixDigits: 3 }), 'corrupt', /prefixDigits/);

@@ -42,7 +42,7 @@ const ORDINARY: ReadonlySet<string> = new Set(['not-found', 'invalid', 'no-space
  * with this member's mark is taken for it, so no other disk and no empty mountpoint.
  */
 export class Member {
-  readonly settings: MemberSettings;
+  settings: MemberSettings;
   readonly #place: MemberPlace;
   readonly #mark: MemberMark;
   readonly #now: () => number;

@@ -1,21 +1,31 @@
 import { CairnError } from '../../core/errors.js';
-import { piecesOf, type Redundancy, sameRedundancy } from '../../core/redundancy.js';
+import { piecesOf, sameRedundancy } from '../../core/redundancy.js';
 import type { KeyedLocks } from './keyed-locks.js';
 import type { Member } from './member.js';
-import { type Answers, lookAtPieces, onlyPieces, type PieceSet, readPieces, setsOf } from './pieces.js';
+import type { Members } from './members.js';
+import { type Answers, lookAtPieces, onlyPieces, type PieceSet, readPieces, STAGED_FOLDER, setsOf } from './pieces.js';
 import { joined, type SpreadReader } from './spread-reader.js';
 import type { SpreadWriter } from './spread-writer.js';
 
 /** What mending works with. */
 export interface MenderParts {
-  readonly order: (name: string) => Member[];
-  readonly redundancy: Redundancy;
-  /** Whether there may be objects that are stored as they are. */
-  readonly converting: boolean;
+  readonly members: Members;
   readonly reader: SpreadReader;
   readonly writer: SpreadWriter;
   /** Those puts of this process's thread take. */
   readonly locks: KeyedLocks;
+  readonly exclusively: Exclusively;
+}
+
+/** Runs `work` while nobody else, in any thread, puts, moves or removes what has this name. */
+export type Exclusively = <T>(name: string, work: () => Promise<T>) => Promise<T>;
+
+/** A piece that waits to take another's place, though nobody is about to do that any more. */
+export interface StagedPiece {
+  readonly member: Member;
+  readonly staged: string;
+  /** Of the object it is of; undefined where it is damaged. */
+  readonly name: string | undefined;
 }
 
 /** What became of one object. */
@@ -33,7 +43,7 @@ export interface Mended {
   readonly reason?: string;
 }
 
-/** Brings objects into the form they should have. Whoever calls has the object to himself (`Exclusively`). */
+/** Brings objects into the form they should have, each while nobody else changes it. */
 export class ObjectMender {
   readonly #parts: MenderParts;
 
@@ -46,7 +56,12 @@ export class ObjectMender {
    * or of another redundancy. Durable after the next barrier.
    */
   async mend(name: string): Promise<Mended> {
-    return this.#parts.locks.run(name, () => this.#mend(name));
+    return this.#alone(name, () => this.#mend(name, true));
+  }
+
+  /** Says what `mend` would find: `degraded` is what it would try to mend. */
+  survey(name: string): Promise<Mended> {
+    return this.#mend(name, false);
   }
 
   /**
@@ -54,8 +69,8 @@ export class ObjectMender {
    * @returns from how many members
    */
   async removeSurplus(name: string, surplus: readonly Member[]): Promise<number> {
-    return this.#parts.locks.run(name, async () => {
-      const others = this.#parts.order(name).filter((member) => !surplus.includes(member));
+    return this.#alone(name, async () => {
+      const others = this.#parts.members.order(name).filter((member) => !surplus.includes(member));
       const [set] = setsOf((await lookAtPieces(others, name)).pieces);
       if (set === undefined || !this.#isComplete(set)) return 0;
       const removed = await Promise.all(surplus.map((member) => member.ask((backend) => backend.removeAll([name]))));
@@ -63,13 +78,44 @@ export class ObjectMender {
     });
   }
 
+  /** Pieces somebody left who was interrupted while new pieces took the places of old ones. */
+  async staged(): Promise<StagedPiece[]> {
+    const lists = await this.#parts.members.askAll('list what is staged', async (backend) => {
+      const names: string[] = [];
+      for await (const name of backend.list(STAGED_FOLDER)) names.push(name);
+      return names;
+    });
+    const looks = lists.flatMap(({ member, answer }) =>
+      answer.map(async (staged) => {
+        const [piece] = (await lookAtPieces([member], staged)).pieces;
+        return { member, staged, name: piece?.header.name };
+      }),
+    );
+    return Promise.all(looks);
+  }
+
+  /** Removes a staged piece whose object does without it. @returns whether it did */
+  removeStaged({ member, staged, name }: StagedPiece): Promise<boolean> {
+    const remove = async (): Promise<boolean> => {
+      const needed = name !== undefined && (await this.#mend(name, true)).state;
+      if (needed !== false && needed !== 'whole' && needed !== 'mended' && needed !== 'absent') return false;
+      const [was] = await member.ask((backend) => backend.removeAll([staged]));
+      return was === true;
+    };
+    return name === undefined ? remove() : this.#alone(name, remove);
+  }
+
+  #alone<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.#parts.exclusively(name, () => this.#parts.locks.run(name, work));
+  }
+
   /**
    * The object as another set of its pieces has it than the one readers get, which it takes the place of.
    * @throws {CairnError} `not-found` where there is none
    */
   async useOther(name: string): Promise<Buffer> {
-    const { order, writer } = this.#parts;
-    const answers = await readPieces(order(name), name);
+    const { members, writer } = this.#parts;
+    const answers = await readPieces(members.order(name), name);
     const whole = await Promise.all(
       setsOf(answers.pieces)
         .filter((set) => set.whole)
@@ -84,10 +130,10 @@ export class ObjectMender {
     return other;
   }
 
-  async #mend(name: string): Promise<Mended> {
-    const { order, reader, writer } = this.#parts;
-    const said = await readPieces(order(name), name);
-    const answers = this.#parts.converting ? said : onlyPieces(said);
+  async #mend(name: string, apply: boolean): Promise<Mended> {
+    const { members, reader, writer } = this.#parts;
+    const said = await readPieces(members.order(name), name);
+    const answers = members.converting ? said : onlyPieces(said);
     const set = setsOf(answers.pieces).find(({ whole }) => whole);
     const wrong = this.#wrongPieces(set);
     const surplus = this.#surplus(set, answers);
@@ -99,6 +145,7 @@ export class ObjectMender {
       const isAbsent = answers.pieces.length + answers.damaged.length === 0;
       return { state: isAbsent ? 'absent' : 'lost', pieces: wrong, surplus: [] };
     }
+    if (!apply) return { state: 'degraded', pieces: wrong, surplus: [] };
     const sound = new Set([...(set?.pieces.values() ?? [])].map(({ member }) => member));
     try {
       await writer.put(name, object, sound);
@@ -109,18 +156,18 @@ export class ObjectMender {
   }
 
   async #outcome(name: string, pieces: number): Promise<Mended> {
-    const answers = await lookAtPieces(this.#parts.order(name), name);
+    const answers = await lookAtPieces(this.#parts.members.order(name), name);
     const [set] = setsOf(answers.pieces);
     const left = this.#wrongPieces(set);
     const surplus = this.#surplus(set, answers);
     if (left === 0) return { state: 'mended', pieces, surplus };
-    const reason = `${left} of ${piecesOf(this.#parts.redundancy)} pieces could be stored on no backend`;
+    const reason = `${left} of ${piecesOf(this.#parts.members.redundancy)} pieces could be stored on no backend`;
     return { state: 'degraded', pieces, surplus: [], reason };
   }
 
   /** Pieces that are not on a member that is to keep them. */
   #wrongPieces(set: PieceSet | undefined): number {
-    const { redundancy } = this.#parts;
+    const { redundancy } = this.#parts.members;
     if (set === undefined || !sameRedundancy(set.header.redundancy, redundancy)) return piecesOf(redundancy);
     const kept = [...set.pieces.values()].filter(({ member }) => !member.settings.draining);
     return piecesOf(redundancy) - kept.length;
@@ -138,7 +185,7 @@ export class ObjectMender {
 
   /** Whether all pieces are on members that are to keep them. */
   #isComplete(set: PieceSet): boolean {
-    const { redundancy } = this.#parts;
+    const { redundancy } = this.#parts.members;
     const kept = [...set.pieces.values()].filter(({ member }) => !member.settings.draining);
     return sameRedundancy(set.header.redundancy, redundancy) && kept.length === piecesOf(redundancy);
   }

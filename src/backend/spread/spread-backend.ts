@@ -1,32 +1,23 @@
-import { CairnError, kindOf } from '../../core/errors.js';
-import { type Redundancy, writeQuorumOf } from '../../core/redundancy.js';
+import { CairnError } from '../../core/errors.js';
+import { writeQuorumOf } from '../../core/redundancy.js';
 import type { Backend, BackendFigures, Move } from '../backend.js';
 import { checkName, checkPrefix, checkRange } from '../names.js';
 import { roomFor } from './capacity.js';
 import { KeyedLocks } from './keyed-locks.js';
 import { MARK_NAME } from './mark.js';
-import { Member, type MemberPlace } from './member.js';
-import { ObjectMender } from './object-mender.js';
+import type { Member } from './member.js';
+import { fewAnswers, Members, type SpreadSetup } from './members.js';
+import { type Exclusively, ObjectMender } from './object-mender.js';
 import { STAGED_FOLDER } from './pieces.js';
-import { placementOrder } from './placement.js';
 import { ReadRepair } from './read-repair.js';
 import { SpreadReader } from './spread-reader.js';
 import { SpreadWriter } from './spread-writer.js';
 import { Unsynced } from './unsynced.js';
 
-/** Runs `work` while nobody else, in any thread, puts, moves or removes what has this name. */
-export type Exclusively = <T>(name: string, work: () => Promise<T>) => Promise<T>;
-
 /** What objects are spread over, and how. */
-export interface SpreadOptions {
+export interface SpreadOptions extends SpreadSetup {
   /** Whose members they are: it stands in their marks. */
   readonly datastore: string;
-  readonly members: readonly MemberPlace[];
-  readonly redundancy: Redundancy;
-  /** The member that comes first in every placement. */
-  readonly preferred?: string | undefined;
-  /** Some objects may still be as an earlier redundancy, or none, had them. */
-  readonly converting?: boolean;
   /** Folders a listing goes through one after the other: names heard of several times are remembered for one at a time. */
   readonly partitions?: (prefix: string) => readonly string[];
   /** For mending in the background; who calls the other methods sees to it himself where it matters. */
@@ -40,42 +31,33 @@ export interface SpreadOptions {
  * fails is left alone for a while, and nobody notices as long as the others make up for it.
  */
 export class SpreadBackend implements Backend {
-  readonly members: readonly Member[];
-  readonly redundancy: Redundancy;
+  readonly members: Members;
   /** Mends one object after the other, for who looks after all of them. */
   readonly mender: ObjectMender;
   /** Objects that readers and writers saw lacking something. */
   readonly readRepair: ReadRepair;
-  readonly #preferred: string | undefined;
   readonly #partitions: (prefix: string) => readonly string[];
   readonly #reader: SpreadReader;
   readonly #writer: SpreadWriter;
   readonly #locks = new KeyedLocks();
-  /** So many members may keep silent, and every object is still heard of. */
-  readonly #silentAtMost: number;
   #unsynced = new Unsynced();
   #barrier: Promise<unknown> = Promise.resolve();
 
   constructor(options: SpreadOptions) {
-    const { redundancy, converting = false, exclusively = (_name, work) => work(), now = Date.now } = options;
-    this.redundancy = redundancy;
-    this.members = options.members.map((place) => new Member(place, options.datastore, now));
-    this.#preferred = options.preferred;
+    const { exclusively = (_name, work) => work(), now = Date.now } = options;
+    const members = new Members(options, options.datastore, now);
+    this.members = members;
     this.#partitions = options.partitions ?? ((prefix) => [prefix]);
-    this.#silentAtMost = converting ? 0 : writeQuorumOf(redundancy) - 1;
-    const order = (name: string): Member[] => this.#order(name);
-    this.readRepair = new ReadRepair((name) => exclusively(name, () => this.mender.mend(name)));
+    this.readRepair = new ReadRepair((name) => this.mender.mend(name));
     const degraded = (name: string): void => this.readRepair.note(name);
-    this.#reader = new SpreadReader({ order, redundancy, converting, degraded });
-    const placed: SpreadWriterPlaced = (name, pieces) => this.#unsynced.add(name, pieces);
-    this.#writer = new SpreadWriter({ order, redundancy, placed, degraded, now });
+    this.#reader = new SpreadReader(members, degraded);
+    this.#writer = new SpreadWriter({ members, degraded, now, placed: (...put) => this.#unsynced.add(...put) });
     this.mender = new ObjectMender({
-      order,
-      redundancy,
-      converting,
+      members,
       reader: this.#reader,
       writer: this.#writer,
       locks: this.#locks,
+      exclusively,
     });
   }
 
@@ -115,7 +97,7 @@ export class SpreadBackend implements Backend {
 
   async removeAll(names: readonly string[]): Promise<boolean[]> {
     names.forEach(checkName);
-    const answers = await this.#everywhere('remove objects', (backend) => backend.removeAll(names));
+    const answers = await this.members.askAll('remove objects', (backend) => backend.removeAll(names));
     return names.map((_, at) => answers.some(({ answer }) => answer[at] === true));
   }
 
@@ -124,7 +106,7 @@ export class SpreadBackend implements Backend {
       checkName(from);
       checkName(to);
     }
-    const answers = await this.#everywhere('move objects', (backend) => backend.moveAll(moves));
+    const answers = await this.members.askAll('move objects', (backend) => backend.moveAll(moves));
     const moved = moves.map((_, at) => answers.some(({ answer }) => answer[at] === true));
     // Where a member had nothing to move, what it has under the new name is another object's.
     await Promise.all(
@@ -139,7 +121,7 @@ export class SpreadBackend implements Backend {
   async *list(prefix: string): AsyncIterable<string> {
     checkPrefix(prefix);
     for (const folder of this.#partitions(prefix)) {
-      const lists = await this.#everywhere(`list ${folder}`, (backend) => namesIn(backend, folder), 'proven');
+      const lists = await this.members.askAll(`list ${folder}`, (backend) => namesIn(backend, folder), 'proven');
       yield* new Set(lists.flatMap(({ answer }) => answer));
     }
   }
@@ -152,9 +134,10 @@ export class SpreadBackend implements Backend {
   }
 
   async syncAll(): Promise<void> {
-    const results = await Promise.allSettled(this.members.map((member) => member.sync(true)));
+    const results = await Promise.allSettled(this.members.all.map((member) => member.sync(true)));
     const failed = results.filter((result) => result.status === 'rejected');
-    if (failed.length <= writeQuorumOf(this.redundancy) - this.redundancy.data) return;
+    const { redundancy } = this.members;
+    if (failed.length <= writeQuorumOf(redundancy) - redundancy.data) return;
     throw fewAnswers(
       'make objects durable',
       failed.map(({ reason }) => reason),
@@ -162,7 +145,7 @@ export class SpreadBackend implements Backend {
   }
 
   figures(): Promise<BackendFigures | undefined> {
-    return roomFor(this.members, this.redundancy);
+    return roomFor(this.members.all, this.members.redundancy);
   }
 
   async #sync(): Promise<void> {
@@ -171,7 +154,7 @@ export class SpreadBackend implements Backend {
     const synced = new Map<Member, number>();
     const failures: unknown[] = [];
     await Promise.all(
-      this.members.map(async (member) => {
+      this.members.all.map(async (member) => {
         const { epoch } = member;
         try {
           await member.sync();
@@ -181,45 +164,13 @@ export class SpreadBackend implements Backend {
         }
       }),
     );
-    const { bearable, unbearable } = taken.lost(synced, this.redundancy.data);
+    const { bearable, unbearable } = taken.lost(synced, this.members.redundancy.data);
     for (const name of bearable) this.readRepair.note(name);
     if (unbearable === 0) return;
     this.#unsynced.addAll(taken);
     throw fewAnswers(`make ${unbearable} objects durable`, failures);
   }
-
-  /** What members answer; those that do not are left out. @throws {CairnError} where they are too many */
-  async #everywhere<T>(
-    doing: string,
-    ask: (backend: Backend) => Promise<T>,
-    proof?: 'proven',
-  ): Promise<{ readonly member: Member; readonly answer: T }[]> {
-    const failures: unknown[] = [];
-    const answers = await Promise.all(
-      this.members.map(async (member) => {
-        try {
-          const answer = await member.ask(ask);
-          if (proof !== undefined) await member.prove();
-          return [{ member, answer }];
-        } catch (error) {
-          if (kindOf(error) === 'invalid') throw error;
-          failures.push(error);
-          return [];
-        }
-      }),
-    );
-    if (failures.length > this.#silentAtMost) throw fewAnswers(doing, failures);
-    return answers.flat();
-  }
-
-  /** Members that are failing come last, so that reading need not wait for them. */
-  #order(name: string): Member[] {
-    const order = placementOrder(name, this.members, this.#preferred);
-    return [...order.filter(({ available }) => available), ...order.filter(({ available }) => !available)];
-  }
 }
-
-type SpreadWriterPlaced = ConstructorParameters<typeof SpreadWriter>[0]['placed'];
 
 async function namesIn(backend: Backend, folder: string): Promise<string[]> {
   const names: string[] = [];
@@ -231,10 +182,4 @@ async function namesIn(backend: Backend, folder: string): Promise<string[]> {
 
 function absent(name: string): never {
   throw new CairnError('not-found', `Cannot read ${name}: there is no such object, or too few of its pieces are left`);
-}
-
-function fewAnswers(doing: string, failures: readonly unknown[]): CairnError {
-  const reasons = [...new Set(failures.map((error) => (error instanceof Error ? error.message : String(error))))];
-  const [first] = failures;
-  return new CairnError(kindOf(first), `Cannot ${doing}: ${reasons.join('; ')}`, { cause: first });
 }

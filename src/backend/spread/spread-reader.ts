@@ -1,7 +1,7 @@
 import { CairnError } from '../../core/errors.js';
-import type { Redundancy } from '../../core/redundancy.js';
 import { joinShards, type Shard, sameObject } from '../erasure/shards.js';
 import type { Member } from './member.js';
+import type { Members } from './members.js';
 import {
   type Answers,
   addAnswers,
@@ -14,17 +14,6 @@ import {
   setsOf,
   stagedName,
 } from './pieces.js';
-
-/** What reading works with. */
-export interface ReaderParts {
-  /** All members in the order of placement, those that are failing last. */
-  readonly order: (name: string) => Member[];
-  readonly redundancy: Redundancy;
-  /** Whether there may be objects as another redundancy, or none, had them. */
-  readonly converting: boolean;
-  /** Told of objects that lack something, which others may mend. */
-  readonly degraded: (name: string) => void;
-}
 
 /** An object, and what members said about it. */
 export interface ReadObject {
@@ -39,10 +28,13 @@ type Ask = (members: readonly Member[], name: string) => Promise<Answers>;
 
 /** Reads objects that are spread over members: first where they should be, then everywhere. */
 export class SpreadReader {
-  readonly #parts: ReaderParts;
+  readonly #members: Members;
+  readonly #degraded: (name: string) => void;
 
-  constructor(parts: ReaderParts) {
-    this.#parts = parts;
+  /** @param degraded told of objects that lack something, which others may mend */
+  constructor(members: Members, degraded: (name: string) => void) {
+    this.#members = members;
+    this.#degraded = degraded;
   }
 
   /**
@@ -53,7 +45,7 @@ export class SpreadReader {
     const answers = await this.#ask(name, readPieces);
     const set = setsOf(answers.pieces).find(({ whole }) => whole);
     if (set !== undefined) {
-      if (answers.damaged.length > 0 || answers.absent.length > 0) this.#parts.degraded(name);
+      if (answers.damaged.length > 0 || answers.absent.length > 0) this.#degraded(name);
       return { object: await joined(set), set, answers };
     }
     const [copy] = answers.copies;
@@ -80,9 +72,9 @@ export class SpreadReader {
   }
 
   async #quickRange(name: string, offset: number, length: number): Promise<Buffer | undefined> {
-    const order = this.#parts.order(name);
+    const order = this.#members.order(name);
     const [first] = (await lookAtPieces(order.slice(0, 1), name)).pieces;
-    if (first === undefined || first.header.redundancy.data !== this.#parts.redundancy.data) return undefined;
+    if (first === undefined || first.header.redundancy.data !== this.#members.redundancy.data) return undefined;
     const { objectBytes, shardBytes } = first.header;
     const end = Math.min(offset + length, objectBytes);
     if (offset >= end) return Buffer.alloc(0);
@@ -98,14 +90,14 @@ export class SpreadReader {
 
   /** First those that should have the data, then those that should have the parity, then the others. */
   async #ask(name: string, ask: Ask): Promise<Answers> {
-    const order = this.#parts.order(name);
-    const { data, parity } = this.#parts.redundancy;
+    const order = this.#members.order(name);
+    const { data, parity } = this.#members.redundancy;
     const answers = noAnswers();
     const rounds = [order.slice(0, data), order.slice(data, data + parity), order.slice(data + parity)];
     for (const round of rounds) {
       if (round.length === 0) continue;
       const said = await ask(round, name);
-      addAnswers(answers, this.#parts.converting ? said : onlyPieces(said));
+      addAnswers(answers, this.#members.converting ? said : onlyPieces(said));
       if (setsOf(answers.pieces).some(({ whole }) => whole)) return answers;
     }
     const names = new Set(answers.pieces.map(({ header }) => header.name));
@@ -122,7 +114,7 @@ export class SpreadReader {
     const [silent] = unknown;
     if (silent === undefined || copies.length > 0) return;
     const found = setsOf(pieces).map(({ pieces: held, header }) => header.redundancy.data - held.size);
-    const missing = Math.min(this.#parts.converting ? 1 : this.#parts.redundancy.data, ...found);
+    const missing = Math.min(this.#members.converting ? 1 : this.#members.redundancy.data, ...found);
     if (unknown.length < missing) return;
     const ids = unknown.map(({ member }) => member.settings.id).join(', ');
     const reason = silent.reason instanceof Error ? silent.reason.message : String(silent.reason);

@@ -3,13 +3,12 @@ import { formatRedundancy, piecesOf, type Redundancy, sameRedundancy, writeQuoru
 import { headerBytesOf, shardBytesOf } from '../erasure/shard-header.js';
 import { cutObject, objectCrc } from '../erasure/shards.js';
 import type { Member } from './member.js';
+import type { Members } from './members.js';
 import { type Answers, lookAtPieces, type PieceSet, setsOf, stagedName } from './pieces.js';
 
 /** What writing works with. */
 export interface WriterParts {
-  /** All members in the order of placement. */
-  readonly order: (name: string) => Member[];
-  readonly redundancy: Redundancy;
+  readonly members: Members;
   /** Told where an object was put, by member and its epoch; durable after a barrier of those. */
   readonly placed: (name: string, members: readonly PlacedPiece[]) => void;
   /** Told of objects of which fewer pieces could be stored than there should be. */
@@ -26,6 +25,7 @@ export interface PlacedPiece {
 /** One object that is being put. */
 interface Write {
   readonly name: string;
+  readonly redundancy: Redundancy;
   readonly files: readonly Buffer[];
   /** Members with pieces of another object under the name: theirs wait beside them until all are durable. */
   readonly occupied: ReadonlySet<Member>;
@@ -53,8 +53,8 @@ export class SpreadWriter {
    *   name then means what it meant before
    */
   async put(name: string, object: Uint8Array, sound: ReadonlySet<Member> = new Set()): Promise<void> {
-    const { redundancy, order } = this.#parts;
-    const members = order(name);
+    const { redundancy } = this.#parts.members;
+    const members = this.#parts.members.order(name);
     const [crc, answers] = await Promise.all([objectCrc(object), lookAtPieces(members, name, 'believed')]);
     const sets = setsOf(answers.pieces);
     const isSame = ({ header }: PieceSet): boolean =>
@@ -64,11 +64,11 @@ export class SpreadWriter {
     const assigned = assignedOf(same);
     const length = headerBytesOf(name) + shardBytesOf(object.length, redundancy);
     const kept = new Set(assigned.values());
-    const { spare, failures } = await this.#writable(name, members, length, kept);
+    const { spare, failures } = await this.#writable({ name, redundancy, kept }, members, length);
     const files = await cutObject(object, { redundancy, generation, name, crc });
     const standing = [...assigned].filter(([, member]) => sound.has(member));
     const done = new Map(standing.map(([index, member]) => [index, { member, epoch: member.epoch }]));
-    const write: Write = { name, files, occupied: occupiedBy(answers, same), kept, spare, done, failures };
+    const write: Write = { name, redundancy, files, occupied: occupiedBy(answers, same), kept, spare, done, failures };
     const missing = files.map((_, index) => index).filter((index) => !done.has(index));
     await Promise.all(missing.map((index) => this.#putPiece(write, index, assigned.get(index) ?? spare.shift())));
     await this.#requireQuorum(write);
@@ -82,10 +82,9 @@ export class SpreadWriter {
    * @throws {CairnError} where they are too few
    */
   async #writable(
-    name: string,
+    { name, redundancy, kept }: Pick<Write, 'name' | 'redundancy' | 'kept'>,
     members: readonly Member[],
     bytes: number,
-    kept: ReadonlySet<Member>,
   ): Promise<Pick<Write, 'spare' | 'failures'>> {
     const others = members.filter((member) => !kept.has(member));
     const rooms = await Promise.all(others.map((member) => member.takes(bytes)));
@@ -93,8 +92,8 @@ export class SpreadWriter {
     const failures = others.flatMap((member, at) =>
       rooms[at] === 'yes' ? [] : refusals(member, rooms[at] === 'full'),
     );
-    if (spare.length + kept.size >= writeQuorumOf(this.#parts.redundancy)) return { spare, failures };
-    throw tooFew(name, this.#parts.redundancy, { done: new Map(), failures });
+    if (spare.length + kept.size >= writeQuorumOf(redundancy)) return { spare, failures };
+    throw tooFew({ name, redundancy, done: new Map(), failures });
   }
 
   /** Where a member does not take the piece, the next spare one does. */
@@ -114,9 +113,9 @@ export class SpreadWriter {
   }
 
   async #requireQuorum(write: Write): Promise<void> {
-    if (write.done.size >= writeQuorumOf(this.#parts.redundancy)) return;
+    if (write.done.size >= writeQuorumOf(write.redundancy)) return;
     await Promise.all([...write.done.values()].map(({ member }) => this.#remove(write, member)));
-    throw tooFew(write.name, this.#parts.redundancy, write);
+    throw tooFew(write);
   }
 
   /** Takes back what was put on a member, but not what stood there before. */
@@ -181,11 +180,12 @@ function refusals(member: Member, isFull: boolean): CairnError[] {
   return [new CairnError('unreachable', member.health.reason ?? `backend ${id} does not answer`)];
 }
 
-function tooFew(
-  name: string,
-  redundancy: Redundancy,
-  { done, failures }: Pick<Write, 'done' | 'failures'>,
-): CairnError {
+function tooFew({
+  name,
+  redundancy,
+  done,
+  failures,
+}: Pick<Write, 'name' | 'redundancy' | 'done' | 'failures'>): CairnError {
   const isFull = failures.length > 0 && failures.every(isOutOfRoom);
   const reasons = [...new Set(failures.map((error) => (error instanceof Error ? error.message : String(error))))];
   const quorum = writeQuorumOf(redundancy);

@@ -77,6 +77,10 @@ const COUNT: CareCounters = {
   repair: (figures, { chunks }) => {
     figures.healedChunks += chunks.filter(({ outcome }) => outcome === 'healed').length;
   },
+  mend: (figures, { damaged, mended }) => {
+    figures.damagedChunks += damaged.length;
+    figures.healedChunks += mended;
+  },
   check: (figures, { findings }) => {
     figures.checks += 1;
     figures.checkDamages += findings.filter(({ severity }) => severity === 'damage').length;

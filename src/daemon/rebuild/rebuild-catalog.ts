@@ -90,7 +90,7 @@ export async function rebuildCatalog(
     const { chosen } = plan.copies;
     if (chosen === undefined) {
       await emptyJournal(paths);
-      await makeStores(paths, config.prefixDigits, config.s3 !== undefined);
+      await makeStores(paths, config);
     } else await unpackCatalogCopy(paths.catalogCopies, chosen.copy, paths.catalog);
     const report = await withUnmounted(
       store,

@@ -24,7 +24,7 @@ await owner.serve(async () => {
   const { store, machine, copy: name } = workerData as PublishOptions;
   const paths = datastorePaths(store);
   const config = readConfig(paths);
-  const places = await openObjects(store, config.s3);
+  const places = await openObjects(store, config);
   try {
     const copy = (await listCatalogCopies(paths.catalogCopies)).find((found) => found.name === name);
     if (copy === undefined) throw new CairnError('not-found', `The copy ${name} of the catalog is gone`);

@@ -31,7 +31,7 @@ async function checkFolder(context: CareContext, findings: Findings, folder: str
     if (CHUNK.test(hex)) there.add(hex);
     else tellOther(findings, name, hex);
   }
-  const rows = [...rowsIn(context, folder)];
+  const rows = [...chunksIn(context, folder)];
   await atOnce(SIZES_AT_ONCE, rows, async ({ digest, stored }) => {
     const hex = digestHex(digest);
     if (!there.delete(hex)) await tellMissing(context, findings, digest);
@@ -43,7 +43,10 @@ async function checkFolder(context: CareContext, findings: Findings, folder: str
 }
 
 /** Chunks the catalog says are in the folder, by the digests that belong there. */
-function* rowsIn({ catalog }: CareContext, folder: string): Generator<{ digest: Digest; stored: number }> {
+export function* chunksIn(
+  { catalog }: Pick<CareContext, 'catalog'>,
+  folder: string,
+): Generator<{ digest: Digest; stored: number }> {
   const prefix = folder.slice(folder.lastIndexOf('/') + 1);
   const first = Buffer.from(prefix.padEnd(64, '0'), 'hex');
   for (let after: Uint8Array = justBefore(first); ; ) {

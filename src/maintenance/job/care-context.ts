@@ -3,6 +3,7 @@ import { ChunkCare } from '../../chunkstore/chunk-care.js';
 import { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { CairnError } from '../../core/errors.js';
 import type { Clock } from '../../core/time.js';
+import type { Spread } from '../../datastore/object-store.js';
 import type { ReadableDatastore } from '../../datastore/open.js';
 import type { CareWrites, JobProgress } from './care-writes.js';
 import type { Pace } from './pace.js';
@@ -26,6 +27,8 @@ export interface CareContext {
   readonly care: ChunkCare;
   /** Names of objects below a folder of the store, e.g. `.chunks/a9`, and the size of one in bytes. */
   readonly objects: ReadableDatastore['backend'];
+  /** The backends that have them, where there are several. */
+  readonly spread: Spread | undefined;
   readonly paths: ReadableDatastore['paths'];
   readonly prefixDigits: ReadableDatastore['config']['prefixDigits'];
   readonly writes: CareWrites;
@@ -41,7 +44,7 @@ const INSERTS_AT_ONCE = 2;
 
 /** The context of a job over an open datastore; stores of its own, so that counters and buffers of the mount are not used. */
 export function careContext(
-  { backend, config, paths, catalog }: ReadableDatastore,
+  { backend, spread, config, paths, catalog }: ReadableDatastore,
   rest: Pick<CareContext, 'writes' | 'pace' | 'clock' | 'signal' | 'scratch' | 'progress'>,
 ): CareContext {
   const chunks = new ChunkStore(backend, config.prefixDigits, INSERTS_AT_ONCE);
@@ -51,6 +54,7 @@ export function careContext(
     chunks,
     care: new ChunkCare(backend, config.prefixDigits, chunks),
     objects: backend,
+    spread: spread?.spread,
     paths,
     prefixDigits: config.prefixDigits,
     ...rest,

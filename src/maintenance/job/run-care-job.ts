@@ -1,5 +1,6 @@
 import { checkStore } from '../check/check-store.js';
 import { repair } from '../repair/repair.js';
+import { mendStore } from '../spread/mend-store.js';
 import { restoreDrill } from '../verify/restore-drill.js';
 import { scrub } from '../verify/scrub.js';
 import { verifySnapshots } from '../verify/verify-snapshots.js';
@@ -17,6 +18,7 @@ const RUNNERS: Runners = {
   suspects: verifySuspects,
   drill: restoreDrill,
   repair,
+  mend: mendStore,
   check: checkStore,
 };
 

@@ -1,4 +1,5 @@
 import type { ChunkCondition } from '../../chunkstore/chunk-care.js';
+import { chunkName } from '../../chunkstore/layout.js';
 import type { Digest } from '../../core/digest.js';
 import type { BadChunk } from '../damage/damage-map.js';
 import type { CareContext } from '../job/care-context.js';
@@ -14,6 +15,8 @@ export class ChunkVerifier {
   #good: VerifiedChunk[] = [];
   #chunks = 0;
   #bytes = 0;
+  /** Pieces of chunks were stored anew since the last barrier. */
+  #mended = false;
 
   constructor(context: CareContext) {
     this.#context = context;
@@ -38,7 +41,10 @@ export class ChunkVerifier {
    * @returns whether the chunk can be relied on; a chunk that was collected meanwhile can, since nothing needs it
    */
   async verify(digest: Digest, length: number): Promise<boolean> {
-    const { care, pace, signal } = this.#context;
+    const { care, pace, prefixDigits, signal, spread } = this.#context;
+    // Whoever reads a chunk looks at no more of its pieces than it takes.
+    const mended = await spread?.mender.mend(chunkName(digest, prefixDigits));
+    if (mended?.state === 'mended') this.#mended = true;
     const condition = await care.examine(digest);
     this.#chunks += 1;
     await this.#take(digest, condition);
@@ -53,8 +59,10 @@ export class ChunkVerifier {
     return false;
   }
 
-  /** Has the rest of the good ones noted. */
+  /** Has the rest of the good ones noted, and what was mended is durable. */
   async flush(): Promise<void> {
+    if (this.#mended) await this.#context.objects.sync();
+    this.#mended = false;
     const good = this.#good;
     this.#good = [];
     if (good.length > 0) await this.#context.writes.verified(good, this.#context.clock.now().seconds);

@@ -42,7 +42,7 @@ export class CopySource {
   /** @param store real path of the datastore @throws {CairnError} where it is none */
   static async open(store: string): Promise<CopySource> {
     const config = readConfig(datastorePaths(store));
-    return new CopySource(store, await openObjects(store, config.s3), config.prefixDigits);
+    return new CopySource(store, await openObjects(store, config), config.prefixDigits);
   }
 
   /** All finished snapshots, by group, oldest first. @throws {CairnError} where a folder cannot be listed */

@@ -1,0 +1,96 @@
+import { CairnError, kindOf } from '../../core/errors.js';
+import { type Redundancy, writeQuorumOf } from '../../core/redundancy.js';
+import type { Backend } from '../backend.js';
+import { Member, type MemberPlace } from './member.js';
+import { placementOrder } from './placement.js';
+
+/** What objects are spread over, and how; may be changed at any time. */
+export interface SpreadSetup {
+  readonly members: readonly MemberPlace[];
+  readonly redundancy: Redundancy;
+  /** The member that comes first in every placement. */
+  readonly preferred?: string | undefined;
+  /** Some objects may still be as an earlier redundancy, or none, had them. */
+  readonly converting?: boolean;
+}
+
+/** The members as they are now, and what is asked of all of them. */
+export class Members {
+  readonly #datastore: string;
+  readonly #now: () => number;
+  #all: readonly Member[] = [];
+  #setup: SpreadSetup;
+
+  /** @param now milliseconds of a clock that only goes forward */
+  constructor(setup: SpreadSetup, datastore: string, now: () => number) {
+    this.#datastore = datastore;
+    this.#now = now;
+    this.#setup = setup;
+    this.configure(setup);
+  }
+
+  get all(): readonly Member[] {
+    return this.#all;
+  }
+
+  get redundancy(): Redundancy {
+    return this.#setup.redundancy;
+  }
+
+  get converting(): boolean {
+    return this.#setup.converting ?? false;
+  }
+
+  /** From now on; what is under way ends as it began. */
+  configure(setup: SpreadSetup): void {
+    this.#all = setup.members.map((place) => {
+      const known = this.#all.find(({ settings }) => settings.id === place.settings.id);
+      if (known === undefined) return new Member(place, this.#datastore, this.#now);
+      known.settings = place.settings;
+      return known;
+    });
+    this.#setup = setup;
+  }
+
+  /** In the order of placement, but those that are failing come last, so that reading need not wait for them. */
+  order(name: string): Member[] {
+    const order = placementOrder(name, this.#all, this.#setup.preferred);
+    return [...order.filter(({ available }) => available), ...order.filter(({ available }) => !available)];
+  }
+
+  /**
+   * What members answer; those that do not are left out.
+   * @param proof whether what they do not have counts
+   * @throws {CairnError} where they are so many that there may be objects the others know nothing of
+   */
+  async askAll<T>(
+    doing: string,
+    ask: (backend: Backend) => Promise<T>,
+    proof?: 'proven',
+  ): Promise<{ readonly member: Member; readonly answer: T }[]> {
+    const failures: unknown[] = [];
+    const answers = await Promise.all(
+      this.#all.map(async (member) => {
+        try {
+          const answer = await member.ask(ask);
+          if (proof !== undefined) await member.prove();
+          return [{ member, answer }];
+        } catch (error) {
+          if (kindOf(error) === 'invalid') throw error;
+          failures.push(error);
+          return [];
+        }
+      }),
+    );
+    const silentAtMost = this.converting ? 0 : writeQuorumOf(this.redundancy) - 1;
+    if (failures.length > silentAtMost) throw fewAnswers(doing, failures);
+    return answers.flat();
+  }
+}
+
+/** Too many members failed for something to be done. */
+export function fewAnswers(doing: string, failures: readonly unknown[]): CairnError {
+  const reasons = [...new Set(failures.map((error) => (error instanceof Error ? error.message : String(error))))];
+  const [first] = failures;
+  return new CairnError(kindOf(first), `Cannot ${doing}: ${reasons.join('; ')}`, { cause: first });
+}

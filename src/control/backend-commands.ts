@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { damagedChunk } from './care-commands.js';
+
+const count = z.number().int().nonnegative();
+const nothing = z.strictObject({});
+const id = z.string().min(1).max(63);
+
+/** One of the backends chunks are spread over, and how it is doing. */
+const backend = z.object({
+  id: z.string(),
+  type: z.enum(['fs', 's3']),
+  /** Path or address. */
+  place: z.string(),
+  weight: z.number(),
+  readOnly: z.boolean(),
+  draining: z.boolean(),
+  preferred: z.boolean(),
+  minFreeBytes: count,
+  media: z.string().nullable(),
+  state: z.enum(['ok', 'failing']),
+  /** Why it fails; null: it does not. */
+  reason: z.string().nullable(),
+  /** Null where there is no limit, or it does not say. */
+  totalBytes: count.nullable(),
+  availableBytes: count.nullable(),
+});
+
+const backends = z.object({
+  redundancy: z.string(),
+  /** So many bytes are stored for each byte kept, so many backends may be lost. */
+  overhead: z.number(),
+  tolerance: count,
+  /** Some chunks are not as the redundancy has them yet. */
+  converting: z.boolean(),
+  /** Empty: the datastore's folder is all there is. */
+  backends: z.array(backend),
+  /** Room for chunks in all of them together; null: there is no limit. */
+  totalBytes: count.nullable(),
+  availableBytes: count.nullable(),
+  /** Chunks that were seen to lack pieces and wait to be mended; more may. */
+  waitingForRepair: count,
+});
+
+const changes = z.strictObject({
+  weight: z.number().positive().optional(),
+  readOnly: z.boolean().optional(),
+  minFreeBytes: count.optional(),
+  media: z.enum(['ssd', 'hdd', 'nvme']).optional(),
+  preferred: z.boolean().optional(),
+});
+
+/** As `BackendsChange` has it; a backend to be added is checked by who adds it. */
+const change = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('add'), backend: z.record(z.string(), z.unknown()) }),
+  z.strictObject({ kind: z.literal('set'), id, changes }),
+  z.strictObject({ kind: z.literal('drain'), id, draining: z.boolean() }),
+  z.strictObject({ kind: z.literal('remove'), id, lost: z.boolean() }),
+  z.strictObject({ kind: z.literal('redundancy'), redundancy: z.string().max(20) }),
+]);
+
+const mended = z.object({
+  ...{ objects: count, whole: count, mended: count, degraded: count, lost: count, unknown: count },
+  ...{ missing: count, strays: count, removedPieces: count },
+  damaged: z.array(damagedChunk),
+  problems: z.array(z.string()),
+  complete: z.boolean(),
+});
+
+/** The commands on the backends chunks are spread over; part of `commands`. */
+export const backendCommands = {
+  'backend-list': { arguments: nothing, result: backends },
+  'backend-change': { arguments: change, result: nothing },
+  /** Makes good what pieces are missing; `apply`: or only says which. */
+  'backend-mend': { arguments: z.strictObject({ apply: z.boolean() }), result: mended },
+} as const;
+
+export type BackendCommandName = keyof typeof backendCommands;
+export type BackendCommandArguments<C extends BackendCommandName> = z.output<(typeof backendCommands)[C]['arguments']>;
+export type BackendCommandResult<C extends BackendCommandName> = z.output<(typeof backendCommands)[C]['result']>;

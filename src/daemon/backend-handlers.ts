@@ -1,0 +1,127 @@
+import {
+  type BackendCommandArguments,
+  type BackendCommandName,
+  type BackendCommandResult,
+  backendCommands,
+} from '../control/backend-commands.js';
+import type { Problem } from '../control/commands.js';
+import { CairnError } from '../core/errors.js';
+import { formatRedundancy, overheadOf, parseRedundancy, toleranceOf } from '../core/redundancy.js';
+import { backendConfig } from '../datastore/backend-config.js';
+import { type BackendsChange, changeBackends } from '../datastore/change-backends.js';
+import { readConfig } from '../datastore/config.js';
+import type { ReadableDatastore } from '../datastore/open.js';
+import { titleOfBackend } from '../datastore/open-spread.js';
+import type { CareCaller, RunCareJob } from './care-handlers.js';
+
+/** What the main thread asks the mount worker about backends: the clients' commands as they are. */
+export type BackendWorkerCommands = {
+  [C in BackendCommandName]: { arguments: BackendCommandArguments<C>; result: BackendCommandResult<C> };
+};
+
+type HandlersOf<Context> = {
+  readonly [C in BackendCommandName]: (
+    args: BackendCommandArguments<C>,
+    context: Context,
+  ) => Promise<BackendCommandResult<C>>;
+};
+
+/** What of an open datastore is needed. */
+export type BackendParts = Pick<ReadableDatastore, 'paths' | 'spread'>;
+
+/** The mount worker's side; a store that is not mounted is served by the same. */
+export function backendHandlers(parts: BackendParts, run: RunCareJob): HandlersOf<CareCaller> {
+  return {
+    'backend-list': () => describeBackends(parts),
+    'backend-change': async (change) => {
+      await applyChange(parts, checkedChange(change));
+      return {};
+    },
+    'backend-mend': async ({ apply }, { progress, signal }) => {
+      const report = await run('mend', { apply }, { onProgress: progress, signal });
+      const { converting } = readConfig(parts.paths);
+      if (apply && converting && report.complete) await applyChange(parts, { kind: 'converted' });
+      return structuredClone(report) as BackendCommandResult<'backend-mend'>;
+    },
+  };
+}
+
+/** The main thread's side: every command goes to the mount worker. */
+export function passBackendCommands<Context>(
+  request: (command: BackendCommandName, args: never, context: Context) => Promise<unknown>,
+): HandlersOf<Context> {
+  const names = Object.keys(backendCommands) as BackendCommandName[];
+  const passing = names.map((name) => [name, (args: never, context: Context) => request(name, args, context)]);
+  return Object.fromEntries(passing) as HandlersOf<Context>;
+}
+
+/** The backends of a datastore, each asked how it is doing. */
+export async function describeBackends({
+  paths,
+  spread: places,
+}: BackendParts): Promise<BackendCommandResult<'backend-list'>> {
+  const config = readConfig(paths);
+  const redundancy = parseRedundancy(config.redundancy ?? 'single');
+  const spread = places?.spread;
+  const room = await spread?.figures().catch(() => undefined);
+  const backends = await Promise.all(
+    (config.backends ?? []).map(async (backend) => {
+      const member = spread?.members.all.find(({ settings }) => settings.id === backend.id);
+      const figures = await member?.figures().catch(() => undefined);
+      const { failing = false, reason } = member?.health ?? {};
+      const { id, type, weight, readOnly, draining, minFreeBytes, media = null } = backend;
+      return {
+        ...{ id, type, weight, readOnly, draining, minFreeBytes, media },
+        place: titleOfBackend(backend),
+        preferred: config.preferredBackend === id,
+        state: failing ? ('failing' as const) : ('ok' as const),
+        reason: failing ? (reason ?? null) : null,
+        totalBytes: figures?.totalBytes ?? null,
+        availableBytes: figures?.availableBytes ?? null,
+      };
+    }),
+  );
+  return {
+    ...{
+      redundancy: formatRedundancy(redundancy),
+      overhead: overheadOf(redundancy),
+      tolerance: toleranceOf(redundancy),
+    },
+    ...{ converting: config.converting ?? false, backends },
+    ...{ totalBytes: room?.totalBytes ?? null, availableBytes: room?.availableBytes ?? null },
+    waitingForRepair: spread?.readRepair.waiting ?? 0,
+  };
+}
+
+/** What an operator should know of the backends. */
+export function backendProblems({ spread: places }: Pick<BackendParts, 'spread'>): Problem[] {
+  if (places === undefined) return [];
+  const { members, readRepair } = places.spread;
+  const failing = members.all.filter(({ health }) => health.failing);
+  const waiting = readRepair.waiting;
+  return [
+    ...failing.map(({ settings: { id }, health: { reason = 'it does not answer' } }) => {
+      return { kind: 'backend-failing', message: `Backend ${id} is failing, others make up for it: ${reason}` };
+    }),
+    ...(waiting === 0
+      ? []
+      : [{ kind: 'pieces-missing', message: `${waiting} chunks lack pieces: "cairn repair" makes them good` }]),
+  ];
+}
+
+async function applyChange({ paths, spread }: BackendParts, change: BackendsChange): Promise<void> {
+  if (spread === undefined && change.kind === 'add') {
+    throw new CairnError('busy', 'The second backend of a datastore can be added only while it is not mounted');
+  }
+  // What was put on a backend that goes has to be durable where it was put besides.
+  if (change.kind === 'remove') await spread?.spread.sync();
+  await spread?.reconfigure(await changeBackends(paths, change));
+}
+
+/** @throws {CairnError} `invalid` */
+export function checkedChange(change: BackendCommandArguments<'backend-change'>): BackendsChange {
+  if (change.kind !== 'add') return change;
+  const parsed = backendConfig.safeParse(change.backend);
+  if (parsed.success) return { kind: 'add', backend: parsed.data };
+  throw new CairnError('invalid', `Not a backend: ${parsed.error.issues[0]?.message ?? 'not understood'}`);
+}

@@ -1,0 +1,141 @@
+import { chunkFolders, chunkName, QUARANTINE_FOLDER } from '../../chunkstore/layout.js';
+import { type Digest, digestFromHex } from '../../core/digest.js';
+import { CairnError } from '../../core/errors.js';
+import type { MendedObject, Spread } from '../../datastore/object-store.js';
+import { chunksIn } from '../check/chunk-files.js';
+import type { DamagedChunk } from '../damage/damage-map.js';
+import { type CareContext, requireWanted } from '../job/care-context.js';
+import { atOnce } from '../verify/at-once.js';
+import { verifySuspects } from '../verify/verify-suspects.js';
+
+/** How to look after the pieces of all chunks. */
+export interface MendOptions {
+  /** Store what is missing and remove what is surplus; else only say what would be. */
+  readonly apply: boolean;
+}
+
+/** What was found, and done unless it was only looked. Counts of objects: chunks, and those in quarantine. */
+export interface MendReport {
+  readonly objects: number;
+  readonly whole: number;
+  /** Pieces were missing, damaged, on a backend that is being emptied, or of another redundancy; now they are not. */
+  readonly mended: number;
+  /** The same, but not all of it could be mended (yet). */
+  readonly degraded: number;
+  /** Too few pieces are left. */
+  readonly lost: number;
+  /** Backends that do not answer may have what is missing. */
+  readonly unknown: number;
+  /** Chunks the catalog says are there, of which no backend has anything. */
+  readonly missing: number;
+  /** Chunks the catalog does not know: garbage collection takes them. */
+  readonly strays: number;
+  readonly removedPieces: number;
+  /** Of lost and missing chunks, what needs them. */
+  readonly damaged: readonly DamagedChunk[];
+  /** Names of some objects that are not whole, and why. */
+  readonly problems: readonly string[];
+  /** Whether every object is as the redundancy has it. */
+  readonly complete: boolean;
+}
+
+const OBJECTS_AT_ONCE = 4;
+const SHOWN_PROBLEMS = 100;
+const CHUNK = /\/([0-9a-f]{64})$/;
+
+type Counts = { -readonly [K in keyof Omit<MendReport, 'damaged' | 'problems' | 'complete'>]: number };
+
+/**
+ * Reads every piece of every chunk and makes good what is missing: so it repairs, empties backends, and brings another
+ * redundancy about. It can be broken off at any time and begun anew: what is right is left as it is.
+ * @throws {CairnError} `invalid` where the datastore has one folder; `unreachable` where backends cannot be listed
+ */
+export async function mendStore(context: CareContext, { apply }: MendOptions): Promise<MendReport> {
+  const { spread } = context;
+  if (spread === undefined) throw new CairnError('invalid', 'The datastore has one folder, and no other backends');
+  const run = new MendRun(context, spread, apply);
+  const folders = chunkFolders(context.prefixDigits);
+  for (const [done, folder] of folders.entries()) {
+    context.progress({ step: 'mending chunks', done, total: folders.length, unit: 'items' });
+    await run.folder(
+      folder,
+      [...chunksIn(context, folder)].map(({ digest }) => digest),
+    );
+  }
+  await run.folder(QUARANTINE_FOLDER, []);
+  return run.end();
+}
+
+class MendRun {
+  readonly #context: CareContext;
+  readonly #spread: Spread;
+  readonly #apply: boolean;
+  readonly #counts: Counts = {
+    ...{ objects: 0, whole: 0, mended: 0, degraded: 0, lost: 0, unknown: 0 },
+    ...{ missing: 0, strays: 0, removedPieces: 0 },
+  };
+  readonly #damaged: Digest[] = [];
+  readonly #problems: string[] = [];
+
+  constructor(context: CareContext, spread: Spread, apply: boolean) {
+    this.#context = context;
+    this.#spread = spread;
+    this.#apply = apply;
+  }
+
+  /** Mends what is in a folder, and what should be. @param expected digests of chunks the catalog says are there */
+  async folder(folder: string, expected: readonly Digest[]): Promise<void> {
+    const names = new Set(expected.map((digest) => chunkName(digest, this.#context.prefixDigits)));
+    for await (const name of this.#spread.list(folder)) names.add(name);
+    const surplus: { readonly name: string; readonly members: MendedObject['surplus'] }[] = [];
+    await atOnce(OBJECTS_AT_ONCE, names, async (name) => {
+      requireWanted(this.#context.signal);
+      const mended = await (this.#apply ? this.#spread.mender.mend(name) : this.#spread.mender.survey(name));
+      this.#count(name, mended);
+      if (mended.surplus.length > 0) surplus.push({ name, members: mended.surplus });
+    });
+    if (!this.#apply || names.size === 0) return;
+    // What is removed has to be durable elsewhere before.
+    await this.#spread.sync();
+    await atOnce(OBJECTS_AT_ONCE, surplus, async ({ name, members }) => {
+      this.#counts.removedPieces += await this.#spread.mender.removeSurplus(name, members);
+    });
+  }
+
+  async end(): Promise<MendReport> {
+    if (this.#apply) await this.#removeStaged();
+    const { degraded, unknown } = this.#counts;
+    const digests = this.#apply ? this.#damaged : [];
+    const { damaged } = digests.length > 0 ? await verifySuspects(this.#context, { digests }) : { damaged: [] };
+    return { ...this.#counts, damaged, problems: this.#problems, complete: degraded + unknown === 0 };
+  }
+
+  async #removeStaged(): Promise<void> {
+    const { mender } = this.#spread;
+    for (const piece of await mender.staged()) {
+      if (await mender.removeStaged(piece)) this.#counts.removedPieces += 1;
+    }
+  }
+
+  #count(name: string, { state, pieces, reason }: MendedObject): void {
+    const counts = this.#counts;
+    const [, hex] = CHUNK.exec(name) ?? [];
+    const digest = hex === undefined ? undefined : digestFromHex(hex);
+    const known = digest === undefined ? undefined : this.#context.catalog.chunks.find(digest)?.state;
+    if (state === 'absent') {
+      // Collected since it was listed, unless the catalog still counts on it.
+      if (known !== 'present') return;
+      counts.missing += 1;
+    } else {
+      counts.objects += 1;
+      counts[state] += 1;
+      if (digest !== undefined && known === undefined) counts.strays += 1;
+    }
+    if (digest !== undefined && known === 'present' && (state === 'lost' || state === 'absent'))
+      this.#damaged.push(digest);
+    if (state === 'whole' || state === 'mended' || this.#problems.length >= SHOWN_PROBLEMS) return;
+    this.#problems.push(
+      `${name}: ${state}, ${pieces} pieces are not as they should be${reason === undefined ? '' : ` (${reason})`}`,
+    );
+  }
+}

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { outputOf } from '../support/commands.js';
+import { type TestStore, withStore } from '../support/mounted-store.js';
+import { noise } from '../support/noise.js';
+
+const GROUP = 'host/x';
+const EXIT_PROBLEMS = 6;
+
+interface Listed {
+  readonly redundancy: string;
+  readonly converting: boolean;
+  readonly totalBytes: number;
+  readonly backends: readonly { readonly id: string; readonly state: string; readonly place: string }[];
+}
+
+function makeSource(folder: string): string {
+  const source = join(folder, 'source');
+  mkdirSync(join(source, 'sub'), { recursive: true });
+  for (let n = 0; n < 30; n += 1) writeFileSync(join(source, 'sub', `small-${n}`), noise(`small ${n}`, 10_000 + n));
+  writeFileSync(join(source, 'large'), noise('large', 5_000_000));
+  return source;
+}
+
+function copyIn(store: TestStore, source: string, ...options: string[]): void {
+  outputOf('rsync', ['-a', ...options, `${source}/`, join(store.mountpoint, GROUP, 'current/')]);
+}
+
+function sameAsSource(store: TestStore, source: string, tree: string): void {
+  assert.equal(outputOf('rsync', ['-anci', '--delete', `${source}/`, join(store.mountpoint, GROUP, tree, '/')]), '');
+}
+
+function listed(store: TestStore): Listed {
+  return JSON.parse(store.cairn('backend', 'list', '--json')) as Listed;
+}
+
+/** Files of chunks below a backend's folder. */
+function chunkFilesIn(folder: string): string[] {
+  return readdirSync(join(folder, '.chunks'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function spoil(folder: string): void {
+  for (const path of chunkFilesIn(folder)) {
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 9] = (bytes[bytes.length - 9] as number) ^ 0x40;
+    writeFileSync(path, bytes);
+  }
+}
+
+function disk(store: TestStore, name: string): string {
+  return join(store.folder, name);
+}
+
+function bothSame(store: TestStore, source: string): void {
+  for (const tree of ['current', 'latest']) sameAsSource(store, source, tree);
+}
+
+/** From one folder to six places, each chunk in six pieces. */
+function grow(store: TestStore): void {
+  for (const id of ['d1', 'd2', 'd3', 'd4', 'd5']) store.cairn('backend', 'add', id, disk(store, id));
+  assert.match(store.run(['backend', 'add', 'd1', disk(store, 'd9')]).stderr, /already/);
+  assert.match(store.run(['redundancy', 'ec:6+3']).stderr, /takes 9 backends/);
+  assert.match(store.cairn('redundancy', 'ec:4+2'), /All chunks are kept as ec:4\+2/);
+}
+
+function roomIsTold(store: TestStore): void {
+  const { totalBytes, converting } = listed(store);
+  const { bsize, blocks } = statfsSync(store.mountpoint);
+  assert.ok(Math.abs(bsize * blocks - totalBytes) < totalBytes / 100, `${bsize * blocks} and ${totalBytes}`);
+  assert.equal(converting, false);
+}
+
+/** One disk is not there, of another only the mountpoint. */
+function loseTwo(store: TestStore): void {
+  for (const id of ['d1', 'd2']) renameSync(disk(store, id), disk(store, `${id}-away`));
+  mkdirSync(disk(store, 'd2'));
+}
+
+/** One comes back spoilt, the other is replaced. */
+function replace(store: TestStore): void {
+  spoil(disk(store, 'd1-away'));
+  renameSync(disk(store, 'd1-away'), disk(store, 'd1'));
+  store.cairn('backend', 'remove', '--lost', 'd2');
+  store.cairn('backend', 'add', 'd6', disk(store, 'd6'));
+}
+
+function drain(store: TestStore): void {
+  assert.match(store.run(['backend', 'remove', 'd5']).stderr, /empty it first/);
+  store.cairn('backend', 'add', 'd7', disk(store, 'd7'));
+  assert.match(store.cairn('backend', 'drain', 'd5'), /The backend d5 is empty/);
+  assert.deepEqual(chunkFilesIn(disk(store, 'd5')), []);
+  store.cairn('backend', 'remove', 'd5');
+}
+
+test('a datastore gets more disks and another redundancy, and bears that disks vanish and come back spoilt', async () => {
+  await withStore(
+    async (store) => {
+      const source = makeSource(store.folder);
+      copyIn(store, source);
+      store.cairn('snapshot', 'create', GROUP);
+      assert.match(store.run(['backend', 'add', 'd1', disk(store, 'd1')]).stderr, /only while it is not mounted/);
+      await store.umount();
+      grow(store);
+      await store.mount();
+      writeFileSync(join(source, 'more'), noise('more', 1_000_000));
+      copyIn(store, source);
+      store.cairn('snapshot', 'create', GROUP);
+      roomIsTold(store);
+
+      loseTwo(store);
+      store.log.expect(/./);
+      await store.remount();
+      bothSame(store, source);
+      const failing = listed(store).backends.filter(({ state }) => state === 'failing');
+      assert.deepEqual(
+        failing.map(({ id }) => id),
+        ['d1', 'd2'],
+      );
+      assert.equal(store.run(['status']).status, EXIT_PROBLEMS);
+
+      replace(store);
+      const repaired = store.run(['repair']);
+      assert.equal(repaired.status, 0, repaired.stdout + repaired.stderr);
+      assert.match(repaired.stdout, /mended, 0 still lack pieces, 0 lost, 0 missing/);
+
+      drain(store);
+      store.cairn('gc', '--grace', '0');
+      store.cairn('check', '--deep');
+      assert.match(store.cairn('repair', '--dry-run'), /: (\d+) whole, 0 lack pieces, 0 lost, 0 missing/);
+      await store.remount();
+      bothSame(store, source);
+      assert.deepEqual(store.status().problems, []);
+    },
+    { groups: [GROUP] },
+  );
+});
