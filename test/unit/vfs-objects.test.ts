@@ -63,7 +63,10 @@ test('the objects of a datastore are files below .objects, read-only and unliste
   await assert.rejects(async () => names.makeFolder(CALLER, store.vfs.root, bytes('.objects'), 0o755, 0), /./);
   const { handle } = await files.open(CALLER, found.node, 0);
   const range = await files.read(handle, 4_999_990, 100);
-  assert.equal(range.reduce((sum, { length }) => sum + length, 0), 10);
+  assert.equal(
+    range.reduce((sum, { length }) => sum + length, 0),
+    10,
+  );
   await files.release(handle);
   await listedInParts(folder);
 
