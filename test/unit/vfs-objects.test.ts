@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openLibrary } from '../../src/library/open-library.js';
-import type { NodeId } from '../../src/vfs/api.js';
+import type { FolderOperations, NodeId } from '../../src/vfs/api.js';
 import { fileNameOfObject, objectOfFileName } from '../../src/vfs/objects/object-names.js';
 import { isKind } from '../support/kinds.js';
 import { noise } from '../support/noise.js';
@@ -68,24 +68,24 @@ test('the objects of a datastore are files below .objects, read-only and unliste
     10,
   );
   await files.release(handle);
-  await listedInParts(folder);
-
-  /** A few entries at a time, and once more from the middle. */
-  async function listedInParts(node: NodeId): Promise<void> {
-    const open = await folders.open(node);
-    const all: { name: string; cookie: number }[] = [];
-    for (let cookie = 0; ; ) {
-      const entries = await folders.read(open, cookie, 7);
-      if (entries.length === 0) break;
-      all.push(...entries.map((entry) => ({ name: Buffer.from(entry.name).toString(), cookie: entry.cookie })));
-      cookie = entries.at(-1)?.cookie ?? 0;
-    }
-    assert.equal(all.length, 2 + 2 + many.length);
-    const [again] = await folders.read(open, all[150]?.cookie ?? 0, 1);
-    assert.equal(Buffer.from(again?.name ?? []).toString(), all[151]?.name);
-    folders.release(open);
-  }
+  await listedInParts(folders, folder, many.length);
 });
+
+/** A few entries at a time, and once more from the middle. */
+async function listedInParts(folders: FolderOperations, node: NodeId, many: number): Promise<void> {
+  const open = await folders.open(node);
+  const all: { name: string; cookie: number }[] = [];
+  for (let cookie = 0; ; ) {
+    const entries = await folders.read(open, cookie, 7);
+    if (entries.length === 0) break;
+    all.push(...entries.map((entry) => ({ name: Buffer.from(entry.name).toString(), cookie: entry.cookie })));
+    cookie = entries.at(-1)?.cookie ?? 0;
+  }
+  assert.equal(all.length, 2 + 2 + many);
+  const [again] = await folders.read(open, all[150]?.cookie ?? 0, 1);
+  assert.equal(Buffer.from(again?.name ?? []).toString(), all[151]?.name);
+  folders.release(open);
+}
 
 test('a group that is mounted alone shows no objects', async (t) => {
   const store = await OpenStore.make(t, { group: 'host/x' });
