@@ -10,7 +10,7 @@ export interface Redundancy {
 }
 
 /** The erasure code's field has 256 elements, one of which is needed otherwise. */
-const MAX_PIECES = 255;
+export const MAX_PIECES = 255;
 const FORMS = 'single, mirror:N (N from 2) or ec:K+M (K from 2, M from 1), of at most 255 pieces';
 
 export const SINGLE: Redundancy = { data: 1, parity: 0 };

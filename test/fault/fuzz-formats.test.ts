@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { datastorePaths } from '../../src/datastore/paths.js';
 import { makeCatalog } from '../support/catalog.js';
 import { ARCHIVE_FORMATS } from '../support/fuzz/archive-formats.js';
+import { BUCKET_FORMATS } from '../support/fuzz/bucket-formats.js';
 import { CHUNK_FORMATS } from '../support/fuzz/chunk-formats.js';
 import { JOURNAL_FORMATS, journalOn } from '../support/fuzz/journal-formats.js';
 import { catalogCopies, OWN_FORMATS, ownFiles } from '../support/fuzz/own-formats.js';
@@ -13,7 +14,8 @@ import { temporaryFolder } from '../support/temporary-folder.js';
 
 const CASES = 4000;
 
-for (const target of [...CHUNK_FORMATS, ...ARCHIVE_FORMATS, ...JOURNAL_FORMATS, ...TEXT_FORMATS, ...OWN_FORMATS]) {
+const OURS = [...OWN_FORMATS, ...BUCKET_FORMATS];
+for (const target of [...CHUNK_FORMATS, ...ARCHIVE_FORMATS, ...JOURNAL_FORMATS, ...TEXT_FORMATS, ...OURS]) {
   test(`damaged input is refused, never worse: ${target.name}`, async (t) => {
     const { repaired, refused, accepted } = await fuzz(target, seedOfRun(t), CASES);
     t.diagnostic(`${CASES} cases, ${repaired} repaired, ${refused} refused, ${accepted} accepted`);

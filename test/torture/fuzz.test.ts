@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { datastorePaths } from '../../src/datastore/paths.js';
 import { makeCatalog } from '../support/catalog.js';
 import { ARCHIVE_FORMATS } from '../support/fuzz/archive-formats.js';
+import { BUCKET_FORMATS } from '../support/fuzz/bucket-formats.js';
 import { CHUNK_FORMATS } from '../support/fuzz/chunk-formats.js';
 import { controlAnswers, controlRequests } from '../support/fuzz/control-messages.js';
 import { Footprint } from '../support/fuzz/footprint.js';
@@ -34,7 +35,14 @@ test('damaged input of every format is refused, never worse', async (t) => {
   catalog.transactions.begin();
   const paths = datastorePaths(temporaryFolder(t));
   mkdirSync(paths.own);
-  const files = [...CHUNK_FORMATS, ...ARCHIVE_FORMATS, ...JOURNAL_FORMATS, ...TEXT_FORMATS, ...OWN_FORMATS];
+  const files = [
+    ...CHUNK_FORMATS,
+    ...ARCHIVE_FORMATS,
+    ...JOURNAL_FORMATS,
+    ...TEXT_FORMATS,
+    ...OWN_FORMATS,
+    ...BUCKET_FORMATS,
+  ];
   const others = [await controlRequests(t), await controlAnswers(t)];
   const targets = [...files, ...others, journalOn(catalog), ownFiles(paths), catalogCopies(paths)];
   let footprint: Footprint | undefined;

@@ -1,5 +1,5 @@
 import { CairnError } from '../../core/errors.js';
-import type { Redundancy } from '../../core/redundancy.js';
+import { MAX_PIECES, piecesOf, type Redundancy } from '../../core/redundancy.js';
 import { crc64Sync } from '../../native/erasure.js';
 
 /** What a piece says of itself. Lengths in bytes, checksums are CRC-64/XZ. */
@@ -100,9 +100,11 @@ export function shardBytesOf(objectBytes: number, { data }: Redundancy): number 
   return Math.ceil(objectBytes / data);
 }
 
-function makesSense({ redundancy, index, objectBytes, shardBytes }: ShardHeader): boolean {
-  const { data, parity } = redundancy;
-  return data >= 1 && index < data + parity && shardBytes === shardBytesOf(objectBytes, redundancy);
+function makesSense({ redundancy, index, objectBytes, shardBytes, generation }: ShardHeader): boolean {
+  const { data } = redundancy;
+  const pieces = piecesOf(redundancy);
+  if (!Number.isSafeInteger(objectBytes) || !Number.isSafeInteger(generation)) return false;
+  return data >= 1 && pieces <= MAX_PIECES && index < pieces && shardBytes === shardBytesOf(objectBytes, redundancy);
 }
 
 function damaged(why: string): CairnError {

@@ -8,6 +8,9 @@ export const POINTS_FOLDER = '.cairn/recovery-points';
 /** Written last: a point without it is none. */
 export const POINT_FILE = 'point.json';
 
+/** Of the year 9999, in seconds since 1970: what names of folders can hold. */
+const LAST_SECOND = 253_402_300_799;
+
 /** A file in pieces, each an object of its own in the point's folder; all of it compressed with gzip. */
 const storedFile = z.object({
   parts: z.array(z.string().regex(/^[a-z0-9-]+$/)),
@@ -21,7 +24,7 @@ const point = z.object({
   /** For people. */
   host: z.string(),
   /** Of the catalog's copy: seconds since 1970, and the sequence of the last change in it. */
-  madeAt: z.number().int(),
+  madeAt: z.number().int().nonnegative().max(LAST_SECOND),
   appliedSequence: z.number().int().nonnegative(),
   /** The copy of the catalog. */
   catalog: storedFile,
