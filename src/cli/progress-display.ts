@@ -1,4 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress';
+import { createRequire } from 'node:module';
+import type { SingleBar } from 'cli-progress';
 import prettyBytes from 'pretty-bytes';
 import type { Progress } from '../control/messages.js';
 import { shownSeconds } from './output.js';
@@ -49,7 +50,8 @@ export class ProgressDisplay {
     this.#stepFrom = { time: now, done: progress.done };
     this.#step = progress.step;
     const format = progress.total === undefined ? `${progress.step}: {shown}` : `${progress.step} {bar} {shown}`;
-    this.#bar = new SingleBar(
+    const { Presets, SingleBar: Bar } = loadBars();
+    this.#bar = new Bar(
       { format, stream: this.#stream, clearOnComplete: true, hideCursor: true, barsize: 30 },
       Presets.shades_classic,
     );
@@ -65,6 +67,11 @@ export async function withProgress<T>(task: (update: (progress: Progress) => voi
   } finally {
     display.stop();
   }
+}
+
+/** Loaded where something is shown: most commands are done before. */
+function loadBars(): typeof import('cli-progress') {
+  return createRequire(import.meta.url)('cli-progress') as typeof import('cli-progress');
 }
 
 function shownFigures({ done, total, unit }: Progress): string {

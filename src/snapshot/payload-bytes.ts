@@ -38,7 +38,7 @@ export function* piecesOf(index: ChunkIndex, { offset, size }: PayloadPlace): Ge
 }
 
 /** Whether the chunk of this length is one of zeros, which need not be loaded. */
-function isZeroChunk(digest: Digest, length: number): boolean {
+export function isZeroChunk(digest: Digest, length: number): boolean {
   return Number.isInteger(Math.log2(length)) && zeroChunkLength(digest) === length;
 }
 

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { PACKED_LIMIT_BYTES } from '../../src/chunk/limits.js';
 import { PAYLOAD_HEADER_BYTES } from '../../src/chunk/payload-header.js';
 import { parseGroupPath } from '../../src/core/group.js';
+import { openSnapshotView } from '../../src/daemon/open-snapshot-view.js';
 import { createDatastore } from '../../src/datastore/create.js';
 import { HoldScope } from '../../src/native/holds.js';
 import { SourceFolder } from '../../src/native/source.js';
@@ -16,6 +17,7 @@ import { OpenFolder } from '../../src/snapshot/backup/source-file.js';
 import { SourceNode } from '../../src/snapshot/backup/source-node.js';
 import type { FileContent } from '../../src/snapshot/create/tree-source.js';
 import { noise } from '../support/noise.js';
+import { GROUP, OpenStore } from '../support/open-store.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 /** Small files of a folder being read, over a store that keeps packs in memory. */
@@ -125,6 +127,32 @@ test('what was counted is what is passed in the end', async (context) => {
     const { figures } = await job.gather();
     assert.deepEqual(job.progress, { done: 10_038_000, total: 10_038_000 });
     assert.deepEqual([figures.files, figures.excluded], [20, 1]);
+  } finally {
+    job.close();
+    holds.end();
+  }
+});
+
+test('how much there is, is told by the newest snapshot, and nothing is looked at for it', async (t) => {
+  const store = await OpenStore.make(t);
+  await store.write(`${GROUP}/current/large`, noise('large', 3_000_000));
+  await store.snapshot();
+  const source = temporaryFolder(t);
+  writeFileSync(join(source, 'small'), noise('small', 1_000_000));
+  const holds = HoldScope.open();
+  const options = {
+    ...{ store: store.folder, source, group: parseGroupPath(GROUP), startTime: 1, dryRun: true, holds: holds.id },
+    ...{ excludes: [], oneFileSystem: false, excludeCaches: false },
+  };
+  const job = await BackupJob.open(options, openSnapshotView, new AbortController().signal);
+  try {
+    const { figures } = await job.gather();
+    const looks = t.mock.method(SourceFolder, 'open');
+    await job.count();
+    assert.equal(looks.mock.callCount(), 0);
+    const { done, total } = job.progress;
+    assert.equal(done, figures.readBytes);
+    assert.ok(total !== undefined && total >= 3_000_000 && total < 3_001_000, String(total));
   } finally {
     job.close();
     holds.end();

@@ -1,7 +1,7 @@
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
 import { PAYLOAD_HEADER_BYTES } from '../../archive/payload-items.js';
 import type { FileContent } from '../create/tree-source.js';
-import { piecesOf } from '../payload-bytes.js';
+import { isZeroChunk, piecesOf } from '../payload-bytes.js';
 import { childrenOf, type TreeView } from '../tree-view.js';
 import type { SourceNode } from './source-node.js';
 
@@ -16,6 +16,17 @@ export class PreviousTree {
 
   constructor(view: TreeView) {
     this.#view = view;
+  }
+
+  /** Bytes of data its payload stream lists: about that of its files without holes. */
+  dataBytes(): number {
+    const { payload } = this.#view;
+    let bytes = 0;
+    for (let i = 0; i < payload.count; i += 1) {
+      const length = payload.end(i) - payload.start(i);
+      if (!isZeroChunk(payload.digest(i), length)) bytes += length;
+    }
+    return bytes;
   }
 
   async root(): Promise<ArchiveEntry> {

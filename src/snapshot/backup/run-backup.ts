@@ -46,6 +46,7 @@ export class BackupJob {
   readonly #jobChunks: JobChunks;
   readonly #packs: PackStore;
   readonly #record = new BackupRecord();
+  #previous: PreviousTree | undefined;
   #built: BuiltStreams | undefined;
   #countedBytes: number | undefined;
 
@@ -71,14 +72,22 @@ export class BackupJob {
     return new BackupJob(options, await openDatastoreReader(options.store), openView, signal);
   }
 
-  /** Bytes of files read and passed over so far, and how many there are, once that was counted. */
+  /** Bytes of files read and passed over so far, and about how many there are, once that was counted. */
   get progress(): { done: number; total: number | undefined } {
     const { figures, passedBytes } = this.#record;
-    return { done: figures.readBytes + passedBytes, total: this.#countedBytes };
+    const done = figures.readBytes + passedBytes;
+    return { done, total: this.#countedBytes && Math.max(done, this.#countedBytes) };
   }
 
-  /** Goes through the source once more, reading no file, so that `progress` knows how much there is. */
+  /**
+   * Finds out for `progress` how much there is: as much as in the newest snapshot, else it goes through the source once
+   * more, reading no file. Where most is unchanged that would double the work.
+   */
   async count(): Promise<void> {
+    if (this.#previous !== undefined) {
+      this.#countedBytes = this.#previous.dataBytes();
+      return;
+    }
     const record = new BackupRecord();
     const known = new KnownChunks(this.#jobChunks);
     const contents = new FileContents({ previous: undefined, known, record, readers: undefined });
@@ -90,7 +99,8 @@ export class BackupJob {
   /** Stores and encodes everything; durable when it resolves. @throws {CairnError} also where it was given up */
   async gather(): Promise<BackupReport> {
     const known = new KnownChunks(this.#jobChunks);
-    const previous = await this.#previous();
+    const previous = await this.#openPrevious();
+    this.#previous = previous;
     const record = this.#record;
     const large = new LargeFiles(this.#jobChunks, record, this.#signal);
     const small = new SmallFiles({
@@ -134,7 +144,7 @@ export class BackupJob {
     return { source: treeOf(root, queue), walking };
   }
 
-  async #previous(): Promise<PreviousTree | undefined> {
+  async #openPrevious(): Promise<PreviousTree | undefined> {
     const { groups, snapshots } = this.#datastore.catalog;
     const group = groups.findByName(this.#options.group);
     const snapshot = group && snapshots.newestFinished(group.id);
