@@ -34,8 +34,20 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-testBackend('cache', (body) => withFolder((folder) => body(new CachedBackend(folder, new MemoryBackend()))));
-testBackend('cache, evicted', (body) => withFolder((folder) => body(new EvictingBackend(folder, new MemoryBackend()))));
+function withBackend(
+  Kind: typeof CachedBackend,
+  body: (backend: CachedBackend, folder: string) => Promise<void>,
+): Promise<void> {
+  return withFolder(async (folder) => {
+    const backend = new Kind(folder, new MemoryBackend());
+    await body(backend, folder);
+    // Nothing is written into it any more.
+    await backend.sync();
+  });
+}
+
+testBackend('cache', (body) => withBackend(CachedBackend, body));
+testBackend('cache, evicted', (body) => withBackend(EvictingBackend, body));
 
 const NAME = '.chunks/a9/a948';
 
@@ -56,9 +68,33 @@ test('cache: what is evicted takes no room, looks the same, and comes back when 
     assert.equal(await backend.touch(NAME), bytes.length);
     assert.deepEqual(await backend.getRange(NAME, 500, 9), bytes.subarray(500, 509));
     assert.ok((await backend.get(NAME)).equals(bytes));
+    await backend.sync();
     assert.ok(readFileSync(join(folder, NAME)).equals(bytes), 'it is kept');
     await remote.removeAll([NAME]);
     assert.ok((await backend.get(NAME)).equals(bytes), 'from here');
+  });
+});
+
+test('cache: what is fetched is there at once, as it was, before it is written here; what comes after finds it written', async () => {
+  await withBackend(EvictingBackend, async (backend, folder) => {
+    const names = Array.from({ length: 40 }, (_, n) => `.chunks/a9/${n}`);
+    const contents = names.map(() => randomBytes(50_000));
+    for (const [n, name] of names.entries()) await backend.put(name, contents[n] as Buffer);
+    await Promise.all(
+      names.map(async (name, n) => {
+        const [first, second] = await Promise.all([backend.get(name), backend.get(name)]);
+        first.fill(0);
+        assert.ok(second.equals(contents[n] as Buffer));
+        assert.ok((await backend.get(name)).equals(contents[n] as Buffer), 'as it was');
+        if (n % 3 === 0) assert.deepEqual(await backend.removeAll([name]), [true]);
+        if (n % 3 === 1) assert.deepEqual(await backend.moveAll([{ from: name, to: `moved/${n}` }]), [true]);
+      }),
+    );
+    await backend.sync();
+    for (const [n, name] of names.entries()) {
+      assert.equal(await backend.size(name), n % 3 === 2 ? 50_000 : undefined, name);
+      if (n % 3 === 2) assert.ok(readFileSync(join(folder, name)).equals(contents[n] as Buffer));
+    }
   });
 });
 

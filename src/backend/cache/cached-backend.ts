@@ -3,8 +3,8 @@ import { putFile } from '../../native/files.js';
 import type { Backend, BackendFigures, Move } from '../backend.js';
 import { FsBackend } from '../fs/fs-backend.js';
 import { temporaryName } from '../names.js';
-import { isPlaceholder, looksEvicted } from './placeholder.js';
-import { Transfers, whereStanding } from './transfers.js';
+import { FetchedObjects } from './fetched-objects.js';
+import { Transfers, whereHere } from './transfers.js';
 
 const FILE_MODE = 0o644;
 
@@ -19,6 +19,7 @@ export class CachedBackend implements Backend {
   readonly #folder: string;
   readonly #local: FsBackend;
   readonly #remote: Backend;
+  readonly #fetched = new FetchedObjects((name, bytes) => this.#keep(name, bytes));
 
   /** @param folder absolute path; it must exist */
   constructor(folder: string, remote: Backend) {
@@ -28,14 +29,19 @@ export class CachedBackend implements Backend {
     this.transfers = new Transfers(folder, this.#local, remote);
   }
 
-  put(name: string, bytes: Uint8Array): Promise<void> {
-    return this.#local.put(name, bytes);
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    await this.#fetched.settled([name]);
+    await this.#local.put(name, bytes);
   }
 
   async get(name: string): Promise<Buffer> {
-    const bytes = await whereStanding(() => this.#local.get(name));
-    if (bytes !== undefined && !(looksEvicted(bytes) && (await this.#isHole(name)))) return bytes;
-    return this.getElsewhere(name);
+    const bytes = await whereHere(join(this.#folder, name), () => this.#local.get(name));
+    if (bytes !== undefined) return bytes;
+    const coming = this.#fetched.find(name);
+    if (coming !== undefined) return coming;
+    const fetched = await this.#remote.get(name);
+    await this.#fetched.add(name, fetched);
+    return fetched;
   }
 
   async getElsewhere(name: string): Promise<Buffer> {
@@ -45,9 +51,8 @@ export class CachedBackend implements Backend {
   }
 
   async getRange(name: string, offset: number, length: number): Promise<Buffer> {
-    const bytes = await whereStanding(() => this.#local.getRange(name, offset, length));
-    const isLocal = bytes !== undefined && !(bytes.every((byte) => byte === 0) && (await this.#isHole(name)));
-    return isLocal ? bytes : this.#remote.getRange(name, offset, length);
+    const here = await whereHere(join(this.#folder, name), () => this.#local.getRange(name, offset, length));
+    return here ?? this.#remote.getRange(name, offset, length);
   }
 
   async size(name: string): Promise<number | undefined> {
@@ -60,6 +65,7 @@ export class CachedBackend implements Backend {
 
   /** The other backend first: as long as a file stands here, a collector finds it and tries again. */
   async removeAll(names: readonly string[]): Promise<boolean[]> {
+    await this.#fetched.settled(names);
     const there = await this.#remote.removeAll(names);
     const here = await this.#local.removeAll(names);
     return here.map((was, index) => was || there[index] === true);
@@ -67,6 +73,7 @@ export class CachedBackend implements Backend {
 
   /** In the same order as `removeAll`. */
   async moveAll(moves: readonly Move[]): Promise<boolean[]> {
+    await this.#fetched.settled(moves.map(({ from }) => from));
     const there = await this.#remote.moveAll(moves);
     const here = await this.#local.moveAll(moves);
     return here.map((was, index) => was || there[index] === true);
@@ -76,8 +83,9 @@ export class CachedBackend implements Backend {
     return this.#local.list(prefix);
   }
 
-  sync(): Promise<void> {
-    return this.#local.sync();
+  async sync(): Promise<void> {
+    await this.#fetched.settled('all');
+    await this.#local.sync();
   }
 
   syncAll(): Promise<void> {
@@ -86,10 +94,6 @@ export class CachedBackend implements Backend {
 
   figures(): Promise<BackendFigures> {
     return this.#local.figures();
-  }
-
-  #isHole(name: string): Promise<boolean> {
-    return isPlaceholder(join(this.#folder, name));
   }
 
   /**

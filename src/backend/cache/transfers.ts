@@ -24,9 +24,8 @@ export class Transfers {
    * @returns its length in bytes; undefined where its bytes are not here, so there already or nowhere
    */
   async upload(name: string): Promise<number | undefined> {
-    const bytes = await whereStanding(() => this.#local.get(name));
-    if (bytes === undefined || (looksEvicted(bytes) && (await isPlaceholder(join(this.#folder, name)))))
-      return undefined;
+    const bytes = await whereHere(join(this.#folder, name), () => this.#local.get(name));
+    if (bytes === undefined) return undefined;
     await this.#remote.put(name, bytes);
     return bytes.length;
   }
@@ -55,8 +54,22 @@ export class Transfers {
   }
 }
 
+/**
+ * What `read` gives of an object; undefined where there is none, or only its placeholder. That may be replaced by what was
+ * fetched after it was read, and before it is looked at: zeros are believed if they are read from a file twice.
+ * @param path of its file
+ */
+export async function whereHere(path: string, read: () => Promise<Buffer>): Promise<Buffer | undefined> {
+  for (let isFile = false; ; isFile = true) {
+    const bytes = await whereStanding(read);
+    if (bytes === undefined || !looksEvicted(bytes)) return bytes;
+    if (await isPlaceholder(path)) return undefined;
+    if (isFile) return bytes;
+  }
+}
+
 /** What `read` gives; undefined where there is no such object. */
-export async function whereStanding<T>(read: () => Promise<T>): Promise<T | undefined> {
+async function whereStanding<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {

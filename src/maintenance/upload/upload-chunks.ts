@@ -4,8 +4,8 @@ import { withLock } from '../../chunkstore/guards.js';
 import { chunkName } from '../../chunkstore/layout.js';
 import type { UploadParts } from './upload-parts.js';
 
-/** Chunks under way at once: of 16 MiB at most, 1 MiB as a rule. */
-const AT_ONCE = 8;
+/** Chunks under way at once, as many as requests may be (backend/s3): of 16 MiB at most, 1 MiB as a rule. */
+const AT_ONCE = 16;
 /** Chunks that are held, and then noted, together. */
 const BATCH = 128;
 
