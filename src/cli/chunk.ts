@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { lookUpChunk } from '../daemon/look-ups.js';
+import { type ChunkPieces, lookUpChunk } from '../daemon/look-ups.js';
 import { existingStore, optionsOf } from './context.js';
 import { print, printJson, shownBytes } from './output.js';
 
@@ -31,7 +31,7 @@ async function show(digest: string, _: unknown, command: Command): Promise<void>
     printJson(found);
     return;
   }
-  const { id, state, size, storedSize, verifiedAt, name, fileBytes } = found;
+  const { id, state, size, storedSize, verifiedAt, name, fileBytes, pieces } = found;
   print(`Chunk     ${id}`);
   print(`State     ${state}`);
   print(
@@ -39,4 +39,15 @@ async function show(digest: string, _: unknown, command: Command): Promise<void>
   );
   print(`Verified  ${verifiedAt === null ? 'never' : new Date(verifiedAt * 1000).toISOString()}`);
   print(`File      ${name}, ${fileBytes === null ? 'which is not there' : shownBytes(fileBytes)}`);
+  if (pieces !== null) print(`Pieces    ${shownPieces(pieces)}`);
+}
+
+function shownPieces({ scheme, pieces, copies, damaged, silent, canRecover }: ChunkPieces): string {
+  const parts = [
+    ...pieces.map(({ index, backend }) => `${index} on ${backend}`),
+    ...copies.map((backend) => `a copy on ${backend}`),
+    ...damaged.map((backend) => `damaged on ${backend}`),
+    ...silent.map((backend) => `${backend} does not answer`),
+  ];
+  return `${scheme}: ${parts.join(', ')}${canRecover ? '' : '; too few are left'}`;
 }

@@ -115,7 +115,8 @@ async function applyChange({ paths, spread }: BackendParts, change: BackendsChan
   }
   // What was put on a backend that goes has to be durable where it was put besides.
   if (change.kind === 'remove') await spread?.spread.sync();
-  await spread?.reconfigure(await changeBackends(paths, change));
+  const config = await changeBackends(paths, change);
+  await spread?.reconfigure(config);
 }
 
 /** @throws {CairnError} `invalid` */

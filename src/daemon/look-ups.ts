@@ -1,7 +1,10 @@
+import { objectLayout } from '../backend/spread/object-layout.js';
 import type { ChunkState } from '../catalog/counters.js';
 import { chunkName } from '../chunkstore/layout.js';
 import { digestFromHex } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
+import { formatRedundancy } from '../core/redundancy.js';
+import type { Spread } from '../datastore/object-store.js';
 import { openDatastoreReader, type ReadableDatastore } from '../datastore/open.js';
 
 /** What is known of one chunk, as of the last commit, and whether its file is there. */
@@ -17,6 +20,22 @@ export interface ChunkLookUp {
   readonly name: string;
   /** Bytes of that file now; null: there is none. */
   readonly fileBytes: number | null;
+  /** Where its pieces are; null where the datastore has one backend, or nothing of it. */
+  readonly pieces: ChunkPieces | null;
+}
+
+/** In which pieces a chunk is on which backends. */
+export interface ChunkPieces {
+  /** `single`, `mirror:N` or `ec:K+M`. */
+  readonly scheme: string;
+  readonly pieces: readonly { readonly index: number; readonly backend: string }[];
+  /** Backends that have it as it was before there were several. */
+  readonly copies: readonly string[];
+  /** Backends whose piece cannot be read, and those that did not answer. */
+  readonly damaged: readonly string[];
+  readonly silent: readonly string[];
+  /** Whether what was found gives the chunk back. */
+  readonly canRecover: boolean;
 }
 
 /** How many chunks, their plain bytes, and the bytes of their files. */
@@ -45,14 +64,38 @@ export interface IndexLookUp {
  */
 export function lookUpChunk(store: string, id: string): Promise<ChunkLookUp> {
   const digest = digestFromHex(id);
-  return withReader(store, async ({ catalog, backend, config }) => {
+  return withReader(store, async ({ catalog, backend, config, spread }) => {
     const known = catalog.chunks.find(digest);
     if (known === undefined) throw new CairnError('not-found', `There is no chunk ${id}`);
     const name = chunkName(digest, config.prefixDigits);
     const { state, length, stored, verifiedAt } = known;
     const fileBytes = (await backend.size(name)) ?? null;
-    return { id, state, size: length, storedSize: stored, verifiedAt: verifiedAt || null, name, fileBytes };
+    const pieces = spread === undefined ? null : await piecesOf(spread.spread, name);
+    return { id, state, size: length, storedSize: stored, verifiedAt: verifiedAt || null, name, fileBytes, pieces };
   });
+}
+
+/**
+ * Looks up in which pieces a chunk is.
+ * @param id 64 lowercase hex digits
+ * @throws {CairnError} `invalid`, `not-found` where it is in none
+ */
+export async function lookUpPieces(store: string, id: string): Promise<ChunkPieces> {
+  const { pieces } = await lookUpChunk(store, id);
+  if (pieces === null) throw new CairnError('not-found', `The chunk ${id} is in no pieces`);
+  return pieces;
+}
+
+async function piecesOf(spread: Spread, name: string): Promise<ChunkPieces | null> {
+  const layout = await objectLayout(spread.members, name);
+  if (layout === undefined) return null;
+  const { redundancy, pieces, copies, damaged, silent } = layout;
+  return {
+    scheme: formatRedundancy(redundancy),
+    pieces: pieces.map(({ index, member }) => ({ index, backend: member })),
+    ...{ copies, damaged, silent },
+    canRecover: copies.length > 0 || pieces.length >= redundancy.data,
+  };
 }
 
 /** Looks at the figures of a datastore's index, whoever has it open. */

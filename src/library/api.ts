@@ -145,7 +145,7 @@ export interface ChunkOperations {
   /**
    * Stores a chunk that comes with its id, after its bytes were found to have that digest; durable when it resolves. Does
    * nothing where it is there. The next collection takes it unless an object names it by then.
-   * @param backendId where it is to be; default: where the policy puts it
+   * @param backendId which backend is to have it, or one of its pieces, as long as that takes anything; default: as the policy has it
    * @throws {CairnError} `corrupt` where the bytes have another digest, `too-large` beyond 16 MiB
    */
   writeChunk(id: string, bytes: Uint8Array, backendId?: string): Promise<WriteChunkResult>;
@@ -169,20 +169,113 @@ export interface BackendInfo {
   readonly type: 'fs' | 's3' | 'memory';
   /** A folder, or an `s3://` address. */
   readonly location: string;
+  /** Its share among the others. */
+  readonly weight: number;
   readonly readOnly: boolean;
-  /** Undefined where the place has no limit it could tell. */
+  /** What it has is to go elsewhere. */
+  readonly draining: boolean;
+  /** Room that is left free. */
+  readonly minFreeBytes: number;
+  /** `ssd`, `hdd` or `nvme`, as its owner said; undefined: nobody did. */
+  readonly mediaType: string | undefined;
+  /** Why it cannot be used now; undefined: it can. */
+  readonly failure: string | undefined;
+  /** Undefined where the place has no limit it could tell, or does not answer. */
   readonly totalBytes: number | undefined;
   readonly availableBytes: number | undefined;
+}
+
+/** Where a chunk is: in how many pieces on which backends. */
+export interface ECGroup {
+  readonly chunkId: string;
+  /** `single`, `mirror:N` or `ec:K+M`. */
+  readonly scheme: string;
+  /** Bytes of the chunk's file, of which these are pieces. */
+  readonly size: number;
+  /** Data pieces first. */
+  readonly shards: readonly ECShard[];
+  /** Indexes of pieces that were not found. */
+  readonly missing: readonly number[];
+  /** Whether what was found gives the chunk back. */
+  readonly canRecover: boolean;
+}
+
+export interface ECShard {
+  readonly index: number;
+  readonly backendId: string;
+  readonly isParity: boolean;
 }
 
 export interface BackendOperations {
   listBackends(): Promise<BackendInfo[]>;
   /** @throws {CairnError} `not-found` */
   getBackend(id: string): Promise<BackendInfo>;
-  /** The same one at each call: the first of those that can be written to. */
+  /**
+   * The same one at each call: the preferred one, else the first of those that can be written to.
+   * @throws {CairnError} `read-only` where there is none
+   */
   getDefaultBackend(): Promise<BackendInfo>;
   /** Its bytes by name, past the index: whoever changes something there knows what he does. @throws {CairnError} `not-found` */
   getBackendStorage(id: string): Backend;
+  /**
+   * Where a chunk is, as the headers of its pieces say; contents are not read.
+   * @throws {CairnError} `not-found`, `unreachable` where that cannot be told
+   */
+  getECGroup(chunkId: string): Promise<ECGroup>;
+}
+
+/** A backend that is to hold chunks; the rest is as usual: weight 1, writable, no room left free. */
+export interface NewBackend {
+  readonly id: string;
+  readonly type: 'fs' | 's3';
+  /** Of an fs backend: absolute path of its folder, which is absent, empty, or was this backend before. */
+  readonly path?: string | undefined;
+  /** Of an s3 backend; credentials come from the environment. */
+  readonly s3?: {
+    readonly bucket: string;
+    readonly store: string;
+    readonly endpoint?: string;
+    readonly region?: string;
+    readonly pathStyle?: boolean;
+  };
+  readonly weight?: number | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly minFreeBytes?: number | undefined;
+  readonly media?: 'ssd' | 'hdd' | 'nvme' | undefined;
+}
+
+/** What bringing chunks into the form they should have did. Counts are of chunks. */
+export interface MendResult {
+  readonly chunks: number;
+  readonly mended: number;
+  /** Pieces are missing still: too few backends can be written. */
+  readonly degraded: number;
+  /** Too few pieces are left, or nothing at all. */
+  readonly lost: number;
+  /** Backends that do not answer may have what is missing. */
+  readonly unknown: number;
+  readonly problems: readonly string[];
+  /** Nothing is left to be done. */
+  readonly complete: boolean;
+}
+
+export interface BackendChanges {
+  /**
+   * Adds a backend, durably. A datastore that had one folder spreads over both when it is opened again.
+   * @throws {CairnError} `invalid`, `exists`, `unreachable`
+   */
+  addBackend(backend: NewBackend): Promise<void>;
+  /** Whether a backend is to be emptied: nothing new is put there, and `mendBackends` brings what it has elsewhere. */
+  drainBackend(id: string, draining?: boolean): Promise<void>;
+  /**
+   * Removes a backend that is empty; `lost`: whatever it held will not come back.
+   * @throws {CairnError} `not-found`, `not-empty` where it holds chunks, `invalid` where too few would be left
+   */
+  removeBackend(id: string, options?: { readonly lost?: boolean }): Promise<void>;
+  /** `single`, `mirror:N` or `ec:K+M` from now on; `mendBackends` converts what is there. @throws {CairnError} `invalid` */
+  setRedundancy(scheme: string): Promise<void>;
+  /** Reads and checks every piece, and makes good what is missing, misplaced or of another redundancy. May be broken off. */
+  mendBackends(options?: Abortable & { readonly dryRun?: boolean }): Promise<MendResult>;
 }
 
 export interface CollectOptions extends Abortable {
@@ -209,7 +302,7 @@ export interface ReadableLibrary
 }
 
 /** A store that is open for reading and writing. */
-export interface Library extends ObjectOperations, ChunkOperations, BackendOperations {
+export interface Library extends ObjectOperations, ChunkOperations, BackendOperations, BackendChanges {
   /** Removes chunks that nothing uses. One runs at a time. @throws {CairnError} `busy` */
   collectGarbage(options?: CollectOptions): Promise<CollectResult>;
   /** Gives up what is under way, makes durable what was done, and ends it. Does nothing the second time. */

@@ -1,6 +1,5 @@
 import type { ChunkOperations, ObjectOperations } from './api.js';
-import type { NamedBackend } from './backend-operations.js';
-import { requireBackend } from './backend-operations.js';
+import { type BackendSource, requireBackend } from './backend-operations.js';
 import { objectChanges } from './change-objects.js';
 import { chunkChanges } from './chunk-operations.js';
 import type { OpenWork } from './open-work.js';
@@ -11,7 +10,7 @@ export type Changes = Pick<ObjectOperations, 'putObject' | 'deleteObject'> &
   Pick<ChunkOperations, 'writeChunk' | 'deleteChunk'>;
 
 /** Changes that closing waits for. */
-export function changesDuring(work: OpenWork, parts: WriteParts, backends: readonly NamedBackend[]): Changes {
+export function changesDuring(work: OpenWork, parts: WriteParts, backends: BackendSource): Changes {
   const { putObject, deleteObject } = objectChanges(parts);
   const { writeChunk, deleteChunk } = chunkChanges(parts);
   return {
@@ -19,8 +18,9 @@ export function changesDuring(work: OpenWork, parts: WriteParts, backends: reado
     deleteObject: work.during(deleteObject),
     deleteChunk: work.during(deleteChunk),
     writeChunk: work.during(async (id, bytes, backendId) => {
-      if (backendId !== undefined) requireBackend(backends, backendId);
-      return writeChunk(id, bytes);
+      if (backendId === undefined) return writeChunk(id, bytes);
+      requireBackend(backends, backendId);
+      return writeChunk(id, bytes, parts.chunksOn(backends.preferring(backendId)));
     }),
   };
 }

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { KnownChunk } from '../catalog/chunks.js';
 import { MAX_CHUNK_BYTES } from '../chunk/limits.js';
+import type { ChunkStore } from '../chunkstore/chunk-store.js';
 import { type Digest, digestFromHex, digestHex, sameDigest } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
 import type { ByteRange } from '../core/ranges.js';
@@ -46,12 +47,13 @@ export function chunkReads(parts: ReadParts, counts?: WriteParts['counts']): Chu
 
 /** How chunks come and go past objects. */
 export type ChunkChanges = Pick<ChunkOperations, 'deleteChunk'> & {
-  writeChunk(id: string, bytes: Uint8Array): Promise<WriteChunkResult>;
+  /** @param chunks another way to the store's chunks */
+  writeChunk(id: string, bytes: Uint8Array, chunks?: ChunkStore): Promise<WriteChunkResult>;
 };
 
 export function chunkChanges(parts: WriteParts): ChunkChanges {
   return {
-    writeChunk: (id, bytes) => receive(parts, id, bytes),
+    writeChunk: (id, bytes, chunks = parts.chunks) => receive({ ...parts, chunks }, id, bytes),
     deleteChunk: async (id) => {
       requireGoingOn(parts.closing);
       const digest = digestFromHex(id);

@@ -6,11 +6,13 @@ import { digestHex } from '../core/digest.js';
 import { parseDynamicIndex } from '../index/dynamic-index.js';
 import { isHeld } from '../native/holds.js';
 import type { CollectOptions, CollectResult, Library } from './api.js';
-import { backendOperations, type NamedBackend } from './backend-operations.js';
+import { backendOperations } from './backend-operations.js';
+import { noBackendChanges } from './change-backends.js';
 import { changesDuring } from './changes.js';
 import { chunkReads } from './chunk-operations.js';
 import { eitherSignal, requireGoingOn } from './interruption.js';
 import { MemoryIndex } from './memory-index.js';
+import { oneBackend } from './one-backend.js';
 import { OpenWork } from './open-work.js';
 import { objectReads } from './read-objects.js';
 import type { WritableIndex } from './store-index.js';
@@ -23,11 +25,13 @@ const ROWS_AT_ONCE = 1000;
 /** A store that is in memory, index and all, and goes with the process: for tests, and for what is kept nowhere. */
 export function memoryLibrary(options: { readonly capacityBytes?: number | undefined } = {}): Library {
   const storage = new MemoryBackend(options.capacityBytes);
-  const backends: NamedBackend[] = [{ id: 'default', type: 'memory', location: 'memory', readOnly: false, storage }];
+  const place = { type: 'memory', location: 'memory', readOnly: false } as const;
+  const backends = oneBackend(place, storage, PREFIX_DIGITS);
   const work = new OpenWork();
   const parts: WriteParts = {
     index: new MemoryIndex(),
     chunks: new ChunkStore(storage, PREFIX_DIGITS),
+    chunksOn: (backend) => new ChunkStore(backend, PREFIX_DIGITS),
     files: storage,
     closing: work.signal,
     turns: new TurnsByKey(),
@@ -39,6 +43,7 @@ export function memoryLibrary(options: { readonly capacityBytes?: number | undef
     ...chunkReads(parts, parts.counts),
     ...changesDuring(work, parts, backends),
     ...backendOperations(backends),
+    ...noBackendChanges(),
     collectGarbage: work.during((collecting?: CollectOptions) => collect(parts, collecting ?? {})),
     close: () => work.end(async () => undefined),
   };

@@ -1,6 +1,7 @@
 import { FsBackend } from '../backend/fs/fs-backend.js';
 import { type CatalogReader, openCatalogReader } from '../catalog/open-reader.js';
 import type { Transactions } from '../catalog/transactions.js';
+import { ChunkStore } from '../chunkstore/chunk-store.js';
 import type { Checkpoints } from '../content/open-live-store.js';
 import { type Log, silentLog } from '../core/log.js';
 import { CatalogCheckpoints } from '../daemon/catalog-checkpoints.js';
@@ -10,13 +11,16 @@ import { UploadService } from '../daemon/upload-service.js';
 import { createDatastore } from '../datastore/create.js';
 import { openDatastoreReader, type ReadableDatastore, type WritableDatastore } from '../datastore/open.js';
 import { trackObjects } from '../maintenance/rebuild/track-objects.js';
-import type { CollectOptions, CollectResult, Library, ReadableLibrary } from './api.js';
-import { backendOperations, type NamedBackend } from './backend-operations.js';
+import type { CollectOptions, CollectResult, Library, NewBackend, ReadableLibrary } from './api.js';
+import { type BackendSource, backendOperations } from './backend-operations.js';
+import { backendChanges, checkedBackend } from './change-backends.js';
 import { changesDuring } from './changes.js';
 import { chunkReads } from './chunk-operations.js';
 import { eitherSignal } from './interruption.js';
+import { oneBackend } from './one-backend.js';
 import { OpenWork } from './open-work.js';
 import { objectReads } from './read-objects.js';
+import { spreadBackends } from './spread-backends.js';
 import { readOnlyIndex, sqliteIndex } from './sqlite-index.js';
 import type { WriteParts } from './store-parts.js';
 import { TurnsByKey } from './turns-by-key.js';
@@ -29,6 +33,10 @@ export interface OpenLibraryOptions {
 
 /** How a store is made. */
 export interface CreateLibraryOptions extends OpenLibraryOptions {
+  /** The backends chunks are spread over, at least as many as the redundancy takes; default: the folder has them. */
+  readonly backends?: readonly NewBackend[] | undefined;
+  /** `single`, `mirror:N` or `ec:K+M`; default: `single`. */
+  readonly redundancy?: string | undefined;
   /** Room set aside for the time when the disk is full; default 64 MiB. */
   readonly reserveBytes?: number | undefined;
 }
@@ -38,8 +46,11 @@ export interface CreateLibraryOptions extends OpenLibraryOptions {
  * @throws {CairnError} `exists` where there is a datastore, `not-empty` where there is anything else
  */
 export async function createLibrary(path: string, options: CreateLibraryOptions = {}): Promise<Library> {
-  const { reserveBytes } = options;
-  await createDatastore(path, reserveBytes === undefined ? {} : { reserveBytes });
+  const { reserveBytes, backends = [], redundancy } = options;
+  await createDatastore(path, {
+    ...(reserveBytes !== undefined && { reserveBytes }),
+    ...(backends.length > 0 && { spread: { backends: backends.map(checkedBackend), redundancy } }),
+  });
   return openLibrary(path, options);
 }
 
@@ -96,11 +107,12 @@ async function writableLibrary(
   log: Log,
 ): Promise<Library> {
   const { datastore, live } = opened;
-  const { catalog, chunks, paths } = datastore;
+  const { catalog, chunks, config, paths } = datastore;
   const work = new OpenWork();
   const { signal: closing } = work;
   const parts: WriteParts = {
     ...{ chunks, closing, index: sqliteIndex({ catalog, reader, live }), files: new FsBackend(paths.root) },
+    chunksOn: (backend) => new ChunkStore(backend, config.prefixDigits, undefined, undefined, config.verifyNew),
     turns: new TurnsByKey(),
     storing: (insert) => live.parts.room.storing(insert),
     counts: { received: 0, deleted: 0 },
@@ -109,11 +121,13 @@ async function writableLibrary(
   const uploads = UploadService.of(datastore, live, log);
   if (uploads !== undefined) gc.onBegin((begun) => uploads.drain(begun));
   await gc.load();
+  const backends = backendsOf(datastore, false);
   return {
     ...objectReads(parts),
     ...chunkReads(parts, parts.counts),
-    ...backendOperations(backendsOf(datastore, false)),
-    ...changesDuring(work, parts, backendsOf(datastore, false)),
+    ...changesDuring(work, parts, backends),
+    ...backendOperations(backends),
+    ...backendChanges(opened, work, log),
     collectGarbage: work.during((options?: CollectOptions) => collect(gc, options ?? {}, closing)),
     close: () =>
       work.end(async () => {
@@ -141,14 +155,17 @@ async function collect(
   return { removed: all, freed: { chunks: plan.expired.chunks, bytes: plan.freesBytes } };
 }
 
-/** The one place of a datastore: its folder, or the bucket behind it. */
+/** The places of a datastore: its folder, the bucket behind it, or several others. */
 function backendsOf(
-  { backend, objects, paths }: WritableDatastore | ReadableDatastore,
+  { backend, config, objects, paths, spread }: WritableDatastore | ReadableDatastore,
   readOnly: boolean,
-): NamedBackend[] {
-  const shared = { id: 'default', readOnly, storage: backend };
-  if (objects === undefined) return [{ ...shared, type: 'fs', location: paths.root }];
-  return [{ ...shared, type: 's3', location: objects.title }];
+): BackendSource {
+  if (spread !== undefined) return spreadBackends(paths, spread.spread, readOnly);
+  const place =
+    objects === undefined
+      ? ({ type: 'fs', location: paths.root, readOnly } as const)
+      : ({ type: 's3', location: objects.title, readOnly } as const);
+  return oneBackend(place, backend, config.prefixDigits);
 }
 
 /** Checkpoints that begin when the catalog is open. */

@@ -16,6 +16,8 @@ export interface ReadParts {
 /** What writing works with. */
 export interface WriteParts extends ReadParts {
   readonly index: WritableIndex;
+  /** Chunks of the same store through another way to its backend. */
+  chunksOn(backend: Backend): ChunkStore;
   /** One change of an object at a time. */
   readonly turns: TurnsByKey;
   /** Runs what writes a chunk, so that it meets a full disk as everybody else does. */

@@ -18,13 +18,17 @@ const SPREAD_MODEL = 'model/spread-objects.test.ts';
 const REDUNDANCY = 'unit/core-redundancy.test.ts';
 const ERASURE = 'unit/native-erasure.test.ts';
 const INDEX = 'unit/library-index.test.ts';
+const BACKENDS = 'unit/library-backends.test.ts';
 const E2E = 'e2e/library.test.ts';
 
 /** The names of ZapFS's own tests (zapfs-behaviour.md §8). */
 export const PARITY: readonly ChecklistItem[] = [
   { what: 'store: construction with a memory index', tests: [[OBJECTS, 'come back as they were put']] },
   { what: 'store: construction with a persistent index', tests: [[DATASTORE, 'a new one is made and opened']] },
-  { what: 'store: multiple backends', tests: [[SPREAD, 'pieces lie on different members']] },
+  { what: 'store: multiple backends', tests: [[BACKENDS, 'objects over erasure-coded backends']] },
+  { what: 'store: add and remove backends', tests: [[BACKENDS, 'backends are added, emptied and removed']] },
+  { what: 'store: write a chunk to a backend', tests: [[BACKENDS, 'on the backend that is named']] },
+  { what: 'store: groups of shards', tests: [[BACKENDS, 'objects over erasure-coded backends']] },
   { what: 'store: get and list backends', tests: [[CHUNKS, 'the default backend is the same each time']] },
   {
     what: 'store: put a small, a 10 MB and an empty object',
@@ -58,7 +62,10 @@ export const PARITY: readonly ChecklistItem[] = [
   { what: 'backend: overwrite and large', tests: [[BACKEND, 'the last put counts, empty and large ones too']] },
   { what: 'backend: fsync', tests: [[BACKEND, 'barriers, one after the other and at once']] },
   { what: 'backend: concurrency', tests: [[BACKEND, 'of puts of one name at once']] },
-  { what: 'backend manager: replace, remove, close', tests: [[SPREAD, 'members are emptied']] },
+  {
+    what: 'backend manager: add, replace, remove, close',
+    tests: [[BACKENDS, 'backends are added, emptied and removed']],
+  },
   { what: 'ec: encode, decode, recover', tests: [[ERASURE, 'any shards that are enough']] },
   { what: 'ec: small sizes, schemes', tests: [[SPREAD_MODEL, 'any object, redundancy, losses']] },
   { what: 'ec: parse, string', tests: [[REDUNDANCY, 'a redundancy is read, printed']] },
@@ -89,6 +96,7 @@ export const BEAT: readonly ChecklistItem[] = [
     tests: [
       [READING, 'any range of an object'],
       [SPREAD_MODEL, 'any object, redundancy, losses'],
+      [BACKENDS, 'objects over erasure-coded backends'],
     ],
   },
   {

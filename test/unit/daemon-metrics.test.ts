@@ -113,6 +113,7 @@ test('the index and its chunks can be looked up as JSON', async (t) => {
   const none = await fetch(`${page}admin/chunks/${'0'.repeat(64)}`);
   assert.deepEqual([none.status, await none.text()], [404, `There is no chunk ${'0'.repeat(64)}\n`]);
   assert.equal((await fetch(`${page}admin/chunks/x`)).status, 400);
+  assert.deepEqual([chunk.pieces, (await fetch(`${page}admin/ec-groups/${id}`)).status], [null, 404]);
 });
 
 test('names of files are text on the page, whatever is in them', () => {

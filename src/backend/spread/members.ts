@@ -52,9 +52,12 @@ export class Members {
     this.#setup = setup;
   }
 
-  /** In the order of placement, but those that are failing come last, so that reading need not wait for them. */
-  order(name: string): Member[] {
-    const order = placementOrder(name, this.#all, this.#setup.preferred);
+  /**
+   * In the order of placement, but those that are failing come last, so that reading need not wait for them.
+   * @param first id of the member that is to come first this time
+   */
+  order(name: string, first = this.#setup.preferred): Member[] {
+    const order = placementOrder(name, this.#all, first);
     return [...order.filter(({ available }) => available), ...order.filter(({ available }) => !available)];
   }
 

@@ -61,9 +61,10 @@ export class SpreadBackend implements Backend {
     });
   }
 
-  async put(name: string, bytes: Uint8Array): Promise<void> {
+  /** @param first id of the member that is to have one of the pieces, where it takes anything */
+  async put(name: string, bytes: Uint8Array, first?: string): Promise<void> {
     checkName(name);
-    await this.#locks.run(name, () => this.#writer.put(name, bytes));
+    await this.#locks.run(name, () => this.#writer.put(name, bytes, undefined, first));
   }
 
   async get(name: string): Promise<Buffer> {

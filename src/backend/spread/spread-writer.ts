@@ -49,12 +49,13 @@ export class SpreadWriter {
    * Puts an object in as many pieces as there should be, or as can be stored, on a member each. What stood under the name
    * before stays until the new pieces are durable.
    * @param sound members whose pieces of this very object were just read and need not be written again
+   * @param first id of the member that is to have one of them, where it takes anything
    * @throws {CairnError} `no-space` where too few members have room, `unreachable` where too few can be written; the
    *   name then means what it meant before
    */
-  async put(name: string, object: Uint8Array, sound: ReadonlySet<Member> = new Set()): Promise<void> {
+  async put(name: string, object: Uint8Array, sound: ReadonlySet<Member> = new Set(), first?: string): Promise<void> {
     const { redundancy } = this.#parts.members;
-    const members = this.#parts.members.order(name);
+    const members = this.#parts.members.order(name, first);
     const [crc, answers] = await Promise.all([objectCrc(object), lookAtPieces(members, name, 'believed')]);
     const sets = setsOf(answers.pieces);
     const isSame = ({ header }: PieceSet): boolean =>

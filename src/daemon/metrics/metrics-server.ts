@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Status } from '../../control/commands.js';
 import { CairnError, type ErrorKind, fromSystemError, kindOf } from '../../core/errors.js';
-import { lookUpChunk, lookUpIndex } from '../look-ups.js';
+import { lookUpChunk, lookUpIndex, lookUpPieces } from '../look-ups.js';
 import { type ListenAddress, pageAddress } from './listen-address.js';
 import type { Metrics } from './metrics.js';
 import { statusPage } from './status-page.js';
@@ -28,8 +28,8 @@ const MAX_CONNECTIONS = 32;
 const ASK_WITHIN_MS = 10_000;
 const PLAIN = 'text/plain; charset=utf-8';
 
-const PAGES = '/, /metrics, /health, /ready, /admin/index/stats and /admin/chunks/ID';
-const CHUNK = /^\/admin\/chunks\/([^/]+)$/;
+const PAGES = '/, /metrics, /health, /ready, /admin/index/stats, /admin/chunks/ID and /admin/ec-groups/ID';
+const CHUNK = /^\/admin\/(chunks|ec-groups)\/([^/]+)$/;
 
 /** Shows a mount over HTTP to whoever can connect, who can change nothing: see `PAGES`. */
 export class MetricsServer {
@@ -95,8 +95,8 @@ export class MetricsServer {
 
   async #found(path: string | undefined): Promise<Page> {
     const { metrics, status, store, isReady } = this.#shown;
-    const [, chunk] = CHUNK.exec(path ?? '') ?? [];
-    if (chunk !== undefined) return json(await lookUpChunk(store, chunk));
+    const [, family, chunk] = CHUNK.exec(path ?? '') ?? [];
+    if (chunk !== undefined) return json(await (family === 'chunks' ? lookUpChunk : lookUpPieces)(store, chunk));
     switch (path) {
       case '/':
         return { code: 200, type: 'text/html; charset=utf-8', text: statusPage(await status()) };

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { Library, NewBackend } from '../../src/library/api.js';
+import { memoryLibrary } from '../../src/library/memory-library.js';
+import { createLibrary, openLibrary, openLibraryReader } from '../../src/library/open-library.js';
+import { isKind } from '../support/kinds.js';
+import { bytesOf, counted } from '../support/libraries.js';
+import { noise } from '../support/noise.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+/** A store spread over `count` folders, and where it is; the folder goes when the test ends, after whoever closes it. */
+async function spread(
+  t: TestContext,
+  count: number,
+  redundancy: string,
+): Promise<{ library: Library; store: string; backends: NewBackend[] }> {
+  const folder = temporaryFolder(t);
+  const backends = Array.from({ length: count }, (_, at) => {
+    return { id: `d${at}`, type: 'fs', path: join(folder, `d${at}`) } as const;
+  });
+  for (const { path } of backends) mkdirSync(path);
+  const store = join(folder, 'store');
+  const library = await createLibrary(store, { reserveBytes: 4096, backends, redundancy });
+  return { library, store, backends };
+}
+
+async function groupsOf(library: Library, ids: readonly string[]): Promise<string[][]> {
+  return Promise.all(
+    ids.map(async (id) => (await library.getECGroup(id)).shards.map(({ backendId }) => backendId).sort()),
+  );
+}
+
+test('objects over erasure-coded backends: whole, by range, without a backend, and mended after', async (t) => {
+  const { library, backends } = await spread(t, 4, 'ec:2+1');
+  const count = counted(library);
+  const content = noise('spread', 3_000_000);
+  await library.putObject('x', content);
+  const { ids } = await count();
+  for (const group of await groupsOf(library, ids)) {
+    assert.deepEqual([group.length, new Set(group).size], [3, 3], 'never two pieces on one backend');
+  }
+  const { scheme, canRecover, missing, shards } = await library.getECGroup(ids[0] as string);
+  assert.deepEqual([scheme, canRecover, missing], ['ec:2+1', true, []]);
+  assert.deepEqual(
+    shards.map(({ index, isParity }) => [index, isParity]),
+    [
+      [0, false],
+      [1, false],
+      [2, true],
+    ],
+  );
+  const gone = backends[1]?.path as string;
+  renameSync(gone, `${gone}.away`);
+  assert.deepEqual(await bytesOf(await library.getObjectRange('x', 1_000_000, 500_000)), content.subarray(1e6, 1.5e6));
+  assert.deepEqual(await bytesOf(await library.getObjectData('x')), content);
+  await library.putObject('y', noise('without', 1_000_000));
+  assert.ok((await library.getBackend('d1')).failure !== undefined);
+  assert.notEqual((await library.getDefaultBackend()).id, 'd1');
+  await library.removeBackend('d1', { lost: true });
+  assert.equal((await library.listBackends()).length, 3);
+  const mended = await library.mendBackends();
+  assert.deepEqual([mended.complete, mended.lost, mended.degraded], [true, 0, 0]);
+  assert.ok(mended.mended > 0);
+  for (const group of await groupsOf(library, ids)) assert.deepEqual(group, ['d0', 'd2', 'd3']);
+  assert.deepEqual(await bytesOf(await library.getObjectData('x')), content);
+  await library.close();
+});
+
+test('a chunk is received on the backend that is named, and a redundancy is changed', async (t) => {
+  const { library, store } = await spread(t, 3, 'single');
+  const ids: string[] = [];
+  for (const backend of ['d0', 'd1', 'd2', 'd2', 'd1', 'd0']) {
+    const content = noise(`chunk ${ids.length}`, 5000);
+    ids.push(sha256(content));
+    await library.writeChunk(sha256(content), content, backend);
+  }
+  assert.deepEqual(await groupsOf(library, ids), [['d0'], ['d1'], ['d2'], ['d2'], ['d1'], ['d0']]);
+  const storage = library.getBackendStorage('d1');
+  const [, second = ''] = ids;
+  assert.ok(((await storage.size(`.chunks/${second.slice(0, 2)}/${second}`)) ?? 0) > 0);
+  await library.putObject('x', noise('kept', 400_000));
+  await library.setRedundancy('mirror:2');
+  assert.equal((await library.mendBackends()).complete, true);
+  for (const group of await groupsOf(library, ids)) assert.equal(new Set(group).size, 2);
+  assert.equal((await library.getECGroup(second)).scheme, 'mirror:2');
+  await assert.rejects(library.setRedundancy('ec:4+2'), isKind('invalid'));
+  await assert.rejects(library.setRedundancy('raid5'), isKind('invalid'));
+  await assert.rejects(library.getECGroup(sha256(Buffer.from('none'))), isKind('not-found'));
+  const reader = await openLibraryReader(store);
+  assert.equal((await reader.getECGroup(second)).scheme, 'mirror:2');
+  assert.deepEqual(await bytesOf(await reader.getObjectData('x')), noise('kept', 400_000));
+  await reader.close();
+  await library.close();
+});
+
+test('backends are added, emptied and removed; one that holds chunks stays', async (t) => {
+  const folder = temporaryFolder(t);
+  const store = join(folder, 'store');
+  const alone = await createLibrary(store, { reserveBytes: 4096 });
+  const content = noise('moved', 1_000_000);
+  await alone.putObject('x', content);
+  await assert.rejects(alone.addBackend({ id: 'Bad id', type: 'fs', path: '/x' }), isKind('invalid'));
+  for (const at of [1, 2]) mkdirSync(join(folder, `d${at}`));
+  await alone.addBackend({ id: 'd1', type: 'fs', path: join(folder, 'd1') });
+  await alone.close();
+  const library = await openLibrary(store);
+  await library.addBackend({ id: 'd2', type: 'fs', path: join(folder, 'd2'), weight: 3, media: 'hdd' });
+  assert.deepEqual(
+    (await library.listBackends()).map(({ id: name, weight, mediaType }) => [name, weight, mediaType]),
+    [
+      ['local', 1, undefined],
+      ['d1', 1, undefined],
+      ['d2', 3, 'hdd'],
+    ],
+  );
+  await assert.rejects(library.addBackend({ id: 'd2', type: 'fs', path: join(folder, 'd3') }), isKind('exists'));
+  await assert.rejects(library.removeBackend('local'), isKind('not-empty', /empty it first/));
+  await library.drainBackend('local');
+  assert.equal((await library.getBackend('local')).draining, true);
+  assert.equal((await library.getDefaultBackend()).id, 'd1');
+  await assert.rejects(library.removeBackend('local'), isKind('not-empty'));
+  assert.equal((await library.mendBackends()).complete, true);
+  await library.removeBackend('local');
+  assert.deepEqual(await bytesOf(await library.getObjectData('x')), content);
+  assert.ok(readdirSync(join(store, 'objects')).length > 0, 'index files stay in the datastore');
+  await library.close();
+});
+
+test('a store in memory has one backend', async () => {
+  const library = memoryLibrary();
+  for (const change of [
+    () => library.addBackend({ id: 'd1', type: 'fs', path: '/x' }),
+    () => library.drainBackend('default'),
+    () => library.removeBackend('default'),
+    () => library.setRedundancy('mirror:2'),
+    () => library.mendBackends(),
+  ]) {
+    await assert.rejects(change, isKind('unsupported'));
+  }
+  await library.close();
+});
