@@ -106,6 +106,7 @@ async function serve(
   const upkeep = new Upkeep(live, datastore.catalog, log);
   const requests = () => transport.counters().requests;
   const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
+  if (datastore.spread !== undefined) snapshots.onMade(() => verify.copyIndexes());
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
   const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, objects, transport };
   const places = { datastore, live, snapshots, onPlaced: placing(transport) };

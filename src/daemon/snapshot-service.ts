@@ -46,7 +46,7 @@ export class SnapshotService {
   /** Snapshots of what is no live tree. */
   readonly others: Pick<SnapshotMaker, 'publish' | 'take'>;
   #changed: SnapshotsChanged = () => undefined;
-  #made: SnapshotListener = () => undefined;
+  readonly #made: SnapshotListener[] = [];
   #lastWork: JobWork | undefined;
   #jobChunks: ChunkStoreCounters = noCounters();
 
@@ -77,9 +77,9 @@ export class SnapshotService {
     this.#changed = changed;
   }
 
-  /** Told of the group's path when a snapshot was made; whoever asked for it is told when the listener resolves. */
+  /** Told of the group's path when a snapshot was made; whoever asked for it is told when all listeners have resolved. */
   onMade(made: SnapshotListener): void {
-    this.#made = made;
+    this.#made.push(made);
   }
 
   /** What the job of the last snapshot did to file data. */
@@ -104,7 +104,7 @@ export class SnapshotService {
     const newest = this.#datastore.catalog.snapshots.newestFinished(made.groupId);
     if (newest?.archive === made.archive) this.changes.otherSnapshotMade(made.groupId, made.archive);
     this.#changed(made.groupId, { made });
-    await this.#made(groupPath(group));
+    for (const told of this.#made) await told(groupPath(group));
     return made;
   }
 
@@ -126,7 +126,7 @@ export class SnapshotService {
     this.#jobChunks = addCounters(this.#jobChunks, made.work.chunks);
     this.changes.snapshotMade(made.groupId, made.archive, sequence);
     this.#changed(made.groupId, { made });
-    await this.#made(groupPath(group));
+    for (const told of this.#made) await told(groupPath(group));
     return {
       group: groupPath(group),
       time: formatSnapshotTime(made.time),

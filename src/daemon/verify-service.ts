@@ -91,6 +91,11 @@ export class VerifyService {
     if (this.#suspects.size === 1) this.#inBackground('suspects', undefined);
   }
 
+  /** Has backends get what snapshots consist of besides chunks, in the background. */
+  copyIndexes(): void {
+    if (!this.#ended) this.#inBackground('copy-indexes', {});
+  }
+
   /** What was verified and repaired since the mount began. */
   get figures(): Readonly<CareFigures> {
     return this.#figures;

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, renameSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { outputOf } from '../support/commands.js';
@@ -137,4 +147,34 @@ test('a datastore gets more disks and another redundancy, and bears that disks v
     },
     { groups: [GROUP] },
   );
+});
+
+test('snapshots are brought back from the backends where the folder has lost all it had', async () => {
+  const disks = mkdtempSync(join(tmpdir(), 'cairn-disks-'));
+  const places = ['a', 'b', 'c', 'd'].map((id) => `${id}=${join(disks, id)}`);
+  const init = ['--redundancy', 'ec:2+1', '--backend', ...places, '--'];
+  try {
+    await withStore(
+      async (store) => {
+        const source = makeSource(store.folder);
+        copyIn(store, source);
+        store.cairn('snapshot', 'create', GROUP);
+        store.cairn('repair');
+        await store.umount();
+        for (const name of ['host', '.cairn/catalog.db', '.cairn/catalog-copies', '.cairn/journal']) {
+          rmSync(join(store.store, name), { recursive: true });
+        }
+        mkdirSync(join(store.store, '.cairn/journal'));
+        rmSync(join(disks, 'b'), { recursive: true });
+        const rebuilt = store.run(['repair', '--rebuild-catalog', '--yes']);
+        assert.equal(rebuilt.status, 0, rebuilt.stderr + rebuilt.stdout);
+        store.log.expect(/./);
+        await store.mount();
+        bothSame(store, source);
+      },
+      { init, groups: [GROUP] },
+    );
+  } finally {
+    rmSync(disks, { recursive: true, force: true });
+  }
 });

@@ -94,7 +94,7 @@ export class SpreadWriter {
       rooms[at] === 'yes' ? [] : refusals(member, rooms[at] === 'full'),
     );
     if (spare.length + kept.size >= writeQuorumOf(redundancy)) return { spare, failures };
-    throw tooFew({ name, redundancy, done: new Map(), failures });
+    throw tooFew({ name, redundancy, failures }, `${spare.length + kept.size} can be written`);
   }
 
   /** Where a member does not take the piece, the next spare one does. */
@@ -116,7 +116,7 @@ export class SpreadWriter {
   async #requireQuorum(write: Write): Promise<void> {
     if (write.done.size >= writeQuorumOf(write.redundancy)) return;
     await Promise.all([...write.done.values()].map(({ member }) => this.#remove(write, member)));
-    throw tooFew(write);
+    throw tooFew(write, `${write.done.size} took it`);
   }
 
   /** Takes back what was put on a member, but not what stood there before. */
@@ -181,16 +181,14 @@ function refusals(member: Member, isFull: boolean): CairnError[] {
   return [new CairnError('unreachable', member.health.reason ?? `backend ${id} does not answer`)];
 }
 
-function tooFew({
-  name,
-  redundancy,
-  done,
-  failures,
-}: Pick<Write, 'name' | 'redundancy' | 'done' | 'failures'>): CairnError {
+function tooFew(
+  { name, redundancy, failures }: Pick<Write, 'name' | 'redundancy' | 'failures'>,
+  outcome: string,
+): CairnError {
   const isFull = failures.length > 0 && failures.every(isOutOfRoom);
   const reasons = [...new Set(failures.map((error) => (error instanceof Error ? error.message : String(error))))];
   const quorum = writeQuorumOf(redundancy);
   const why = reasons.length > 0 ? `: ${reasons.join('; ')}` : '';
-  const message = `Cannot put ${name}: ${formatRedundancy(redundancy)} writes to at least ${quorum} of ${piecesOf(redundancy)} backends, and only ${done.size} took it${why}`;
+  const message = `Cannot put ${name}: ${formatRedundancy(redundancy)} writes to at least ${quorum} of ${piecesOf(redundancy)} backends, and only ${outcome}${why}`;
   return new CairnError(isFull ? 'no-space' : 'unreachable', message, { cause: failures[0] });
 }

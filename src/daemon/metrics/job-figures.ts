@@ -77,6 +77,7 @@ const COUNT: CareCounters = {
   repair: (figures, { chunks }) => {
     figures.healedChunks += chunks.filter(({ outcome }) => outcome === 'healed').length;
   },
+  'copy-indexes': () => undefined,
   mend: (figures, { damaged, mended }) => {
     figures.damagedChunks += damaged.length;
     figures.healedChunks += mended;

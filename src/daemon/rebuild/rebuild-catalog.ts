@@ -6,8 +6,9 @@ import { CairnError } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { systemClock } from '../../core/time.js';
 import { claimDatastore } from '../../datastore/claim.js';
-import { readConfig } from '../../datastore/config.js';
+import { type DatastoreConfig, readConfig } from '../../datastore/config.js';
 import { makeStores } from '../../datastore/create.js';
+import { openObjects } from '../../datastore/object-store.js';
 import { openDatastoreReader } from '../../datastore/open.js';
 import { type DatastorePaths, datastorePaths } from '../../datastore/paths.js';
 import { careContext } from '../../maintenance/job/care-context.js';
@@ -17,6 +18,7 @@ import { type AlignedChunks, alignChunks } from '../../maintenance/rebuild/align
 import { type LostFiles, lostFiles } from '../../maintenance/rebuild/lost-files.js';
 import { type TrackedIndexes, trackIndexes } from '../../maintenance/rebuild/track-indexes.js';
 import { trackObjects } from '../../maintenance/rebuild/track-objects.js';
+import { restoreIndexes } from '../../maintenance/spread/copy-indexes.js';
 import { CatalogCareWrites } from '../care-writes.js';
 import { unpackCatalogCopy } from '../catalog-copies/copy-files.js';
 import { ScratchFolder } from '../scratch-folder.js';
@@ -82,9 +84,13 @@ export async function rebuildCatalog(
   const config = readConfig(paths);
   const claim = claimDatastore(paths, 'rebuild');
   try {
-    const plan = await planOf(paths, useCopies);
+    let plan = await planOf(paths, useCopies);
     if (plan.condition.kind === 'whole' && !evenIfWhole) {
       throw new CairnError('exists', `The catalog of ${store} is whole: there is nothing to rebuild`);
+    }
+    if (config.backends !== undefined) {
+      await restoreFromBackends(store, config);
+      plan = await planOf(paths, useCopies);
     }
     const aside = await setAside(paths);
     const { chosen } = plan.copies;
@@ -102,6 +108,16 @@ export async function rebuildCatalog(
     return { aside, copy: chosen?.copy.name ?? null, ...report };
   } finally {
     claim.release();
+  }
+}
+
+/** Snapshots the datastore's folder has lost may be in copies on its backends. */
+async function restoreFromBackends(store: string, config: DatastoreConfig): Promise<void> {
+  const { spread, close } = await openObjects(store, config);
+  try {
+    if (spread !== undefined) await restoreIndexes(store, spread.spread);
+  } finally {
+    close();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { CheckOptions, CheckReport } from '../check/check-store.js';
 import type { RepairOptions, RepairReport } from '../repair/repair.js';
+import type { IndexCopies } from '../spread/copy-indexes.js';
 import type { MendOptions, MendReport } from '../spread/mend-store.js';
 import type { DrillOptions, DrillReport } from '../verify/restore-drill.js';
 import type { ScrubOptions, ScrubReport } from '../verify/scrub.js';
@@ -14,6 +15,7 @@ export interface CareJobs {
   suspects: { options: SuspectsOptions; report: SuspectsReport };
   drill: { options: DrillOptions; report: DrillReport };
   repair: { options: RepairOptions; report: RepairReport };
+  'copy-indexes': { options: Record<never, never>; report: IndexCopies };
   mend: { options: MendOptions; report: MendReport };
   check: { options: CheckOptions; report: CheckReport };
 }

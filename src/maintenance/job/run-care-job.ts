@@ -1,5 +1,6 @@
 import { checkStore } from '../check/check-store.js';
 import { repair } from '../repair/repair.js';
+import { copyIndexes } from '../spread/copy-indexes.js';
 import { mendStore } from '../spread/mend-store.js';
 import { restoreDrill } from '../verify/restore-drill.js';
 import { scrub } from '../verify/scrub.js';
@@ -18,6 +19,7 @@ const RUNNERS: Runners = {
   suspects: verifySuspects,
   drill: restoreDrill,
   repair,
+  'copy-indexes': copyIndexes,
   mend: mendStore,
   check: checkStore,
 };

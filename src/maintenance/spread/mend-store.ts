@@ -7,6 +7,7 @@ import type { DamagedChunk } from '../damage/damage-map.js';
 import { type CareContext, requireWanted } from '../job/care-context.js';
 import { atOnce } from '../verify/at-once.js';
 import { verifySuspects } from '../verify/verify-suspects.js';
+import { copyIndexes } from './copy-indexes.js';
 
 /** How to look after the pieces of all chunks. */
 export interface MendOptions {
@@ -103,7 +104,10 @@ class MendRun {
   }
 
   async end(): Promise<MendReport> {
-    if (this.#apply) await this.#removeStaged();
+    if (this.#apply) {
+      await this.#removeStaged();
+      await copyIndexes(this.#context);
+    }
     const { degraded, unknown } = this.#counts;
     const digests = this.#apply ? this.#damaged : [];
     const { damaged } = digests.length > 0 ? await verifySuspects(this.#context, { digests }) : { damaged: [] };

@@ -1,0 +1,158 @@
+import { dirname } from 'node:path';
+import { fromSystemError, kindOf } from '../../core/errors.js';
+import { groupPath } from '../../core/group.js';
+import { toleranceOf } from '../../core/redundancy.js';
+import { formatSnapshotTime } from '../../core/snapshot-time.js';
+import type { Spread } from '../../datastore/object-store.js';
+import { MANIFEST_NAME, PROTECTED_NAME } from '../../index/archive-names.js';
+import { listGroups, listNamespaces, listSnapshots } from '../../index/snapshot-folder.js';
+import { makeFolders, putFile, readFile, syncFolder } from '../../native/files.js';
+import { type CareContext, requireWanted } from '../job/care-context.js';
+
+/** What was done to the copies backends have of index files and manifests. Counts of files. */
+export interface IndexCopies {
+  readonly copied: number;
+  readonly removed: number;
+}
+
+type Member = ReturnType<Spread['members']['order']>[number];
+
+/** Where backends have them, below their own folders. */
+const FOLDER = '.cairn/indexes';
+const GROUP_FILES = ['owner', 'notes'];
+const INDEX = /\.[fd]idx$/;
+const FILE_MODE = 0o644;
+const FOLDER_MODE = 0o755;
+
+/**
+ * Makes so many backends have each index file, manifest and owner that one is left whatever may be lost, so that all can be
+ * brought back without the datastore's folder. Copies go once neither the folder nor the catalog knows the snapshot.
+ * @throws {CairnError} where a folder or backend cannot be listed: that is not taken for an empty one
+ */
+export async function copyIndexes(context: CareContext): Promise<IndexCopies> {
+  const { spread } = context;
+  if (spread === undefined) return { copied: 0, removed: 0 };
+  const files = await filesOf(context.store);
+  let copied = 0;
+  for (const path of files) {
+    requireWanted(context.signal);
+    const bytes = await readIfThere(`${context.store}/${path}`);
+    if (bytes !== undefined) copied += await copyTo(keepersOf(spread, path), path, bytes);
+  }
+  const removed = await removeForgotten(context, spread, new Set(files));
+  await spread.sync();
+  return { copied, removed };
+}
+
+/** Brings files back that a datastore's folder lacks and backends have. @returns how many */
+export async function restoreIndexes(store: string, spread: Spread): Promise<number> {
+  let restored = 0;
+  // What a manifest speaks of before it.
+  const names = [...(await copiesOn(spread))].sort((a, b) => Number(isManifest(a)) - Number(isManifest(b)));
+  for (const path of names) {
+    if ((await readIfThere(`${store}/${path}`)) !== undefined) continue;
+    const bytes = await readCopy(spread, path);
+    if (bytes === undefined) continue;
+    const parts = dirname(path).split('/');
+    const folders = parts.map((_, at) => `${store}/${parts.slice(0, at + 1).join('/')}`);
+    await makeFolders(folders, FOLDER_MODE);
+    await putFile(`${store}/${path}`, `${store}/${path}.tmp_000000`, bytes, { mode: FILE_MODE, sync: true });
+    for (const folder of [store, ...folders].reverse()) await syncFolder(folder);
+    restored += 1;
+  }
+  return restored;
+}
+
+/** The files snapshots, groups and their namespaces consist of besides chunks, by path. */
+async function filesOf(store: string): Promise<string[]> {
+  const paths: string[] = [];
+  for (const namespace of [[], ...(await listNamespaces(store))]) {
+    for (const group of await listGroups(store, namespace)) {
+      paths.push(...GROUP_FILES.map((name) => `${groupPath(group)}/${name}`));
+      for (const { time, finished, files } of await listSnapshots(store, group)) {
+        const folder = `${groupPath(group)}/${formatSnapshotTime(time)}`;
+        if (finished) paths.push(...[...files, PROTECTED_NAME].map((name) => `${folder}/${name}`));
+      }
+    }
+  }
+  return paths;
+}
+
+function keepersOf(spread: Spread, path: string): Member[] {
+  const usable = spread.members.order(path).filter(({ settings, available }) => {
+    return available && !settings.readOnly && !settings.draining;
+  });
+  return usable.slice(0, toleranceOf(spread.members.redundancy) + 1);
+}
+
+async function copyTo(members: readonly Member[], path: string, bytes: Buffer): Promise<number> {
+  const name = `${FOLDER}/${path}`;
+  const done = await Promise.all(
+    members.map(async (member) => {
+      // Index files never change under their name; the others are short.
+      const found = INDEX.test(path)
+        ? (await member.find((backend) => backend.size(name))) === bytes.length
+        : (await member.find((backend) => backend.get(name)))?.equals(bytes);
+      if (found !== true) await member.put(name, bytes);
+      return found === true ? 0 : 1;
+    }),
+  );
+  return done.reduce<number>((sum, count) => sum + count, 0);
+}
+
+async function removeForgotten(
+  { catalog }: Pick<CareContext, 'catalog'>,
+  spread: Spread,
+  here: ReadonlySet<string>,
+): Promise<number> {
+  const copies = await copiesOn(spread);
+  const known = (folder: string): boolean =>
+    [...copies].some((path) => dirname(path) === folder && catalog.indexFiles.find(path) !== undefined);
+  const gone = [...copies].filter((path) => !here.has(path) && !known(dirname(path)));
+  // A snapshot without its manifest counts as unfinished.
+  for (const paths of [gone.filter(isManifest), gone.filter((path) => !isManifest(path))]) {
+    const names = paths.map((path) => `${FOLDER}/${path}`);
+    if (names.length > 0) await spread.members.askAll('remove copies', (backend) => backend.removeAll(names));
+  }
+  return gone.length;
+}
+
+/** Paths of all files any backend has a copy of. */
+async function copiesOn(spread: Spread): Promise<Set<string>> {
+  const lists = await spread.members.askAll(
+    'list copies of index files',
+    async (backend) => {
+      const paths: string[] = [];
+      for await (const name of backend.list(FOLDER)) paths.push(name.slice(FOLDER.length + 1));
+      return paths;
+    },
+    'proven',
+  );
+  return new Set(lists.flatMap(({ answer }) => answer));
+}
+
+/** The bytes most backends agree on: what a disk spoilt is told by others, and by its checksum when it is opened. */
+async function readCopy(spread: Spread, path: string): Promise<Buffer | undefined> {
+  const found: { readonly bytes: Buffer; count: number }[] = [];
+  for (const member of spread.members.order(path)) {
+    const bytes = await member.find((backend) => backend.get(`${FOLDER}/${path}`)).catch(() => undefined);
+    const same = bytes && found.find((other) => other.bytes.equals(bytes));
+    if (same !== undefined) same.count += 1;
+    else if (bytes !== undefined) found.push({ bytes, count: 1 });
+  }
+  return found.sort((one, other) => other.count - one.count)[0]?.bytes;
+}
+
+function isManifest(path: string): boolean {
+  return path.endsWith(`/${MANIFEST_NAME}`);
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const failure = fromSystemError(error, `read ${path}`);
+    if (kindOf(failure) === 'not-found') return undefined;
+    throw failure;
+  }
+}
