@@ -173,7 +173,10 @@ class BackendsSoak {
       counts.spoilt += 1;
     }
     this.#disks.comeBack(first);
-    if (this.#random.below(2) === 0) return this.#disks.comeBack(second);
+    if (this.#random.below(2) === 0) {
+      this.#disks.comeBack(second);
+      return;
+    }
     this.#store.cairn('backend', 'remove', '--lost', second);
     this.#disks.forget(second);
     const id = this.#disks.add();
