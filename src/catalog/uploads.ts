@@ -39,8 +39,16 @@ export class UploadRows {
   readonly #last;
   readonly #firstTicket;
   readonly #files;
+  readonly #uploaded;
+  readonly #file;
 
   constructor(connection: Connection) {
+    this.#file = connection.rows('SELECT identity FROM remote_files WHERE path = ?', 'background');
+    this.#uploaded = connection.rows(
+      `SELECT digest, id FROM chunks WHERE state = 0 AND id > ? AND id NOT IN (SELECT chunk FROM uploads)
+       ORDER BY id LIMIT ?`,
+      'background',
+    );
     this.#list = connection.rows(
       `SELECT digest, stored, ticket, chunk FROM uploads JOIN chunks ON chunks.id = uploads.chunk
        WHERE uploads.chunk > ? ORDER BY uploads.chunk LIMIT ? + 0`,
@@ -65,6 +73,16 @@ export class UploadRows {
       ticket: row[2] as number,
       chunk: row[3] as number,
     }));
+  }
+
+  /** Present chunks that are not to be uploaded, so believed to be in the object store, behind a position; at most `limit`. */
+  listUploaded(after: number, limit: number): Pick<PendingUpload, 'digest' | 'chunk'>[] {
+    return this.#uploaded.all(after, limit).map((row) => ({ digest: row[0] as Buffer, chunk: row[1] as number }));
+  }
+
+  /** The identity of a file known to be in the object store; undefined where it is not. */
+  fileIdentity(path: string): string | undefined {
+    return this.#file.get(path)?.[0] as string | undefined;
   }
 
   /** The ticket of a chunk's entry, or undefined where it is not to be uploaded. */
@@ -95,6 +113,8 @@ export class UploadQueue {
   readonly #removeAll;
   readonly #insertOne;
   readonly #bytesOf;
+  readonly #storedOf;
+  readonly #idOf;
   readonly #remove;
   readonly #end;
   readonly #count;
@@ -120,6 +140,8 @@ export class UploadQueue {
       'INSERT INTO uploads (chunk, ticket, bytes) SELECT id, ?, stored FROM chunks WHERE digest = ? AND state = 0',
       'background',
     );
+    this.#storedOf = connection.number('SELECT stored FROM chunks WHERE id = ? AND state = 0');
+    this.#idOf = connection.number('SELECT id FROM chunks WHERE digest = ?');
     this.#bytesOf = connection.number('SELECT bytes FROM uploads WHERE chunk = ?');
     this.#remove = connection.write('DELETE FROM uploads WHERE chunk = ?');
     this.#end = connection.write('DELETE FROM uploads WHERE chunk = ? AND ticket = ?');
@@ -160,6 +182,28 @@ export class UploadQueue {
       for (const digest of digests) this.#insertOne.run(this.#nextTicket, digest);
       this.#nextTicket += 1;
       this.#totals = undefined;
+    });
+  }
+
+  /** What was believed to be uploaded is not in the object store: it comes in, where it is present; at most 1,000. */
+  addAgain(chunks: readonly number[]): void {
+    requireFew(chunks.length);
+    this.#frame.write('queue chunks again', () => {
+      for (const chunk of chunks) {
+        const stored = this.#storedOf.get(chunk);
+        if (stored !== undefined) this.add(chunk, stored);
+      }
+    });
+  }
+
+  /** These chunks are in the object store, as others put them there: they need not be uploaded; at most 1,000. */
+  noteThere(digests: readonly Digest[]): void {
+    requireFew(digests.length);
+    this.#frame.write('note chunks that are there', () => {
+      for (const digest of digests) {
+        const chunk = this.#idOf.get(digest);
+        if (chunk !== undefined) this.remove(chunk);
+      }
     });
   }
 

@@ -58,6 +58,12 @@ function show(report: GcReport): void {
     print(`Removed       ${removed.chunks} chunks, ${shownBytes(removed.bytes)}${busy}`);
     print(`Freed         ${shownBytes(freed.bytes)} in ${shownSeconds(seconds)}`);
   }
+  if (report.bucket !== null) {
+    const { condemned, kept, deleted, problem, isBusy } = report.bucket;
+    const said = `${deleted} chunks deleted${kept > 0 ? `, ${kept} of ${condemned} unnamed ones kept by some machine` : ''}`;
+    print(`Object store  ${problem === null ? said : `not collected: ${problem}`}`);
+    if (problem !== null && !isBusy) process.exitCode = EXIT_PROBLEMS;
+  }
   for (const problem of report.plan.problems) print(`Problem       ${problem}`);
 }
 

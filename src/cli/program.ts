@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   mount: async () => (await import('./mount.js')).addMount,
   umount: async () => (await import('./umount.js')).addUmount,
   sync: async () => (await import('./sync.js')).addSync,
+  refresh: async () => (await import('./refresh.js')).addRefresh,
   backup: async () => (await import('./backup.js')).addBackup,
   copy: async () => (await import('./copy.js')).addCopy,
   restore: async () => (await import('./snapshot-restore.js')).addSnapshotRestore,

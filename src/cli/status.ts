@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Status } from '../control/commands.js';
 import type { ScheduleEntry } from '../control/schedule-commands.js';
-import type { UploadStatus } from '../control/upload-commands.js';
+import type { SharedStatus, UploadStatus } from '../control/upload-commands.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { type UnmountedStatus, unmountedStatus } from '../daemon/unmounted-status.js';
 import { askIfMounted, existingStore, optionsOf } from './context.js';
@@ -102,7 +102,18 @@ function showUploads(uploads: UploadStatus): void {
   }
   if (error !== null)
     print(`Server      failing; tried again in ${shownSeconds(Math.max(0, (nextTryAt ?? now) - now))}`);
+  if (uploads.shared !== null) showShared(uploads.shared);
   const { recoveryPointAt } = uploads;
   const point = recoveryPointAt === null ? 'none of this mount yet' : `as of ${formatSnapshotTime(recoveryPointAt)}`;
   print(`Live trees  in the object store: ${point}`);
+}
+
+function showShared({ machine, epoch, ready, peers, others }: SharedStatus): void {
+  const stay = epoch === null ? 'not joined yet' : `epoch ${epoch}${ready ? '' : ', looking what is in the bucket'}`;
+  print(`Machine     ${machine} (${stay})`);
+  for (const { machine: id, host, since, seenAt, state } of peers) {
+    const seen = seenAt === null ? '' : `, seen ${shownSeconds(Math.max(0, Date.now() / 1000 - seenAt))} ago`;
+    print(`Other       ${host} (machine ${id}) since ${since}${state === 'silent' ? ', silent' : seen}`);
+  }
+  for (const { group, writer } of others) print(`Read-only   ${group}: written by ${writer}`);
 }

@@ -6,6 +6,7 @@ import { copyCommands } from './copy-commands.js';
 import { gcCommands } from './gc-commands.js';
 import { metricsCommands } from './metrics-commands.js';
 import { pruneCommands } from './prune-commands.js';
+import { refreshCommands } from './refresh-commands.js';
 import { scheduleCommands, scheduleEntry } from './schedule-commands.js';
 import { settingsCommands } from './settings-commands.js';
 import { snapshotCommands } from './snapshot-commands.js';
@@ -75,6 +76,7 @@ export const commands = {
   },
   ...snapshotCommands,
   ...gcCommands,
+  ...refreshCommands,
   ...spaceCommands,
   ...metricsCommands,
   ...pruneCommands,

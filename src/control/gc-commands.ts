@@ -29,6 +29,17 @@ const plan = z.object({
   problemCount: count,
 });
 
+/** What was taken from an object store that machines share. */
+const bucketOutcome = z.object({
+  /** Chunks that nothing in the object store names, and those of them that some machine keeps. */
+  condemned: count,
+  kept: count,
+  deleted: count,
+  /** Why nothing was done, null: it was; `isBusy`: another machine collects. */
+  problem: z.string().nullable(),
+  isBusy: z.boolean(),
+});
+
 /** What a collection did; what the figures mean stands in maintenance/gc/plan.ts. */
 export const gcReport = z.object({
   plan,
@@ -39,6 +50,8 @@ export const gcReport = z.object({
   inUse: count,
   startedAt: z.number(),
   seconds: z.number(),
+  /** Null where no object store is shared, or it is not collected: by a dry run, or unmounted. */
+  bucket: bucketOutcome.nullable().default(null),
 });
 
 /** How the last collection ended that was no dry run. */
@@ -82,6 +95,7 @@ export const gcCommands = {
 } as const;
 
 export type GcReport = z.output<typeof gcReport>;
+export type BucketOutcome = z.output<typeof bucketOutcome>;
 export type LastGc = z.output<typeof lastGc>;
 export type GcStatus = z.output<typeof status>;
 export type GcRequest = z.output<typeof gcCommands.gc.arguments>;

@@ -46,6 +46,7 @@ export class BackupService {
     const { catalog, paths } = datastore;
     await this.#requireApart(args.source);
     if (!args.dryRun) live.parts.log.requireWorking();
+    if (!args.dryRun) snapshots.guard.requireOurs(parseGroupPath(args.group));
     const gaveUp = new AbortController();
     const giveUp = () => gaveUp.abort(new CairnError('interrupted', 'The backup was given up: nothing of it is left'));
     if (signal.aborted) giveUp();

@@ -46,7 +46,7 @@ export class CloneService {
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(datastore: WritableDatastore, live: LiveStore, snapshots: SnapshotService, log: Log, hooks: CloneHooks) {
-    const folders = new StoreFolders(datastore.paths.root);
+    const folders = new StoreFolders(datastore.paths.root, (group) => snapshots.guard.claim(group));
     this.#datastore = datastore;
     this.#snapshots = snapshots;
     this.#hooks = hooks;
@@ -90,6 +90,7 @@ export class CloneService {
 
   async #clone(call: CloneCall): Promise<TreeCloned> {
     const { mountedGroup } = this.#hooks;
+    this.#snapshots.guard.requireOurs(call.group);
     if (call.targetPath === '' && mountedGroup && groupPath(mountedGroup) === groupPath(call.group)) {
       throw new CairnError('busy', `The live tree of ${groupPath(call.group)} is mounted alone: unmount it first`);
     }

@@ -3,7 +3,7 @@ import { Quarantine, type QuarantinedChunk } from '../chunkstore/quarantine.js';
 import { CatalogChunkStates } from '../content/catalog-chunk-states.js';
 import type { LiveStore } from '../content/open-live-store.js';
 import type { Problem } from '../control/commands.js';
-import type { GcReport, GcRequest, GcStatus, GcUndeleted, LastGc } from '../control/gc-commands.js';
+import type { BucketOutcome, GcReport, GcRequest, GcStatus, GcUndeleted, LastGc } from '../control/gc-commands.js';
 import type { Progress } from '../control/messages.js';
 import { digestHex } from '../core/digest.js';
 import { CairnError, kindOf } from '../core/errors.js';
@@ -41,8 +41,10 @@ export class GcService {
   readonly #requests: () => number;
   readonly #ending = new AbortController();
   #before: (context: GcContext) => Promise<void> = () => Promise.resolve();
+  #after: (context: GcContext) => Promise<BucketOutcome | null> = () => Promise.resolve(null);
   #running: Promise<GcReport> | undefined;
   #step: string | undefined;
+  #isRemoving = false;
   /** How many folders of chunks have been listed; undefined: not all of them once. */
   #listed: number | undefined;
   #last: GcRecord | undefined;
@@ -63,6 +65,11 @@ export class GcService {
   /** What has to be done before chunks are removed; where it fails nothing is. */
   onBegin(before: (context: GcContext) => Promise<void>): void {
     this.#before = before;
+  }
+
+  /** What is done when chunks were removed here: the object store others use too is collected. */
+  onEnd(after: (context: GcContext) => Promise<BucketOutcome | null>): void {
+    this.#after = after;
   }
 
   /** Reads how the last collection ended, whoever ran it. */
@@ -87,6 +94,11 @@ export class GcService {
     return report;
   }
 
+  /** Whether chunks may be removed from here now. */
+  get isRemoving(): boolean {
+    return this.#isRemoving;
+  }
+
   status(): GcStatus {
     const { chunks, storedBytes } = this.#datastore.catalog.chunks.totals('quarantined');
     return {
@@ -106,7 +118,10 @@ export class GcService {
   /** What an operator should know. */
   problems(): Problem[] {
     const error = this.#last?.error ?? undefined;
-    return error === undefined ? [] : [{ kind: 'gc', message: `The last collection failed: ${error}` }];
+    if (error !== undefined) return [{ kind: 'gc', message: `The last collection failed: ${error}` }];
+    const bucket = this.#last?.report?.bucket ?? undefined;
+    if (bucket === undefined || bucket.problem === null || bucket.isBusy) return [];
+    return [{ kind: 'gc', message: `The object store was not collected: ${bucket.problem}` }];
   }
 
   /**
@@ -139,12 +154,15 @@ export class GcService {
   async #run(request: GcRequest, context: GcContext): Promise<GcReport> {
     const graceSeconds = this.#graceSeconds(request.graceSeconds);
     await this.#lookAtClocks();
-    if (request.dryRun) return { ...(await this.#job(request, graceSeconds, context)), graceSeconds };
+    if (request.dryRun) return { ...(await this.#job(request, graceSeconds, context)), graceSeconds, bucket: null };
     this.#live.parts.log.requireWorking();
     const lock = this.#lockOutOthers();
     try {
       await this.#before(context);
-      const report = { ...(await this.#job(request, graceSeconds, context)), graceSeconds };
+      this.#isRemoving = true;
+      const done = await this.#job(request, graceSeconds, context);
+      this.#isRemoving = false;
+      const report = { ...done, graceSeconds, bucket: await this.#after(this.#withStep(context)) };
       countGc(this.#figures, report);
       await this.#note({ endedAt: nowSeconds(), report, error: null });
       return report;
@@ -156,6 +174,7 @@ export class GcService {
       }
       throw error;
     } finally {
+      this.#isRemoving = false;
       lock.release();
     }
   }
@@ -189,6 +208,16 @@ export class GcService {
     } finally {
       owner.close();
     }
+  }
+
+  #withStep({ progress, signal }: GcContext): GcContext {
+    return {
+      progress: (at) => {
+        this.#step = at.step;
+        progress(at);
+      },
+      signal: AbortSignal.any([signal, this.#ending.signal]),
+    };
   }
 
   #jobOptions(request: GcRequest, graceSeconds: number, folders: readonly string[]): GcJobOptions {

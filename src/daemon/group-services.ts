@@ -3,12 +3,14 @@ import { fromSystemError, kindOf } from '../core/errors.js';
 import { type GroupName, groupPath } from '../core/group.js';
 import { readFile } from '../native/files.js';
 import type { GroupServices, SnapshotEntry } from '../vfs/groups/group-parts.js';
+import type { GroupGuard } from './group-guard.js';
 import { OWNER, StoreFolders } from './store-folders.js';
 
 /** What snapshots are made and forgotten with. */
 export interface SnapshotServices {
   create(group: GroupName, time: number, interrupted?: AbortSignal): Promise<unknown>;
   forget(group: GroupName, time: number): Promise<void>;
+  readonly guard: Pick<GroupGuard, 'claim'>;
 }
 
 /** The groups of a datastore as the mount shows and changes them. */
@@ -22,7 +24,7 @@ export class DatastoreGroups implements GroupServices {
 
   /** @param root the datastore's folder */
   constructor(root: string, catalog: Catalog, snapshots: SnapshotServices) {
-    this.folders = new StoreFolders(root);
+    this.folders = new StoreFolders(root, (group) => snapshots.guard.claim(group));
     this.#root = root;
     this.#catalog = catalog;
     this.#snapshots = snapshots;

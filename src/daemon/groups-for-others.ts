@@ -24,7 +24,7 @@ export async function requireGroupForOthers(
 ): Promise<void> {
   const { catalog, paths } = datastore;
   if (catalog.groups.findByName(group) !== undefined) return;
-  await new StoreFolders(paths.root).createGroup(group);
+  await new StoreFolders(paths.root, (made) => snapshots.guard.claim(made)).createGroup(group);
   if (catalog.groups.findByName(group) !== undefined) return;
   const parts = { catalog, log: live.parts.log, clock: systemClock };
   snapshots.changes.groupMadeForOthers(makeGroup(parts, group, onPlaced));

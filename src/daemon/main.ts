@@ -205,6 +205,7 @@ function handlersOf(mounted: Mounted, metrics: Metrics): CommandHandlers {
     ...settingsHandlers(options.store, worker, schedule),
     ...passSnapshotCommands((command, args, context) => worker.request(command, args, through(context))),
     ...passGcCommands((command, args, context) => worker.request(command, args, through(context))),
+    refresh: (args, context) => worker.request('refresh', args, through(context)),
   };
 }
 

@@ -27,6 +27,9 @@ import { jobHandlers } from './job-handlers.js';
 import { ObjectServices } from './object-services.js';
 import { openTree } from './open-tree.js';
 import { readOnlyProblem, refusalProblem } from './read-only-store.js';
+import { refreshHandlers } from './shared/refresh-handlers.js';
+import { RefreshService } from './shared/refresh-service.js';
+import { SharedStore } from './shared/shared-store.js';
 import { snapshotHandlers } from './snapshot-handlers.js';
 import { SnapshotService } from './snapshot-service.js';
 import { VerifyService } from './verify-service.js';
@@ -96,9 +99,10 @@ async function serve(
   else await snapshots.completeInterrupted();
   const gc = new GcService(datastore, live, log, () => gate.transport?.counters().requests ?? 0);
   await gc.load();
-  const { copies, objects } = await copiesOf({ datastore, live, gc, snapshots }, endpoint, log);
+  const shared = await sharedOf(datastore, live, snapshots, log);
+  const { copies, objects } = await copiesOf({ datastore, live, gc, snapshots }, shared, endpoint, log);
   const group = options.group === null ? undefined : parseGroupPath(options.group);
-  const { vfs, parts, space, tellKernel } = await openTree(datastore, live, snapshots, group, objects);
+  const { vfs, parts, space, tellKernel } = await openTree(datastore, live, snapshots, group, objects, shared?.writers);
   if (!options.readOnly) parts.orphans.dropAll();
   const transport = await attach(options, vfs, log);
   gate.transport = transport;
@@ -111,34 +115,44 @@ async function serve(
   const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, objects, transport };
   const places = { datastore, live, snapshots, onPlaced: placing(transport) };
   const [backups, copying] = [new BackupService(places, startInThread), new CopyService(places)];
+  const refresh = shared && new RefreshService({ ...places, shared, log });
   transport.start();
   if (!options.readOnly) {
-    for (const service of [upkeep, verify, copies, objects]) service?.start();
+    for (const service of [upkeep, verify, copies, objects, refresh]) service?.start();
     clones.removeUnnamed();
   }
   endpoint.ready({
     status: () => stateOf(mounted),
     sync: (_args, context) => makeSafeAndUpload(mounted, context),
-    unmount: async ({ lazy, uploads: waits }, context) => {
-      await gc.end();
-      if (!lazy) await snapshots.idle();
-      await makeSafe(mounted, context);
-      if (waits) await objects?.leave(context);
-      await unmountFuse(options.mountpoint, { lazy });
-      return {};
-    },
+    unmount: (how, context) => unmount(mounted, how, context),
     backup: (args, context) => backups.run(args, context),
     copy: (args, context) => copying.run(args, context),
     ...careHandlers((job, args, call) => verify.run(job, args, call)),
     ...backendHandlers(datastore, (job, args, call) => verify.run(job, args, call)),
     ...snapshotHandlers(snapshots, clones),
     ...gcHandlers(gc),
+    ...refreshHandlers(refresh),
     ...jobHandlers(mounted, space),
   });
   await transport.ended;
   upkeep.stop();
-  await endWork(mounted, { clones, 'backups to it': backups, 'copies of snapshots': copying }, log);
+  const others = { 'other machines’ snapshots': refresh, 'backups to it': backups, 'copies of snapshots': copying };
+  await endWork(mounted, { ...others, clones }, log);
   if (!options.readOnly) await finish(mounted, log);
+}
+
+async function unmount(
+  mounted: Mounted,
+  { lazy, uploads }: { readonly lazy: boolean; readonly uploads: boolean },
+  context: WorkerContext,
+): Promise<Record<never, never>> {
+  const { gc, snapshots, objects, options } = mounted;
+  await gc.end();
+  if (!lazy) await snapshots.idle();
+  await makeSafe(mounted, context);
+  if (uploads) await objects?.leave(context);
+  await unmountFuse(options.mountpoint, { lazy });
+  return {};
 }
 
 async function emptyJournal({ packer, durability }: LiveStore): Promise<void> {
@@ -149,16 +163,30 @@ async function emptyJournal({ packer, durability }: LiveStore): Promise<void> {
 /** What keeps copies of the catalog, and of everything in an object store; a snapshot that was made is told of. */
 async function copiesOf(
   { datastore, live, gc, snapshots }: Pick<Mounted, 'datastore' | 'live' | 'gc' | 'snapshots'>,
+  shared: SharedStore | undefined,
   endpoint: WorkerEndpoint,
   log: Log,
 ): Promise<Pick<Mounted, 'copies' | 'objects'>> {
   const copies = await CatalogCopies.open(datastore, () => emptyJournal(live), systemClock, log);
-  const objects = ObjectServices.of(datastore, live, copies, gc, log);
+  const objects = ObjectServices.of({ datastore, live, copies, gc, log }, shared);
   snapshots.onMade((made) => {
     endpoint.snapshotMade(made);
     return objects?.snapshotMade();
   });
   return { copies, objects };
+}
+
+/** This machine among those that share the object store, if others may; groups of theirs do not change here. */
+async function sharedOf(
+  datastore: WritableDatastore,
+  live: LiveStore,
+  snapshots: SnapshotService,
+  log: Log,
+): Promise<SharedStore | undefined> {
+  const shared = await SharedStore.of(datastore, live, log);
+  if (shared === undefined) return undefined;
+  snapshots.guard.use(shared.writers);
+  return shared;
 }
 
 /** Clones, of which the kernel hears. */
@@ -200,10 +228,14 @@ async function makeSafe({ live }: Mounted, context: WorkerContext): Promise<void
 }
 
 /** The kernel has gone: all that works beside it ends. */
-async function endWork(mounted: Mounted, others: Record<string, { end(): Promise<unknown> }>, log: Log): Promise<void> {
+async function endWork(
+  mounted: Mounted,
+  others: Record<string, { end(): Promise<unknown> } | undefined>,
+  log: Log,
+): Promise<void> {
   const { verify, gc, copies, objects, snapshots, live } = mounted;
   const jobs = Object.entries({ verification: verify, 'a collection': gc, ...others });
-  const ends = jobs.map(([what, job]) => awaitEnd(what, job.end(), log));
+  const ends = jobs.map(([what, job]) => awaitEnd(what, job?.end(), log));
   ends.push(awaitEnd('a copy of the catalog', copies.stop(), log), awaitEnd('uploads', objects?.end(), log));
   await Promise.all(ends);
   await awaitEnd('snapshots', snapshots.end(), log);

@@ -9,6 +9,7 @@ import { loadIndex } from '../index/index-file.js';
 import { unnamedTrees } from '../snapshot/clone/unnamed-trees.js';
 import type { FileSystemFigures, Vfs } from '../vfs/api.js';
 import { countReferences } from '../vfs/count-references.js';
+import { guardForeignGroups } from '../vfs/groups/foreign-groups.js';
 import { LATEST_NAME } from '../vfs/groups/group-entries.js';
 import { openGroupVfs } from '../vfs/groups/group-vfs.js';
 import { KernelReferences } from '../vfs/live/kernel-references.js';
@@ -23,6 +24,7 @@ import { ArchiveNodes } from '../vfs/snapshots/archive-nodes.js';
 import type { SpaceSource } from '../vfs/space-xattrs.js';
 import { isInGroup } from './caller-groups.js';
 import { DatastoreGroups } from './group-services.js';
+import { foreignGroups, type WritersOfGroups } from './shared/writers-of-groups.js';
 import type { SnapshotService } from './snapshot-service.js';
 import { SpaceService } from './space-service.js';
 
@@ -41,6 +43,7 @@ export interface OpenTree {
 /**
  * Opens the tree of a datastore, or of one group alone.
  * @param durability what fsync waits for
+ * @param writers who writes to which group, where other machines use the same object store
  * @throws {CairnError} `not-found` where there is no such group
  */
 export async function openTree(
@@ -49,6 +52,7 @@ export async function openTree(
   snapshots: SnapshotService,
   group: GroupName | undefined,
   durability: Barrier = live.durability,
+  writers?: WritersOfGroups,
 ): Promise<OpenTree> {
   const { catalog, chunks, paths } = datastore;
   const references = new KernelReferences();
@@ -62,7 +66,8 @@ export async function openTree(
     folder: (kind, groupId, archive) => space.folder(kind, groupId, archive),
   };
   const figures = () => figuresOf(datastore);
-  const trees = openVfs({ live: parts, groups, snapshots: nodes, space: spaceSource, figures });
+  const all = openVfs({ live: parts, groups, snapshots: nodes, space: spaceSource, figures });
+  const trees = writers === undefined ? all : guardForeignGroups(all, parts, foreignGroups(catalog, writers));
   const vfs = group === undefined ? withObjects(datastore, trees) : groupAlone(datastore, trees, group);
   let transport: Pick<Transport, 'invalidateEntry'> | undefined;
   snapshots.onChange((groupId, change) => {

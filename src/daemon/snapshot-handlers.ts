@@ -44,6 +44,7 @@ export function snapshotHandlers(snapshots: SnapshotService, clones: CloneServic
       return {};
     },
     'snapshot-protect': async ({ snapshot, protected: isProtected }) => {
+      snapshots.guard.requireOurs(parseTreeName(snapshot).group);
       await snapshots.marks.protect(parseTreeName(snapshot), isProtected);
       return {};
     },
@@ -52,6 +53,7 @@ export function snapshotHandlers(snapshots: SnapshotService, clones: CloneServic
       return {};
     },
     'snapshot-note': async ({ snapshot, text }) => {
+      snapshots.guard.requireOurs(parseTreeName(snapshot).group);
       await snapshots.marks.note(parseTreeName(snapshot), text);
       return {};
     },

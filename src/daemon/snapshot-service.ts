@@ -21,14 +21,11 @@ import { removeUntracked } from '../snapshot/prune/remove-untracked.js';
 import { loadTreeIndexes } from '../snapshot/tree-indexes.js';
 import type { TreeIndexes } from '../vfs/snapshots/snapshot-tree.js';
 import { GroupChanges } from './group-changes.js';
+import { GroupGuard } from './group-guard.js';
+import { ForeignSnapshots } from './shared/foreign-snapshots.js';
+import type { SnapshotsChanged } from './snapshots-changed.js';
 
 const JOB_SCRIPT = new URL('./snapshot-worker.js', import.meta.url);
-
-/** Told when the snapshots of a group are others than before. */
-export type SnapshotsChanged = (
-  groupId: number,
-  change: { made: MadeSnapshot } | { forgotten: number; time: number },
-) => void;
 
 type SnapshotListener = (group: string) => Promise<void> | void;
 
@@ -43,6 +40,10 @@ export class SnapshotService {
   readonly changes: GroupChanges;
   /** Protection and notes. */
   readonly marks: SnapshotMarks;
+  /** Which groups may be written to. */
+  readonly guard = new GroupGuard();
+  /** Snapshots that other machines made. */
+  readonly foreign: ForeignSnapshots;
   /** Snapshots of what is no live tree. */
   readonly others: Pick<SnapshotMaker, 'publish' | 'take'>;
   #changed: SnapshotsChanged = () => undefined;
@@ -67,9 +68,10 @@ export class SnapshotService {
       isTaken: async (group, time) => (await findSnapshot(paths.root, group, time)) !== undefined,
       removeFolder: (group, time) => removeSnapshotFolder(paths.root, group, time),
     });
+    this.foreign = new ForeignSnapshots(this.#discover, (...change) => this.#changed(...change));
     this.others = {
-      publish: async (...args) => this.#madeOther(args[0], await this.#maker.publish(...args)),
-      take: async (...args) => this.#madeOther(args[0], await this.#maker.take(...args)),
+      publish: async (...args) => this.#madeOther(args[0], await this.#maker.publish(...this.#ours(args))),
+      take: async (...args) => this.#madeOther(args[0], await this.#maker.take(...this.#ours(args))),
     };
   }
 
@@ -100,6 +102,12 @@ export class SnapshotService {
     );
   }
 
+  /** What is made in a group, which must be ours to write. */
+  #ours<A extends readonly [GroupName, ...unknown[]]>(made: A): A {
+    this.guard.requireOurs(made[0]);
+    return made;
+  }
+
   async #madeOther(group: GroupName, made: MadeSnapshot): Promise<MadeSnapshot> {
     const newest = this.#datastore.catalog.snapshots.newestFinished(made.groupId);
     if (newest?.archive === made.archive) this.changes.otherSnapshotMade(made.groupId, made.archive);
@@ -119,6 +127,7 @@ export class SnapshotService {
   }
 
   async create(group: GroupName, time?: number, interrupted?: AbortSignal): Promise<SnapshotCreated> {
+    this.guard.requireOurs(group);
     const { sequence } = this.changes;
     const before = this.#datastore.chunks.counters.encodedBytes;
     const made = await this.#maker.create(group, time, interrupted);
@@ -153,6 +162,7 @@ export class SnapshotService {
   }
 
   async forget(group: GroupName, time: number): Promise<void> {
+    this.guard.requireOurs(group);
     const forgotten = await forgetSnapshot(this.#forget, group, time);
     const row = this.#datastore.catalog.groups.findByName(group);
     if (row !== undefined) this.#changed(row.id, { forgotten, time });
@@ -160,6 +170,7 @@ export class SnapshotService {
 
   /** Removes a snapshot that pruning found on disk, whoever made it. @throws as `forgetSnapshot` and `removeUntracked` */
   async removePruned(group: GroupName, time: number, finished: boolean): Promise<void> {
+    this.guard.requireOurs(group);
     const { groups, snapshots } = this.#datastore.catalog;
     const row = groups.findByName(group);
     const tracked = row && snapshots.findByTime(row.id, time);

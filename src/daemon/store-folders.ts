@@ -15,12 +15,19 @@ const GROUP_FILES = ['owner', 'notes'];
 export class StoreFolders implements GroupStoreFolders {
   readonly #root: string;
 
-  /** @param root the datastore's folder */
-  constructor(root: string) {
+  readonly #claim: (group: GroupName) => Promise<void>;
+
+  /**
+   * @param root the datastore's folder
+   * @param claim makes this machine a new group's writer
+   */
+  constructor(root: string, claim: (group: GroupName) => Promise<void> = () => Promise.resolve()) {
     this.#root = root;
+    this.#claim = claim;
   }
 
   async createGroup(group: GroupName): Promise<void> {
+    await this.#claim(group);
     try {
       await createGroupFolder(this.#root, group, OWNER);
     } catch (error) {

@@ -17,6 +17,7 @@ export function runGcUnmounted<C extends keyof GcWorkerCommands>(
 ): Promise<GcWorkerCommands[C]['result']> {
   return withUnmounted(store, log, async ({ datastore, live }) => {
     const service = new GcService(datastore, live, log);
+    // An object store that machines share is collected by those who have it mounted.
     const uploads = UploadService.of(datastore, live, log);
     if (uploads !== undefined) service.onBegin((begun) => uploads.drain(begun));
     await service.load();

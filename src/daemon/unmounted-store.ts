@@ -3,6 +3,7 @@ import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
 import { type ClaimHolder, openDatastore, type WritableDatastore } from '../datastore/open.js';
 import { relieveFullDisk } from './full-disk.js';
+import { writersWithoutMount } from './shared/writers-of-groups.js';
 import { SnapshotService } from './snapshot-service.js';
 
 /** Nobody asks for anything meanwhile, and closing the catalog copies its log. */
@@ -56,6 +57,7 @@ export async function openUnmounted(
     try {
       relieveFullDisk(datastore, live, log);
       const snapshots = new SnapshotService(datastore, live, log);
+      if (datastore.objects?.shared !== undefined) snapshots.guard.use(writersWithoutMount(datastore.paths));
       await snapshots.completeInterrupted();
       return { datastore, live, snapshots, finish: () => finish(live, snapshots), close };
     } catch (error) {

@@ -6,9 +6,13 @@ import type { UploadStatus } from '../control/upload-commands.js';
 import { CairnError, kindOf } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 import type { WritableDatastore } from '../datastore/open.js';
+import type { Session } from '../datastore/shared/membership.js';
+import { unpackDigests } from '../maintenance/gc/packed-digests.js';
 import type { JobProgress } from '../maintenance/job/job-messages.js';
 import { type AskHandlers, runOwnedJob } from '../maintenance/job/job-owner.js';
 import type { UploadAsks, UploadJobOptions, UploadReport } from '../maintenance/upload/upload-protocol.js';
+import type { SharedStore } from './shared/shared-store.js';
+import { UnitChanges, unsharedChanges } from './shared/unit-changes.js';
 
 const JOB_SCRIPT = new URL('./upload-worker.js', import.meta.url);
 /** How often it is looked whether there is something to upload. */
@@ -17,6 +21,8 @@ const LOOK_MS = 2_000;
 const COMPARE_MS = 60_000;
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 60_000;
+
+const PASSING: ReadonlySet<string> = new Set(['not-ready', 'stale']);
 
 /** Who waits for uploads. */
 export interface UploadContext {
@@ -30,6 +36,7 @@ export class UploadService {
   readonly #live: LiveStore;
   readonly #log: Log;
   readonly #title: string;
+  readonly #shared: SharedStore | undefined;
   readonly #ending = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<UploadReport> | undefined;
@@ -43,17 +50,30 @@ export class UploadService {
   #failures = 0;
   readonly #uploaded = { chunks: 0, bytes: 0 };
 
-  private constructor(datastore: WritableDatastore, live: LiveStore, log: Log, title: string) {
+  /** Nothing of the live trees is only in the object store, and there only in snapshots. */
+  #mayWithdraw = false;
+  #evictions = 0;
+  #isHeldUp = false;
+  #toRemove = 0;
+
+  private constructor(
+    datastore: WritableDatastore,
+    live: LiveStore,
+    log: Log,
+    { title, shared }: { title: string; shared: SharedStore | undefined },
+  ) {
     this.#datastore = datastore;
     this.#live = live;
     this.#log = log;
     this.#title = title;
+    this.#shared = shared;
   }
 
-  /** Undefined where a datastore has no object store. */
-  static of(datastore: WritableDatastore, live: LiveStore, log: Log): UploadService | undefined {
+  /** Undefined where a datastore has no object store, or other machines may use that and this process did not join them. */
+  static of(datastore: WritableDatastore, live: LiveStore, log: Log, shared?: SharedStore): UploadService | undefined {
     const { objects } = datastore;
-    return objects && new UploadService(datastore, live, log, objects.title);
+    if (objects?.shared !== undefined && shared === undefined) return undefined;
+    return objects && new UploadService(datastore, live, log, { title: objects.title, shared });
   }
 
   /** Uploads by itself from now on. */
@@ -97,12 +117,32 @@ export class UploadService {
     }
   }
 
+  /** How often chunks were evicted. */
+  get evictions(): number {
+    return this.#evictions;
+  }
+
+  /** The live trees are in the object store as they were after so many evictions. */
+  livesCopied(evictions: number): void {
+    this.#mayWithdraw = evictions === this.#evictions;
+  }
+
+  /** Whether what is here passes its bound until the live trees are copied to the object store. */
+  get isHeldUp(): boolean {
+    return this.#isHeldUp;
+  }
+
+  /** Whether snapshots stay in the object store until the live trees are copied there. */
+  get keepsWithdrawn(): boolean {
+    return this.#toRemove > 0;
+  }
+
   /** How much waits to be uploaded. */
   queued(): UploadTotals {
     return this.#datastore.catalog.uploads.totals();
   }
 
-  status(): Omit<UploadStatus, 'recoveryPointAt'> {
+  status(): Omit<UploadStatus, 'recoveryPointAt' | 'shared'> {
     const { chunks, bytes } = this.queued();
     const { queueBytes = null, whenFull = 'wait', durability = 'local' } = this.#datastore.config;
     return {
@@ -163,6 +203,7 @@ export class UploadService {
       this.#uploaded.chunks += report.chunks;
       this.#uploaded.bytes += report.bytes;
       if (report.missing > 0) throw new CairnError('corrupt', missingChunks(report.missing));
+      if (report.waiting > 0) throw new CairnError('not-ready', waitingChunks(report.waiting));
       this.#error = null;
       this.#completeAt = Date.now() / 1000;
       this.#pauseMs = FIRST_PAUSE_MS;
@@ -175,11 +216,29 @@ export class UploadService {
 
   /** @param onlyEvict uploads nothing, and evicts although the bound holds */
   async #start(onlyEvict: boolean): Promise<UploadReport> {
-    const options: UploadJobOptions = { store: this.#datastore.paths.root, onlyEvict };
-    return (await runOwnedJob<UploadAsks>({
-      ...{ script: JOB_SCRIPT, options, handlers: this.#handlers(), signal: this.#ending.signal },
-      onProgress: (at) => this.#tell(at),
-    })) as UploadReport;
+    const shared = this.#shared;
+    const session = onlyEvict ? undefined : await shared?.ensure(this.#ending.signal);
+    const changes = session && new UnitChanges(session);
+    const options: UploadJobOptions = {
+      ...{ store: this.#datastore.paths.root, onlyEvict, isShared: shared !== undefined },
+      ...{ machine: shared?.machine ?? '', mayWithdraw: this.#mayWithdraw },
+    };
+    try {
+      const report = (await runOwnedJob<UploadAsks>({
+        ...{ script: JOB_SCRIPT, options, signal: this.#ending.signal },
+        handlers: { ...this.#handlers(session), ...(changes?.handlers ?? unsharedChanges) },
+        onProgress: (at) => this.#tell(at),
+      })) as UploadReport;
+      if (report.evictedBytes > 0) {
+        this.#evictions += 1;
+        this.#mayWithdraw = false;
+      }
+      this.#isHeldUp = report.isHeldUp;
+      if (!onlyEvict) this.#toRemove = report.filesToRemove;
+      return report;
+    } finally {
+      changes?.close();
+    }
   }
 
   #tell(at: JobProgress): void {
@@ -191,27 +250,42 @@ export class UploadService {
   #failed(error: unknown): void {
     this.#failures += 1;
     const message = error instanceof Error ? error.message : String(error);
-    if (message !== this.#error) this.#log.warn({ error }, 'Uploading failed; it is tried again');
+    // What ends by itself, and soon.
+    const isPassing = PASSING.has(kindOf(error));
+    if (message !== this.#error)
+      this.#log[isPassing ? 'debug' : 'warn']({ error }, 'Uploading failed; it is tried again');
     this.#error = message;
     this.#nextAt = Date.now() + this.#pauseMs;
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
   }
 
-  #handlers(): AskHandlers<UploadAsks> {
+  /** @param session under which all of the job is done, where others may use the object store */
+  #handlers(session: Session | undefined): Omit<AskHandlers<UploadAsks>, 'begin-change' | 'end-change'> {
     const { uploads } = this.#datastore.catalog;
     return {
+      usable: (digests) => {
+        const current = requireCurrent(session);
+        return unpackDigests(digests).map((digest) => current.answers.mayUse(digest));
+      },
+      'take-group': (group) => {
+        const current = requireCurrent(session);
+        return this.#shared?.writers.mayWrite(current, group) ?? true;
+      },
       ended: async (ended) => {
         await this.#turn();
+        if (session !== undefined) requireCurrent(session);
         uploads.end(ended);
         return null;
       },
       files: async ({ put, removed }) => {
         await this.#turn();
+        if (session !== undefined) requireCurrent(session);
         uploads.noteFiles(put, removed);
         return null;
       },
       commit: async () => {
-        await this.#live.durability.commitWith({ before: () => undefined, after: () => Promise.resolve() });
+        if (session !== undefined) await this.#live.durability.commitDurably();
+        else await this.#live.durability.commitWith({ before: () => undefined, after: () => Promise.resolve() });
         return null;
       },
     };
@@ -223,6 +297,16 @@ export class UploadService {
   }
 }
 
+/** @throws {CairnError} `stale` where it is over: what was found out in it proves nothing any more */
+function requireCurrent(session: Session | undefined): Session {
+  if (session?.isCurrent === true) return session;
+  throw new CairnError('stale', 'Other machines took this one for dead meanwhile; it joins again');
+}
+
 function missingChunks(count: number): string {
   return `${count} chunks are neither in the datastore's folder nor in the object store: run "cairn verify"`;
+}
+
+function waitingChunks(count: number): string {
+  return `${count} chunks are put when the collection of the object store has ended`;
 }

@@ -12,6 +12,7 @@ import type { CopyWorkerCommands } from './copy-service.js';
 import type { GcWorkerCommands } from './gc-handlers.js';
 import type { JobWorkerCommands } from './job-handlers.js';
 import type { CareFigures, GcFigures } from './metrics/job-figures.js';
+import type { RefreshWorkerCommands } from './shared/refresh-handlers.js';
 import type { SnapshotWorkerCommands } from './snapshot-handlers.js';
 
 /** How a mount is attached to the kernel (src/fuse/README.md); the first is the default. */
@@ -57,6 +58,7 @@ export interface WorkerCommands
     BackendWorkerCommands,
     CareWorkerCommands,
     GcWorkerCommands,
+    RefreshWorkerCommands,
     JobWorkerCommands {
   status: { arguments: Record<never, never>; result: MountState };
   /** A barrier: resolves when everything answered before is durable, and in the object store, if there is one. */

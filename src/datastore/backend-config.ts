@@ -17,6 +17,10 @@ export const s3Config = z.strictObject({
   giveUpSeconds: z.number().positive().optional(),
   /** Whether the server was found to honour `If-None-Match: *`. */
   conditionalPuts: z.boolean().optional(),
+  /** After how long a machine that shows no life is taken for gone; absent: a minute. The same on all machines. */
+  leaseSeconds: z.number().positive().optional(),
+  /** How long a deletion may come after it was sent (shared/README.md); absent: 45 minutes. The same on all machines. */
+  settleSeconds: z.number().positive().optional(),
 });
 
 /** Which objects of which server are meant. */

@@ -3,10 +3,13 @@ import { CachedBackend } from '../backend/cache/cached-backend.js';
 import type { Transfers } from '../backend/cache/transfers.js';
 import { FsBackend } from '../backend/fs/fs-backend.js';
 import type { S3Backend } from '../backend/s3/s3-backend.js';
-import type { S3Settings } from '../backend/s3/s3-settings.js';
+import { DEFAULT_S3_LIMITS, type S3Settings } from '../backend/s3/s3-settings.js';
+import { chunkName, type PrefixDigits, parseQuarantineName } from '../chunkstore/layout.js';
 import { CairnError } from '../core/errors.js';
 import type { DatastoreConfig } from './config.js';
 import { type OpenSpread, openSpread, type SpreadSource } from './open-spread.js';
+import { sharedObjectsOf } from './shared/s3-shared-objects.js';
+import type { SharedObjects } from './shared/shared-objects.js';
 
 /** The object store behind a datastore's folder. */
 export interface ObjectStore {
@@ -14,6 +17,8 @@ export interface ObjectStore {
   readonly title: string;
   readonly remote: Backend;
   readonly transfers: Transfers;
+  /** What other machines may share; undefined where the server cannot keep them apart. */
+  readonly shared: SharedObjects | undefined;
 }
 
 /** Where a datastore's objects are. */
@@ -40,7 +45,7 @@ export type MendedObject = Awaited<ReturnType<Spread['mender']['mend']>>;
  */
 export async function openObjects(
   root: string,
-  config: Pick<DatastoreConfig, 's3'> & SpreadSource,
+  config: Pick<DatastoreConfig, 's3' | 'prefixDigits'> & SpreadSource,
   purpose: 'read' | 'write' = 'read',
 ): Promise<ObjectPlaces> {
   const { s3 } = config;
@@ -55,9 +60,23 @@ export async function openObjects(
   // Loading the SDK takes a quarter of a second, which is for those who need it.
   const { S3Backend } = await import('../backend/s3/s3-backend.js');
   const remote = new S3Backend(s3);
-  const backend = new CachedBackend(root, remote);
-  const objects = { title: titleOf(s3), remote, transfers: backend.transfers };
-  return { backend, objects, spread: undefined, close: () => remote.close() };
+  const once = new S3Backend(s3, { ...DEFAULT_S3_LIMITS, attempts: 1 });
+  const shared = sharedObjectsOf(remote, once);
+  const backend = new CachedBackend(root, remote, shared && { nameThere: chunkOfQuarantined(config.prefixDigits) });
+  const objects = { title: titleOf(s3), remote, transfers: backend.transfers, shared };
+  const close = (): void => {
+    remote.close();
+    once.close();
+  };
+  return { backend, objects, spread: undefined, close };
+}
+
+/** A quarantined chunk stays where it was in an object store that machines share. */
+function chunkOfQuarantined(prefixDigits: PrefixDigits): (name: string) => string {
+  return (name) => {
+    const quarantined = parseQuarantineName(name);
+    return quarantined === undefined ? name : chunkName(quarantined.digest, prefixDigits);
+  };
 }
 
 /**

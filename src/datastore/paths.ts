@@ -16,6 +16,8 @@ export interface DatastorePaths {
   readonly groupMarks: string;
   /** Who this folder is among those in front of one object store. */
   readonly machine: string;
+  /** Which groups are other machines' in the object store. */
+  readonly groupsOfOthers: string;
   /** Held exclusively by the daemon; says who it is. */
   readonly lock: string;
   /** There while `createDatastore` is at work, or was interrupted. */
@@ -49,6 +51,7 @@ export function datastorePaths(root: string): DatastorePaths {
     scheduleState: join(own, 'schedule-state.json'),
     groupMarks: join(own, 'group-marks.json'),
     machine: join(own, 'machine.json'),
+    groupsOfOthers: join(own, 'groups-of-others.json'),
     lock: join(own, 'lock'),
     unfinished: join(own, 'unfinished'),
     catalog: join(own, 'catalog.db'),

@@ -41,7 +41,7 @@ async function discoverIn(parts: DiscoverParts, group: GroupName): Promise<void>
   for (const time of await timesOf(parts.store, group)) {
     if (known !== undefined && parts.catalog.snapshots.findByTime(known, time) !== undefined) continue;
     try {
-      await adopt(parts, group, time);
+      await adoptSnapshot(parts, group, time);
     } catch (error) {
       parts.messages.warn({ error }, `Snapshot ${snapshotPath(parts.store, group, time)} cannot be shown`);
     }
@@ -60,7 +60,8 @@ async function timesOf(store: string, group: GroupName): Promise<number[]> {
   }
 }
 
-async function adopt(parts: DiscoverParts, group: GroupName, time: number): Promise<void> {
+/** Gives a finished snapshot on disk that holds a tree a row, and its group, too; what is none is left alone. */
+export async function adoptSnapshot(parts: DiscoverParts, group: GroupName, time: number): Promise<void> {
   const found = await findSnapshot(parts.store, group, time);
   if (found?.finished !== true || !holdsTree(found.files)) return;
   const manifest = await loadManifest(snapshotPath(parts.store, group, time));

@@ -14,6 +14,8 @@ import { NO_S3, type S3Server, s3Server } from '../support/s3-server.js';
 const GROUP = 'host/web1';
 const EXIT_FAILED = 1;
 const EXIT_BUSY = 4;
+/** What a mount puts again and again, whatever else it does. */
+const SIGN_OF_LIFE = /\/beat\?/;
 const server = await s3Server();
 
 function s3Test(name: string, body: (server: S3Server) => Promise<void>): void {
@@ -108,7 +110,7 @@ s3Test(
           await cairn('sync');
           const requests = proxy.takeSeen();
           assert.deepEqual(
-            requests.filter(({ method }) => method === 'PUT' || method === 'HEAD'),
+            requests.filter(({ method, path }) => (method === 'PUT' || method === 'HEAD') && !SIGN_OF_LIFE.test(path)),
             [],
           );
           await cairn('check');
@@ -170,7 +172,7 @@ s3Test(
         mkdirSync(join(store.folder, 'other'));
         const other = new TestStore(join(store.folder, 'other'));
         const joined = other.cairn('attach', addressOf(settings), other.store, '--join', ...endpoint);
-        assert.match(joined, /current: as in the snapshot/);
+        assert.match(joined, /1 snapshots\n$/);
         rmSync(store.store, { recursive: true });
         const said = store.cairn('attach', addressOf(settings), store.store, ...endpoint);
         assert.match(said, /A recovery point cannot be used/);

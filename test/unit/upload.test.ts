@@ -61,7 +61,8 @@ async function makeParts(t: TestContext, contents: readonly string[]) {
   };
   const parts: UploadParts = {
     ...{ store, prefixDigits: 2, reader, guards: processGuards(), cacheBytes: undefined, ask },
-    objects: { title: 'memory', remote, transfers: backend.transfers },
+    ...{ isShared: false, machine: '', mayWithdraw: true },
+    objects: { title: 'memory', remote, shared: undefined, transfers: backend.transfers },
     factsOf: async () => undefined,
     progress: () => undefined,
     goOn: () => undefined,
@@ -114,7 +115,7 @@ test('upload: bytes that are nowhere are counted and stay in the queue, those th
   await backend.transfers.upload(there);
   await backend.transfers.evict(there, (work) => work());
   await backend.removeAll([lost]);
-  assert.deepEqual(await uploadChunks(parts), { chunks: 1, bytes: 0, missing: 1 });
+  assert.deepEqual(await uploadChunks(parts), { chunks: 1, bytes: 0, missing: 1, waiting: 0 });
   assert.equal(catalog.uploads.totals().chunks, 1);
 });
 

@@ -10,13 +10,15 @@ import { BUCKET_NOTE, type BucketNote, parseBucketNote } from '../../datastore/b
 import { type CreateOptions, createDatastore } from '../../datastore/create.js';
 import { setMachine } from '../../datastore/machine.js';
 import { machinesSeen, removeMachineNote } from '../../datastore/machine-note.js';
-import { titleOf, withObjects } from '../../datastore/object-store.js';
+import { probeObjects, titleOf, withObjects } from '../../datastore/object-store.js';
 import { type DatastorePaths, datastorePaths } from '../../datastore/paths.js';
 import { isNamespaceMark } from '../../maintenance/upload/store-files.js';
+import { groupOfFile } from '../../maintenance/upload/written-groups.js';
 import { factsOf } from '../file-facts.js';
 import { type RebuildReport, rebuildCatalog } from '../rebuild/rebuild-catalog.js';
 import { expectRebuilding } from '../rebuild/set-aside.js';
 import type { PointName, RecoveryPoint } from '../recovery-points/recovery-point.js';
+import { noteGroupsOfOthers } from '../shared/writers-of-groups.js';
 import { fetchPoint, listPoints, type UnusablePoint } from './fetch-point.js';
 import { type FetchedFiles, fetchSnapshots, SNAPSHOT_FOLDERS } from './fetch-snapshots.js';
 import { type StoodInChunks, standInChunks } from './stand-in-chunks.js';
@@ -78,11 +80,13 @@ export async function attachStore(
   const fetched = await withObjects(s3, async (remote) => {
     const note = await noteOf(remote, s3);
     if (options.takeOver) await forgetOthers(remote);
+    else if (machine === 'none') await requireShareable(s3);
     else await requireUnused(remote, titleOf(s3));
     const points = await chosenPoints(remote, machine, titleOf(s3));
     let done: Fetched | undefined;
     const fetch = async (): Promise<void> => {
-      done = await fetchAll(remote, paths, note, points, caller);
+      const isAnother = machine === 'none';
+      done = await fetchAll({ remote, paths, note, points, isAnother }, caller);
     };
     await createDatastore(path, {
       layout: note.prefixDigits === 2 ? 'cairn' : 'pbs',
@@ -94,7 +98,7 @@ export async function attachStore(
     return done as unknown as Fetched;
   });
   const noteUploads = (catalog: Catalog): Promise<void> => noteWhatIsThere(paths, catalog, fetched, machine === 'none');
-  const rebuild = { useCopies: true, evenIfWhole: true, fetched: { noteUploads } };
+  const rebuild = { useCopies: true, evenIfWhole: true, fetched: { noteUploads, hasLiveTrees: machine !== 'none' } };
   const rebuilt = await rebuildCatalog(paths.root, rebuild, caller, log);
   await rm(`${paths.own}/${rebuilt.aside.journal}`, { recursive: true, force: true });
   for (const suffix of ['', '-wal', '-shm'])
@@ -113,6 +117,13 @@ async function noteOf(remote: S3Backend, s3: S3Settings): Promise<BucketNote> {
       cause: error,
     });
   }
+}
+
+/** @throws {CairnError} `unsupported` where the server cannot keep machines apart */
+async function requireShareable(s3: S3Settings): Promise<void> {
+  if ((await probeObjects(s3)).conditionalPuts === true) return;
+  const reason = 'its server does not honour conditional puts (If-None-Match)';
+  throw new CairnError('unsupported', `${titleOf(s3)} can be used by one machine at a time only: ${reason}`);
 }
 
 /** Of two machines one would collect what the other is about to name. */
@@ -147,11 +158,18 @@ async function chosenPoints(remote: S3Backend, machine: string, title: string): 
   throw new CairnError('not-found', `${title} has no recovery point of the machine ${machine} (it has: ${known})`);
 }
 
+/** What is fetched from where. */
+interface FetchParts {
+  readonly remote: S3Backend;
+  readonly paths: DatastorePaths;
+  readonly note: BucketNote;
+  readonly points: readonly PointName[];
+  /** All groups are other machines'. */
+  readonly isAnother: boolean;
+}
+
 async function fetchAll(
-  remote: S3Backend,
-  paths: DatastorePaths,
-  note: BucketNote,
-  points: readonly PointName[],
+  { remote, paths, note, points, isAnother }: FetchParts,
   caller: AttachCaller,
 ): Promise<Fetched> {
   const removeAll = async (): Promise<void> => {
@@ -165,6 +183,7 @@ async function fetchAll(
     const { point, unusable } = await fetchPoint(remote, paths, points);
     // Whoever takes a machine's trees over is that machine from now on.
     if (point !== undefined) await setMachine(paths, point.machine);
+    if (isAnother) await noteGroupsOfOthers(paths, groupsOf(snapshots.files));
     await expectRebuilding(paths);
     return { snapshots, chunks, point, unusable };
   } catch (error) {
@@ -172,6 +191,10 @@ async function fetchAll(
     if (caller.signal.aborted) throw new CairnError('interrupted', 'Given up', { cause: error });
     throw error;
   }
+}
+
+function groupsOf(files: readonly string[]): string[] {
+  return [...new Set(files.map(groupOfFile).filter((group) => group !== undefined))];
 }
 
 /** What a point's catalog says of the object store was true when it was made; everything was listed. */

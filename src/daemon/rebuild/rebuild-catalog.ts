@@ -42,6 +42,8 @@ export interface RebuildOptions {
 export interface FetchedFolder {
   /** Notes what is in the object store. */
   noteUploads(catalog: Catalog): Promise<void>;
+  /** Whether live trees are brought back; else they are other machines', and empty here. */
+  readonly hasLiveTrees: boolean;
 }
 
 /** Who waits. */
@@ -139,9 +141,10 @@ async function fill(
   const chunks = await alignChunks({ ...context, backend, prefixDigits, quarantine, catalogPath: paths.catalog });
   const { applied, dropped } = live.recovered;
   const lostPaths = droppedPaths(catalog, dropped);
+  const wanted = fetched?.hasLiveTrees === false ? [] : plan.groups;
   const groups = await rebuildLiveTrees(
     opened,
-    { copy: usable(plan, fetched), groups: plan.groups, log },
+    { copy: usable(plan, fetched), groups: wanted, log },
     { signal, progress: (done, total) => progress({ step: 'rebuilding live trees', done, total, unit: 'items' }) },
   );
   if (fetched !== undefined) await fetched.noteUploads(catalog);

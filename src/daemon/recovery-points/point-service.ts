@@ -6,7 +6,10 @@ import type { Clock } from '../../core/time.js';
 import { machineOf } from '../../datastore/machine.js';
 import type { WritableDatastore } from '../../datastore/open.js';
 import { runOwnedJob } from '../../maintenance/job/job-owner.js';
+import type { ChangeAsks } from '../../maintenance/upload/shared-changes.js';
 import type { CatalogCopies } from '../catalog-copies/copy-service.js';
+import type { SharedStore } from '../shared/shared-store.js';
+import { UnitChanges, unsharedChanges } from '../shared/unit-changes.js';
 import type { UploadContext, UploadService } from '../upload-service.js';
 import type { PublishedPoint } from './publish-point.js';
 import type { PublishOptions } from './publish-worker.js';
@@ -29,6 +32,8 @@ export interface PointParts {
   readonly live: Pick<LiveStore, 'durability' | 'parts'>;
   readonly copies: CatalogCopies;
   readonly uploads: UploadService;
+  /** Where other machines may use the object store too. */
+  readonly shared: SharedStore | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Whether a collection runs: what it removes a copy made before may name. */
@@ -49,6 +54,11 @@ export class RecoveryPoints {
 
   constructor(parts: PointParts) {
     this.#parts = parts;
+  }
+
+  /** What was made may not count any more: the next one is made whether there were changes or not. */
+  remake(): void {
+    this.#published = undefined;
   }
 
   /** Makes points by itself from now on. */
@@ -85,6 +95,11 @@ export class RecoveryPoints {
     await this.#running;
   }
 
+  /** Resolves when none is being made. */
+  async idle(): Promise<void> {
+    await this.#running?.catch(() => undefined);
+  }
+
   /** Gives up what runs; resolves when nothing does. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
@@ -110,27 +125,17 @@ export class RecoveryPoints {
     try {
       await live.durability.commitDurably();
       const sequence = datastore.catalog.transactions.appliedSequence();
-      if (this.#published?.appliedSequence === sequence) return;
+      if (this.#published?.appliedSequence === sequence && !uploads.keepsWithdrawn) return;
+      const { evictions } = uploads;
       await copies.makeIfChanged();
       const { newest } = copies;
       if (newest === undefined || newest.appliedSequence < sequence) {
         throw new CairnError('no-space', 'The catalog could not be copied');
       }
       await uploads.drain(context);
-      const options: PublishOptions = {
-        store: datastore.paths.root,
-        machine: await machineOf(datastore.paths),
-        copy: newest.name,
-      };
-      const { name } = (await runOwnedJob({
-        script: SCRIPT,
-        options,
-        handlers: {},
-        signal: AbortSignal.any([context.signal, this.#ending.signal]),
-        onProgress: ({ total = 0, ...at }) => context.progress({ ...at, total }),
-      })) as PublishedPoint;
-      this.#published = name;
+      this.#published = await this.#publish(newest.name, context);
       this.#error = null;
+      uploads.livesCopied(evictions);
     } catch (error) {
       if (kindOf(error) !== 'interrupted') {
         const message = error instanceof Error ? error.message : String(error);
@@ -140,6 +145,26 @@ export class RecoveryPoints {
       throw error;
     } finally {
       letSegmentsGo();
+    }
+  }
+
+  async #publish(copy: string, context: UploadContext): Promise<PublishedPoint['name']> {
+    const { datastore, shared } = this.#parts;
+    const session = await shared?.ensure(context.signal);
+    const changes = session && new UnitChanges(session);
+    const machine = await machineOf(datastore.paths);
+    const options: PublishOptions = { store: datastore.paths.root, machine, copy, isShared: shared !== undefined };
+    try {
+      const { name } = (await runOwnedJob<ChangeAsks>({
+        script: SCRIPT,
+        options,
+        handlers: changes?.handlers ?? unsharedChanges,
+        signal: AbortSignal.any([context.signal, this.#ending.signal]),
+        onProgress: ({ total = 0, ...at }) => context.progress({ ...at, total }),
+      })) as PublishedPoint;
+      return name;
+    } finally {
+      changes?.close();
     }
   }
 }

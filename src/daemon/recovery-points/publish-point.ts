@@ -12,6 +12,7 @@ import type { DatastoreConfig } from '../../datastore/config.js';
 import type { DatastorePaths } from '../../datastore/paths.js';
 import { readSettings } from '../../datastore/settings.js';
 import type { JobProgress } from '../../maintenance/job/job-messages.js';
+import { type ChangeAsker, changing } from '../../maintenance/upload/shared-changes.js';
 import { readFile, readRange } from '../../native/files.js';
 import { type CatalogCopy, unpackCatalogCopy } from '../catalog-copies/copy-files.js';
 import { copiesToKeep } from '../catalog-copies/thinning.js';
@@ -38,6 +39,8 @@ export interface PublishParts {
   readonly paths: DatastorePaths;
   readonly config: DatastoreConfig;
   readonly remote: Backend;
+  /** What says of pins that they come or go, where other machines may use the object store too. */
+  readonly changes: ChangeAsker | undefined;
   readonly machine: string;
   readonly host: string;
   /** All its chunks are in the object store; the journal still has all segments it speaks of. */
@@ -64,7 +67,7 @@ export async function publishPoint(parts: PublishParts): Promise<PublishedPoint>
   parts.progress({ step: 'copying the live trees to the object store', done: 0, total: copy.bytes, unit: 'bytes' });
   await remote.put(BUCKET_NOTE, formatBucketNote(parts.config));
   const { pin, segments } = await whileUnpacked(parts, (reader) => lookInto(parts, reader));
-  if (pin !== undefined) await remote.put(pinName(name), pin);
+  if (pin !== undefined) await putPin(parts, pinName(name), pin);
   const olderPins = await replacePin(paths.root, name, pin);
   const folder = pointFolder(name);
   const catalog = await putFileOf(parts, `${paths.catalogCopies}/${copy.name}`, `${folder}/catalog`);
@@ -179,5 +182,11 @@ async function removeOthers(
   const pins = new Set(olderPins);
   for await (const name of remote.list(pinsOf(machine))) pins.add(name);
   pins.delete(pinName(newest));
+  // One whose put comes late is removed with the next point.
   await remote.removeAll([...pins]);
+}
+
+async function putPin({ remote, changes }: PublishParts, name: string, bytes: Buffer): Promise<void> {
+  if (changes === undefined) return remote.put(name, bytes);
+  await changing(changes, { units: [name], kind: 'publish' }, () => remote.put(name, bytes));
 }

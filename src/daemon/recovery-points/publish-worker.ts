@@ -5,6 +5,7 @@ import { readConfig } from '../../datastore/config.js';
 import { openObjects } from '../../datastore/object-store.js';
 import { datastorePaths } from '../../datastore/paths.js';
 import { JobPort } from '../../maintenance/job/job-port.js';
+import type { ChangeAsks } from '../../maintenance/upload/shared-changes.js';
 import { listCatalogCopies } from '../catalog-copies/copy-files.js';
 import { publishPoint } from './publish-point.js';
 
@@ -15,13 +16,15 @@ export interface PublishOptions {
   readonly machine: string;
   /** File name of the catalog's copy. */
   readonly copy: string;
+  /** Whether other machines may use the object store too. */
+  readonly isShared: boolean;
 }
 
 // The program of the thread that puts one recovery point into the object store.
 if (parentPort === null) throw new Error('A recovery point is published on a worker thread');
-const owner = new JobPort(parentPort);
+const owner = new JobPort<ChangeAsks>(parentPort);
 await owner.serve(async () => {
-  const { store, machine, copy: name } = workerData as PublishOptions;
+  const { store, machine, copy: name, isShared } = workerData as PublishOptions;
   const paths = datastorePaths(store);
   const config = readConfig(paths);
   const places = await openObjects(store, config);
@@ -32,6 +35,7 @@ await owner.serve(async () => {
     const { remote } = places.objects;
     return await publishPoint({
       ...{ paths, config, remote, machine, host: hostname(), copy },
+      changes: isShared ? owner : undefined,
       progress: (progress) => owner.progress(progress),
       goOn: () => owner.goOn(),
     });

@@ -1,3 +1,4 @@
+import { CairnError } from '../../core/errors.js';
 import {
   getIfThere,
   namesBelow,
@@ -54,12 +55,36 @@ export function livingEpoch(epochs: Epochs): Epoch | undefined {
 /**
  * Ends an epoch: from now on its machine publishes nothing, whatever it believes. What it was about to publish and is
  * not there yet is revoked, so that it does not count should it still come. May be done by anybody, again, and by several.
+ * @param roundsSeen by the machine itself: the last record of the collections, which was settled before this call
  * @returns whether this call ended it
  */
-export async function endEpoch(objects: SharedObjects, machine: string, epoch: number, by: string): Promise<boolean> {
-  const ended = await objects.putNew(endedName(machine, epoch), toJson({ by }));
+export async function endEpoch(
+  objects: SharedObjects,
+  machine: string,
+  epoch: number,
+  by: string,
+  roundsSeen?: number,
+): Promise<boolean> {
+  const ended = await objects.putNew(endedName(machine, epoch), toJson({ by, roundsSeen }));
   await revokeIntents(objects, await namesBelow(objects, intentsFolder(machine, epoch)));
   return ended;
+}
+
+/** What the machine that ended its own epoch had seen of the collections, if it said so (`endEpoch`). */
+export async function roundsSeenAtEnd(
+  objects: Pick<SharedObjects, 'get'>,
+  machine: string,
+  epoch: number,
+): Promise<number | undefined> {
+  const bytes = await getIfThere(objects, endedName(machine, epoch));
+  return bytes && (JSON.parse(bytes.toString()) as { roundsSeen?: number }).roundsSeen;
+}
+
+/** @throws {CairnError} `stale` where the epoch has ended, or another one of the machine has begun */
+export async function requireLastEpoch(objects: SharedObjects, machine: string, epoch: number): Promise<void> {
+  const last = (await epochsOf(objects, machine)).at(-1);
+  if (last?.number === epoch && !last.ended) return;
+  throw new CairnError('stale', `The lease of machine ${machine} (epoch ${epoch}) was ended by another one`);
 }
 
 /** Revokes what ended epochs left, where those who ended them did not come to it. */

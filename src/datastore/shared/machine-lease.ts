@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { CairnError } from '../../core/errors.js';
+import { kindOf } from '../../core/errors.js';
 import {
   beatName,
   endEpoch,
@@ -8,9 +8,12 @@ import {
   intentsFolder,
   joinedName,
   readyName,
+  requireLastEpoch,
   revokedName,
   revokedUnits,
+  roundsSeenAtEnd,
 } from './machine-epochs.js';
+import { roundsOf } from './rounds.js';
 import { removeEach, type SharedObjects, toJson } from './shared-objects.js';
 
 /** Who a machine is. */
@@ -67,8 +70,9 @@ export class MachineLease {
       let wasAsked = false;
       for (const { number } of before) {
         const ended = await endEpoch(objects, id, number, nonce);
-        if (number === last?.number) wasAsked = ended && last.ready;
+        if (number === last?.number) wasAsked = ended || (await hasMissedNothing(objects, id, number));
       }
+      wasAsked &&= last?.ready === true;
       await forgetOldEpochs(objects, id);
       return new MachineLease(objects, id, { epoch, missedRounds: !wasAsked, revoked: await revokedUnits(objects) });
     }
@@ -93,13 +97,12 @@ export class MachineLease {
 
   /** @throws {CairnError} `stale` where the epoch has ended */
   async check(): Promise<void> {
-    const last = (await epochsOf(this.#objects, this.machine)).at(-1);
-    if (last?.number === this.epoch && !last.ended) return;
-    this.#lost = true;
-    throw new CairnError(
-      'stale',
-      `The lease of machine ${this.machine} (epoch ${this.epoch}) was ended by another one`,
-    );
+    try {
+      await requireLastEpoch(this.#objects, this.machine, this.epoch);
+    } catch (error) {
+      if (kindOf(error) === 'stale') this.#lost = true;
+      throw error;
+    }
   }
 
   /**
@@ -140,7 +143,16 @@ export class MachineLease {
 
   /** Ends the epoch: other machines need not wait for this one. */
   async leave(): Promise<void> {
+    // Looked at while a collection that begins waits for this machine.
+    const head = await roundsOf(this.#objects).head();
+    const isQuiet = head === undefined || head.value.phase === 'settled';
     this.#lost = true;
-    await endEpoch(this.#objects, this.machine, this.epoch, 'left');
+    await endEpoch(this.#objects, this.machine, this.epoch, 'left', isQuiet ? (head?.number ?? 0) : undefined);
   }
+}
+
+/** Whether no collection began since the machine left by itself. To be asked after its new epoch has begun. */
+async function hasMissedNothing(objects: SharedObjects, machine: string, left: number): Promise<boolean> {
+  const seen = await roundsSeenAtEnd(objects, machine, left);
+  return seen !== undefined && seen === ((await roundsOf(objects).head())?.number ?? 0);
 }

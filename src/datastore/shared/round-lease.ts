@@ -10,7 +10,7 @@ import type { Watch } from './watch.js';
 /** What it takes to be the one collector of an object store. */
 export interface RoundLeaseParts {
   readonly objects: SharedObjects;
-  readonly lease: MachineLease;
+  readonly lease: Pick<MachineLease, 'machine' | 'epoch' | 'check'>;
   readonly identity: MachineIdentity;
   readonly watch: Watch;
   /** Seconds of a clock that is never set. */

@@ -21,7 +21,8 @@ export async function recordIndexes(
   return paths.length > 0;
 }
 
-function readIndexOf(path: string, { index, identity }: LoadedIndex): ReadIndex {
+/** An index file as it is recorded. */
+export function readIndexOf(path: string, { index, identity }: LoadedIndex): ReadIndex {
   const digests = new Uint8Array(index.count * DIGEST_BYTES);
   const lengths = new Float64Array(index.count);
   for (let position = 0; position < index.count; position += 1) {

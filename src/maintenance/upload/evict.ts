@@ -2,6 +2,7 @@ import { withLock } from '../../chunkstore/guards.js';
 import { chunkFolders, chunkName } from '../../chunkstore/layout.js';
 import type { Digest } from '../../core/digest.js';
 import { listChunkFolder } from '../gc/chunk-listing.js';
+import { type PublishedChunks, withPublishedChunks } from './published-chunks.js';
 import type { UploadParts } from './upload-parts.js';
 
 /** What is evicted when the bound is passed, so that it is not passed again at once. */
@@ -13,30 +14,58 @@ interface CachedChunk {
   readonly usedAt: number;
 }
 
+/** What came of it. */
+export interface Eviction {
+  /** Bytes given back. */
+  readonly evictedBytes: number;
+  /** Whether the bound does not hold as chunks are in no snapshot or recovery point that is in the object store. */
+  readonly isHeldUp: boolean;
+}
+
+const NOTHING: Eviction = { evictedBytes: 0, isHeldUp: false };
+
 /**
  * Gives back the room of chunks that are in the object store, those not used for longest first, until what is left is
  * within the bound.
  * @param boundOf the bound, where not that of the datastore, from how many bytes there are
- * @returns bytes given back
  */
-export async function evictChunks(parts: UploadParts, boundOf?: (bytes: number) => number): Promise<number> {
-  if (parts.cacheBytes === undefined && boundOf === undefined) return 0;
+export async function evictChunks(parts: UploadParts, boundOf?: (bytes: number) => number): Promise<Eviction> {
+  if (parts.cacheBytes === undefined && boundOf === undefined) return NOTHING;
   const chunks = await cachedChunks(parts);
-  let bytes = chunks.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
+  const bytes = chunks.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
   const cacheBytes = boundOf?.(bytes) ?? parts.cacheBytes ?? 0;
-  if (bytes <= cacheBytes) return 0;
+  if (bytes <= cacheBytes) return NOTHING;
   // What was uploaded a moment ago may go too.
   await parts.ask('commit', null);
-  let evicted = 0;
-  for (const { digest, allocatedBytes } of chunks.sort((a, b) => a.usedAt - b.usedAt)) {
-    if (bytes <= cacheBytes * (1 - ROOM_TO_MAKE)) break;
+  const oldestFirst = chunks.sort((a, b) => a.usedAt - b.usedAt);
+  const surplus = bytes - cacheBytes * (1 - ROOM_TO_MAKE);
+  if (!parts.isShared) return evictSurplus(parts, oldestFirst, surplus);
+  return withPublishedChunks(parts, (published) => evictSurplus(parts, oldestFirst, surplus, published));
+}
+
+/** @param published where only these may go */
+async function evictSurplus(
+  parts: UploadParts,
+  oldestFirst: readonly CachedChunk[],
+  surplus: number,
+  published?: PublishedChunks,
+): Promise<Eviction> {
+  let evictedBytes = 0;
+  let isHeldUp = false;
+  let left = surplus;
+  for (const { digest, allocatedBytes } of oldestFirst) {
+    if (left <= 0) return { evictedBytes, isHeldUp: false };
     parts.goOn();
+    if (published?.has(digest) === false) {
+      isHeldUp = true;
+      continue;
+    }
     const given = await evict(parts, digest);
     if (given === 0) continue;
-    bytes -= allocatedBytes;
-    evicted += given;
+    left -= allocatedBytes;
+    evictedBytes += given;
   }
-  return evicted;
+  return { evictedBytes, isHeldUp: isHeldUp && left > 0 };
 }
 
 async function cachedChunks(parts: UploadParts): Promise<CachedChunk[]> {

@@ -15,6 +15,8 @@ export interface UploadedChunks {
   readonly bytes: number;
   /** Neither here nor there: they stay in the queue. */
   readonly missing: number;
+  /** A collection of the object store may be deleting them: they stay in the queue too. */
+  readonly waiting: number;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface UploadedChunks {
  * @throws {CairnError} what the object store failed with; what was uploaded before is noted
  */
 export async function uploadChunks(parts: UploadParts): Promise<UploadedChunks> {
-  const sum = { chunks: 0, bytes: 0, missing: 0 };
+  const sum = { chunks: 0, bytes: 0, missing: 0, waiting: 0 };
   for (let after = 0; ; ) {
     parts.goOn();
     const batch = parts.reader.uploads.list(after, BATCH);
@@ -34,6 +36,7 @@ export async function uploadChunks(parts: UploadParts): Promise<UploadedChunks> 
     sum.chunks += done.chunks;
     sum.bytes += done.bytes;
     sum.missing += done.missing;
+    sum.waiting += done.waiting;
     parts.progress({ step: 'uploading chunks', done: sum.bytes, total: 0, unit: 'bytes' });
   }
 }
@@ -42,10 +45,11 @@ async function uploadBatch(parts: UploadParts, batch: readonly PendingUpload[]):
   for (const { digest } of batch) parts.guards.hold(digest);
   try {
     const ended: EndedUpload[] = [];
-    const sum = { chunks: 0, bytes: 0, missing: 0 };
+    const usable = await usableOf(parts, batch);
+    const sum = { chunks: 0, bytes: 0, missing: 0, waiting: batch.length - usable.length };
     const limit = pLimit(AT_ONCE);
     const outcomes = await Promise.allSettled(
-      batch.map((pending) =>
+      usable.map((pending) =>
         limit(async () => {
           const bytes = await uploadHeld(parts, pending);
           if (bytes === 'missing') sum.missing += 1;
@@ -63,6 +67,13 @@ async function uploadBatch(parts: UploadParts, batch: readonly PendingUpload[]):
   } finally {
     for (const { digest } of batch) parts.guards.release(digest);
   }
+}
+
+/** Held, they are kept by this machine should a collection of a shared object store condemn them from now on. */
+async function usableOf(parts: UploadParts, batch: readonly PendingUpload[]): Promise<readonly PendingUpload[]> {
+  if (!parts.isShared) return batch;
+  const answers = await parts.ask('usable', Buffer.concat(batch.map(({ digest }) => digest)));
+  return batch.filter((_, index) => answers[index] === true);
 }
 
 /** @returns bytes uploaded, 0 where they were there already; `gone`: it is not to be uploaded any more */

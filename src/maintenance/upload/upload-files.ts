@@ -1,8 +1,10 @@
 import type { RemoteFile } from '../../catalog/uploads.js';
 import { fromSystemError, kindOf } from '../../core/errors.js';
 import { readFile } from '../../native/files.js';
+import { changing } from './shared-changes.js';
 import { isManifest, isNamespaceMark, type StoreFile, type StoreFiles } from './store-files.js';
-import type { UploadParts } from './upload-parts.js';
+import { UNCERTAIN, type UploadParts } from './upload-parts.js';
+import { WrittenGroups } from './written-groups.js';
 
 const LISTED_AT_ONCE = 1000;
 /** Files noted together. */
@@ -12,6 +14,8 @@ const NOTED_AT_ONCE = 50;
 export interface UploadedFiles {
   readonly put: number;
   readonly removed: number;
+  /** To be removed another time. */
+  readonly kept: number;
 }
 
 /**
@@ -20,21 +24,24 @@ export interface UploadedFiles {
  */
 export async function uploadFiles(parts: UploadParts, files: StoreFiles): Promise<UploadedFiles> {
   const known = knownFiles(parts);
-  const changed = files.ready.filter(({ path, identity }) => known.get(path) !== identity);
+  const groups = new WrittenGroups(parts);
+  const changed = await groups.filter(files.ready.filter(({ path, identity }) => known.get(path) !== identity));
   for (let done = 0; done < changed.length; done += NOTED_AT_ONCE) {
     parts.goOn();
     parts.progress({ step: 'uploading snapshots', done, total: changed.length, unit: 'items' });
     await putFiles(parts, changed.slice(done, done + NOTED_AT_ONCE));
   }
   const here = new Set(files.ready.map(({ path }) => path));
-  const gone = [...known.keys()].filter((path) => !here.has(path) && !files.waiting.has(path));
+  const goneHere = [...known.keys()].filter((path) => !here.has(path) && !files.waiting.has(path));
+  const gone = (await groups.filter(goneHere.map((path) => ({ path })))).map(({ path }) => path);
+  if (parts.isShared && !parts.mayWithdraw) return { put: changed.length, removed: 0, kept: gone.length };
   // A snapshot without its manifest counts as unfinished.
   await removeFiles(parts, gone.filter(isManifest));
   await removeFiles(
     parts,
     gone.filter((path) => !isManifest(path)),
   );
-  return { put: changed.length, removed: gone.length };
+  return { put: changed.length, removed: gone.length, kept: 0 };
 }
 
 function knownFiles(parts: UploadParts): Map<string, string> {
@@ -49,6 +56,21 @@ function knownFiles(parts: UploadParts): Map<string, string> {
 }
 
 async function putFiles(parts: UploadParts, files: readonly StoreFile[]): Promise<void> {
+  if (!parts.isShared) return putAll(parts, files);
+  const paths = files.map(({ path }) => path);
+  await noteUncertain(parts, paths);
+  const units = paths.filter(isManifest);
+  if (units.length === 0) return putAll(parts, files);
+  await changing(parts, { units, kind: 'publish' }, () => putAll(parts, files));
+}
+
+/** Whatever is put there, whoever puts it when, is known to be: what goes from here goes from there, too. */
+async function noteUncertain(parts: UploadParts, paths: readonly string[]): Promise<void> {
+  await parts.ask('files', { put: paths.map((path) => ({ path, identity: UNCERTAIN })), removed: [] });
+  await parts.ask('commit', null);
+}
+
+async function putAll(parts: UploadParts, files: readonly StoreFile[]): Promise<void> {
   const put: RemoteFile[] = [];
   try {
     for (const { path, identity } of files) {
@@ -67,9 +89,21 @@ async function removeFiles(parts: UploadParts, paths: readonly string[]): Promis
   for (let done = 0; done < paths.length; done += NOTED_AT_ONCE) {
     parts.goOn();
     const removed = paths.slice(done, done + NOTED_AT_ONCE);
-    await parts.objects.remote.removeAll(removed);
+    await removeAll(parts, removed);
     await parts.ask('files', { put: [], removed });
   }
+}
+
+async function removeAll(parts: UploadParts, paths: readonly string[]): Promise<void> {
+  const { remote, shared } = parts.objects;
+  if (!parts.isShared || shared === undefined) {
+    await remote.removeAll(paths);
+    return;
+  }
+  await noteUncertain(parts, paths);
+  const units = paths.filter(isManifest);
+  if (units.length === 0) await shared.removeAll(paths);
+  else await changing(parts, { units, kind: 'withdraw' }, () => shared.removeAll(paths));
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {

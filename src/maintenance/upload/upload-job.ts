@@ -26,6 +26,9 @@ export async function serveUploadJob(options: UploadJobOptions, port: MessagePor
         prefixDigits: config.prefixDigits,
         reader: catalog,
         objects,
+        isShared: options.isShared,
+        machine: options.machine,
+        mayWithdraw: options.mayWithdraw,
         guards: processGuards(),
         cacheBytes: config.cacheBytes,
         factsOf,
@@ -46,14 +49,16 @@ export async function serveUploadJob(options: UploadJobOptions, port: MessagePor
  */
 export async function upload(parts: UploadParts): Promise<UploadReport> {
   const files = await listStoreFiles(parts);
-  const { chunks, bytes, missing } = await uploadChunks(parts);
-  const { put, removed } = missing > 0 ? { put: 0, removed: 0 } : await uploadFiles(parts, files);
-  const evictedBytes = await evictChunks(parts);
-  return { chunks, bytes, missing, filesPut: put, filesRemoved: removed, evictedBytes };
+  const uploaded = await uploadChunks(parts);
+  const isComplete = uploaded.missing + uploaded.waiting === 0;
+  const { put, removed, kept } = isComplete ? await uploadFiles(parts, files) : { put: 0, removed: 0, kept: 0 };
+  const evicted = await evictChunks(parts);
+  return { ...uploaded, filesPut: put, filesRemoved: removed, filesToRemove: kept, ...evicted };
 }
 
 /** Evicts a part of what is here, whatever the bound. */
 async function makeRoom(parts: UploadParts): Promise<UploadReport> {
-  const evictedBytes = await evictChunks(parts, (bytes) => bytes - ROOM_FOR_DISK_BYTES);
-  return { ...{ chunks: 0, bytes: 0, missing: 0 }, ...{ filesPut: 0, filesRemoved: 0 }, evictedBytes };
+  const evicted = await evictChunks(parts, (bytes) => bytes - ROOM_FOR_DISK_BYTES);
+  const nothing = { chunks: 0, bytes: 0, missing: 0, waiting: 0, filesPut: 0, filesRemoved: 0, filesToRemove: 0 };
+  return { ...nothing, ...evicted };
 }

@@ -19,13 +19,22 @@ export interface FileFacts {
 /** Looks at a file by its absolute path; undefined where there is none. */
 export type FactsOf = (path: string) => Promise<FileFacts | undefined>;
 
+/** Identity of a file that may be in the object store, or not: it is about to be put there, or removed. */
+export const UNCERTAIN = 'uncertain';
+
 /** What an upload works with. */
 export interface UploadParts {
   /** The datastore's folder. */
   readonly store: string;
   readonly prefixDigits: PrefixDigits;
-  readonly reader: Pick<CatalogReader, 'uploads' | 'indexFiles' | 'chunks'>;
+  readonly reader: Pick<CatalogReader, 'uploads' | 'indexFiles' | 'chunks' | 'sets'>;
   readonly objects: ObjectStore;
+  /** Other machines may use the object store too (datastore/shared). */
+  readonly isShared: boolean;
+  /** This machine's id there. */
+  readonly machine: string;
+  /** Snapshots that are gone from here may go from there: live trees need nothing of theirs that is only there. */
+  readonly mayWithdraw: boolean;
   readonly guards: Pick<ChunkGuards, 'hold' | 'release' | 'lock' | 'unlock'>;
   /** Bytes chunks may take here; undefined: any. */
   readonly cacheBytes: number | undefined;

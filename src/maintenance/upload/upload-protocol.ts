@@ -1,4 +1,5 @@
 import type { EndedUpload, RemoteFile } from '../../catalog/uploads.js';
+import type { ChangeAsks } from './shared-changes.js';
 
 /** What an upload job is started with (its `workerData`). */
 export interface UploadJobOptions {
@@ -6,10 +7,14 @@ export interface UploadJobOptions {
   readonly store: string;
   /** Nothing is uploaded; chunks are evicted although the bound holds: the disk is full. */
   readonly onlyEvict: boolean;
+  /** As in `UploadParts`. */
+  readonly isShared: boolean;
+  readonly machine: string;
+  readonly mayWithdraw: boolean;
 }
 
 /** What the job asks of whoever may write to the catalog; at most 1,000 rows each. */
-export type UploadAsks = {
+export type UploadAsks = ChangeAsks & {
   /** These chunks are in the object store. */
   readonly ended: { payload: readonly EndedUpload[]; result: null };
   /** These files are there now, and those are there no more. */
@@ -17,7 +22,11 @@ export type UploadAsks = {
     payload: { readonly put: readonly RemoteFile[]; readonly removed: readonly string[] };
     result: null;
   };
-  /** Readers see what was asked before. */
+  /** Of digests, one after the other, whether each may be put now: a collection of a shared object store may delete it. */
+  readonly usable: { payload: Uint8Array; result: readonly boolean[] };
+  /** Whether this machine is the writer of a group, which it becomes where nobody else is. */
+  readonly 'take-group': { payload: string; result: boolean };
+  /** Readers see what was asked before, and so does the next mount after a power cut. */
   readonly commit: { payload: null; result: null };
 };
 
@@ -27,9 +36,15 @@ export interface UploadReport {
   readonly bytes: number;
   /** Chunks of the queue whose bytes are neither here nor in the object store. */
   readonly missing: number;
+  /** Chunks of the queue that may be put only when a collection of the object store is over. */
+  readonly waiting: number;
+  /** Snapshots that stay in the object store until the live trees are copied there (`mayWithdraw`). */
+  readonly filesToRemove: number;
   /** Files of groups and snapshots that were put, and removed. */
   readonly filesPut: number;
   readonly filesRemoved: number;
   /** Bytes of chunks whose room was given back. */
   readonly evictedBytes: number;
+  /** Whether more would have been evicted, were it in a snapshot or recovery point that is there. */
+  readonly isHeldUp: boolean;
 }

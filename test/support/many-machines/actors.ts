@@ -34,6 +34,14 @@ function ticker(machine: Machine): Promise<void> {
   return alone(machine, ['ticking'], () => machine.membership.tick());
 }
 
+/** As the end of a mount; the next tick is the beginning of another. */
+function leaver(machine: Machine): Promise<void> {
+  return alone(machine, ['ticking', 'preparing', 'collecting'], async () => {
+    machine.parts.did('left');
+    await machine.membership.leave();
+  });
+}
+
 function preparer(machine: Machine): Promise<void> {
   return alone(machine, ['preparing', 'collecting'], () => machine.membership.prepare());
 }
@@ -165,5 +173,18 @@ async function alone(machine: Machine, things: readonly string[], work: () => Pr
 
 /** All actors, by name. */
 export const ACTORS: Readonly<Record<string, Actor>> = {
-  ...{ writer, deleter, sweeper, uploader, snapshotter, publisher, forgetter, refresher, collector, preparer, ticker },
+  ...{
+    writer,
+    deleter,
+    sweeper,
+    uploader,
+    snapshotter,
+    publisher,
+    forgetter,
+    refresher,
+    collector,
+    preparer,
+    ticker,
+    leaver,
+  },
 };

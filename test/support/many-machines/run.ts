@@ -31,7 +31,14 @@ function mixtureOf(random: Random): Mixture {
     tasks: random.between(3, 6),
     shares: {
       ...{ writer: 2, deleter: 1 + share(), sweeper: 1 + share(), uploader: 3, snapshotter: 1 + share(), publisher: 3 },
-      ...{ forgetter: 1 + share(), refresher: share(), collector: 1 + share(), preparer: 1, ticker: 4 },
+      ...{
+        forgetter: 1 + share(),
+        refresher: share(),
+        collector: 1 + share(),
+        preparer: 1,
+        ticker: 4,
+        leaver: random.below(2),
+      },
     },
     crashEvery: random.pick([100, 300, 2000]),
     pauseEvery: random.pick([80, 250, 2000]),
