@@ -67,6 +67,11 @@ export function parseObjectFile(fileName: string): ObjectFile | undefined {
   return name === undefined || version === undefined ? undefined : { kind: 'index', name, version };
 }
 
+/** Whether a path relative to the datastore is that of an object's record. */
+export function isObjectRecord(path: string): boolean {
+  return path.startsWith(`${OBJECTS_FOLDER}/`) && RECORD.test(path);
+}
+
 /** Spread over 256 folders, by the name alone. */
 function folderOf(name: string): string {
   const [first = 0] = sha256Sync(Buffer.from(name));

@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CachedBackend } from '../../src/backend/cache/cached-backend.js';
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.js';
+import type { StoredObject } from '../../src/catalog/objects.js';
 import { createCatalog, openCatalog } from '../../src/catalog/open.js';
 import { openCatalogReader } from '../../src/catalog/open-reader.js';
 import { processGuards } from '../../src/chunkstore/guards.js';
 import { chunkName } from '../../src/chunkstore/layout.js';
 import { CairnError } from '../../src/core/errors.js';
+import { objectIndexPath, objectRecordPath } from '../../src/index/object-files.js';
+import { listStoreFiles } from '../../src/maintenance/upload/store-files.js';
 import { uploadChunks } from '../../src/maintenance/upload/upload-chunks.js';
 import { uploadFiles } from '../../src/maintenance/upload/upload-files.js';
 import type { UploadParts } from '../../src/maintenance/upload/upload-parts.js';
@@ -59,7 +64,7 @@ async function makeParts(t: TestContext, contents: readonly string[]) {
     commit();
     return null;
   };
-  const parts: UploadParts = {
+  const parts: { -readonly [K in keyof UploadParts]: UploadParts[K] } = {
     ...{ store, prefixDigits: 2, reader, guards: processGuards(), cacheBytes: undefined, ask },
     ...{ isShared: false, machine: '', mayWithdraw: true },
     objects: { title: 'memory', remote, shared: undefined, transfers: backend.transfers },
@@ -136,4 +141,51 @@ test('upload: files that changed are put in their order, those that are gone rem
   assert.deepEqual(asked, [], 'what waits is not gone');
   await uploadFiles(parts, { ready: [], waiting });
   assert.deepEqual(asked, [`remove ${names[1]}`, `remove ${names[0]}`]);
+});
+
+test('upload: objects go with their index files, records last, and what was deleted leaves its record', async (t) => {
+  const { parts, catalog, commit, asked } = await makeParts(t, ['a']);
+  const object = (id: string, version: string | undefined, deleted?: number): StoredObject => ({
+    ...{ id, bytes: 10, deleted, chunks: 1, compression: 'none', created: 1, metadata: {} },
+    ...{ etag: Buffer.alloc(16), sha256: Buffer.alloc(32) },
+    indexPath: version === undefined ? undefined : objectIndexPath(id, version),
+  });
+  const track = (path: string): void => {
+    const rest = { fileBytes: 4136, chunkCount: 1, contentBytes: 10, header: Buffer.alloc(96) };
+    catalog.indexFiles.put({ path, kind: 'dynamic', checksum: Buffer.alloc(32), ...rest }, catalog.indexFiles.gather());
+  };
+  const [one, two] = ['0000000000000001', '0000000000000002'];
+  const [first, second] = [objectIndexPath('x', one), objectIndexPath('x', two)];
+  const recordOf = objectRecordPath('x');
+  const here = new Map([first, second, recordOf, objectRecordPath('empty')].map((path) => [path, 'content']));
+  for (const [path, content] of here) {
+    mkdirSync(dirname(join(parts.store, path)), { recursive: true });
+    writeFileSync(join(parts.store, path), content);
+  }
+  const facts = { bytes: 7, allocatedBytes: 7, usedAt: 0 };
+  let version = '1';
+  parts.factsOf = async (path) => (existsSync(path) ? { identity: version, ...facts } : undefined);
+  catalog.objects.put(object('x', one));
+  catalog.objects.put(object('empty', undefined));
+  commit();
+  assert.deepEqual([...(await listStoreFiles(parts)).waiting].sort(), [first, recordOf].sort(), 'it is not tracked');
+  track(first);
+  commit();
+  await uploadFiles(parts, await listStoreFiles(parts));
+  assert.deepEqual(asked.splice(0), [`put ${objectRecordPath('empty')}`, `put ${first}`, `put ${recordOf}`]);
+  catalog.objects.put(object('x', two));
+  track(second);
+  version = '2';
+  commit();
+  await uploadFiles(parts, await listStoreFiles(parts));
+  const steps = asked.splice(0).filter((step) => !step.includes('empty'));
+  assert.deepEqual(steps, [`put ${second}`, `put ${recordOf}`, `remove ${first}`]);
+  catalog.objects.put(object('x', undefined, 99));
+  version = '3';
+  commit();
+  await uploadFiles(parts, await listStoreFiles(parts));
+  assert.deepEqual(
+    asked.filter((step) => !step.includes('empty')),
+    [`put ${recordOf}`, `remove ${second}`],
+  );
 });

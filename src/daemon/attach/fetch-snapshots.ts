@@ -4,12 +4,13 @@ import pLimit from 'p-limit';
 import type { S3Backend } from '../../backend/s3/s3-backend.js';
 import { GROUP_TYPES } from '../../core/group.js';
 import { MANIFEST_NAME } from '../../index/archive-names.js';
+import { OBJECTS_FOLDER } from '../../index/object-files.js';
 import type { JobProgress } from '../../maintenance/job/job-messages.js';
 import { isNamespaceMark } from '../../maintenance/upload/store-files.js';
 import { putFile } from '../../native/files.js';
 
-/** Folders of a datastore that are not hidden and that snapshots are in. */
-export const SNAPSHOT_FOLDERS: readonly string[] = [...GROUP_TYPES, 'ns'];
+/** Folders of a datastore that are not hidden: those snapshots are in, and that of objects. */
+export const SNAPSHOT_FOLDERS: readonly string[] = [...GROUP_TYPES, 'ns', OBJECTS_FOLDER];
 const FILES_AT_ONCE = 16;
 const FILE_MODE = 0o644;
 const FOLDER_MODE = 0o755;
@@ -23,7 +24,7 @@ export interface FetchedFiles {
 }
 
 /**
- * Fetches the files of all finished snapshots, of their groups and namespaces; not synced.
+ * Fetches the files of all finished snapshots, of their groups and namespaces, and of objects; not synced.
  * @param store absolute path of the datastore's folder
  */
 export async function fetchSnapshots(
@@ -63,8 +64,10 @@ function sorted(names: readonly string[]): FetchedFiles {
   const files: string[] = [];
   const strays: string[] = [];
   for (const name of names) {
+    // Opening the datastore tells which index files belong to an object (track-objects.ts).
+    const isOfObject = name.startsWith(`${OBJECTS_FOLDER}/`);
     const isOfGroup = GROUP_FILES.includes(name.slice(name.lastIndexOf('/') + 1)) || isNamespaceMark(name);
-    (isOfGroup || finished.has(dirname(name)) ? files : strays).push(name);
+    (isOfGroup || isOfObject || finished.has(dirname(name)) ? files : strays).push(name);
   }
   return { files, strays };
 }

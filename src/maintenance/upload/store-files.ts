@@ -1,23 +1,10 @@
 import { groupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import { MANIFEST_NAME, PROTECTED_NAME } from '../../index/archive-names.js';
+import { isObjectRecord } from '../../index/object-files.js';
 import { listGroups, listNamespaces, listSnapshots } from '../../index/snapshot-folder.js';
-import type { UploadParts } from './upload-parts.js';
-
-/** A file of a group or snapshot, or the mark of a namespace, which has no file of its own. */
-export interface StoreFile {
-  /** Relative to the datastore. */
-  readonly path: string;
-  readonly identity: string;
-}
-
-/** The files a datastore consists of besides its chunks. */
-export interface StoreFiles {
-  /** In the order they have to be put in: what a manifest speaks of before it. */
-  readonly ready: readonly StoreFile[];
-  /** Those that wait, as their chunks are not all known yet. */
-  readonly waiting: ReadonlySet<string>;
-}
+import { listObjectFiles } from './object-files.js';
+import type { StoreFile, StoreFiles, UploadParts } from './upload-parts.js';
 
 const GROUP_FILES = ['owner', 'notes'];
 const INDEX = /\.[fd]idx$/;
@@ -25,7 +12,7 @@ const INDEX = /\.[fd]idx$/;
 const NAMESPACE_MARK = '.namespace';
 
 /**
- * All files of finished snapshots, of their groups and namespaces.
+ * All files of finished snapshots, of their groups and namespaces, and of objects.
  * @throws {CairnError} where a folder cannot be listed: that is not taken for an empty one
  */
 export async function listStoreFiles(parts: UploadParts): Promise<StoreFiles> {
@@ -48,7 +35,9 @@ export async function listStoreFiles(parts: UploadParts): Promise<StoreFiles> {
       }
     }
   }
-  return { ready, waiting };
+  const objects = await listObjectFiles(parts);
+  for (const path of objects.waiting) waiting.add(path);
+  return { ready: [...ready, ...objects.ready], waiting };
 }
 
 /** Whether the path is that of a namespace's mark. */
@@ -56,9 +45,9 @@ export function isNamespaceMark(path: string): boolean {
   return path.endsWith(`/${NAMESPACE_MARK}`);
 }
 
-/** Whether the path is that of a manifest. */
+/** Whether the path is that of a file that others are nothing without: a manifest, or an object's record. */
 export function isManifest(path: string): boolean {
-  return path.endsWith(`/${MANIFEST_NAME}`);
+  return path.endsWith(`/${MANIFEST_NAME}`) || isObjectRecord(path);
 }
 
 function manifestLast(a: string, b: string): number {

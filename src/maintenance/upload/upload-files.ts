@@ -2,8 +2,8 @@ import type { RemoteFile } from '../../catalog/uploads.js';
 import { fromSystemError, kindOf } from '../../core/errors.js';
 import { readFile } from '../../native/files.js';
 import { changing } from './shared-changes.js';
-import { isManifest, isNamespaceMark, type StoreFile, type StoreFiles } from './store-files.js';
-import { UNCERTAIN, type UploadParts } from './upload-parts.js';
+import { isManifest, isNamespaceMark } from './store-files.js';
+import { type StoreFile, type StoreFiles, UNCERTAIN, type UploadParts } from './upload-parts.js';
 import { WrittenGroups } from './written-groups.js';
 
 const LISTED_AT_ONCE = 1000;

@@ -27,7 +27,7 @@ export interface UploadParts {
   /** The datastore's folder. */
   readonly store: string;
   readonly prefixDigits: PrefixDigits;
-  readonly reader: Pick<CatalogReader, 'uploads' | 'indexFiles' | 'chunks' | 'sets'>;
+  readonly reader: Pick<CatalogReader, 'uploads' | 'indexFiles' | 'chunks' | 'objects' | 'sets'>;
   readonly objects: ObjectStore;
   /** Other machines may use the object store too (datastore/shared). */
   readonly isShared: boolean;
@@ -46,4 +46,19 @@ export interface UploadParts {
   progress(progress: JobProgress): void;
   /** @throws {CairnError} `interrupted` where the job is to end */
   goOn(): void;
+}
+
+/** A file of a group or snapshot, or the mark of a namespace, which has no file of its own. */
+export interface StoreFile {
+  /** Relative to the datastore. */
+  readonly path: string;
+  readonly identity: string;
+}
+
+/** The files a datastore consists of besides its chunks. */
+export interface StoreFiles {
+  /** In the order they have to be put in: what a manifest speaks of before it. */
+  readonly ready: readonly StoreFile[];
+  /** Those that wait, as their chunks are not all known yet. */
+  readonly waiting: ReadonlySet<string>;
 }
