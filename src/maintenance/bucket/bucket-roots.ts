@@ -6,10 +6,11 @@ import type { BucketRoots } from '../../datastore/shared/bucket-collection.js';
 import { getIfThere, type SharedObjects } from '../../datastore/shared/shared-objects.js';
 import type { ChunkIndex } from '../../index/chunk-index.js';
 import { parseIndexNamed } from '../../index/index-file.js';
+import { OBJECTS_FOLDER } from '../../index/object-files.js';
 import { UNCERTAIN } from '../upload/upload-parts.js';
 
 /** Every folder index files are uploaded to (maintenance/upload), and those of pins. */
-const FOLDERS: readonly string[] = [...GROUP_TYPES, 'ns', 'pins'];
+const FOLDERS: readonly string[] = [...GROUP_TYPES, 'ns', 'pins', OBJECTS_FOLDER];
 const INDEX = /\.[fd]idx$/;
 const READ_AT_ONCE = 8;
 
