@@ -5,7 +5,7 @@ import { losesNothing, losesNothingWhereSlow, losesWithout } from '../support/ma
 import { runManyMachines } from '../support/many-machines/run.js';
 import { seedOfRun } from '../support/random.js';
 
-const RUNS = 300;
+const RUNS = 1000;
 const SLOW_RUNS = 25;
 /** The rarest loss comes about once in 200 runs. */
 const RUNS_TO_LOSE = 2000;

@@ -121,7 +121,11 @@ async function refresher(machine: Machine): Promise<void> {
   if (machine.known?.of !== session) {
     machine.known = { of: session, elsewhere: new KnownElsewhere(session.answers) };
   }
-  await machine.known.elsewhere.refresh(() => publishedKeys(machine));
+  await machine.known.elsewhere.refresh(async () => {
+    const keys = await publishedKeys(machine);
+    machine.sawElsewhere(keys);
+    return keys;
+  });
 }
 
 async function publishedKeys(machine: Machine): Promise<Set<string>> {

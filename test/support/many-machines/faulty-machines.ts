@@ -118,10 +118,12 @@ class WithoutSettling extends Machine {
 class WithoutGenerations extends Machine {
   readonly #ever = new Set<string>();
 
+  override sawElsewhere(keys: ReadonlySet<string>): void {
+    for (const key of keys) this.#ever.add(key);
+  }
+
   override knowsElsewhere(session: Session, digest: Uint8Array): boolean {
-    const key = Buffer.from(digest).toString('hex');
-    if (super.knowsElsewhere(session, digest)) this.#ever.add(key);
-    return this.#ever.has(key);
+    return this.mayUse(session, digest) && this.#ever.has(Buffer.from(digest).toString('hex'));
   }
 }
 

@@ -138,6 +138,9 @@ export class Machine {
     return this.known?.of === session && this.known.elsewhere.has(digest);
   }
 
+  /** Told what others had when that was looked at. */
+  sawElsewhere(_keys: ReadonlySet<string>): void {}
+
   publish(session: Session, unit: string, put: () => Promise<void>): Promise<void> {
     return session.lease.publish([unit], put);
   }
