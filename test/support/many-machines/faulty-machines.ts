@@ -118,9 +118,9 @@ class WithoutSettling extends Machine {
 class WithoutGenerations extends Machine {
   readonly #ever = new Set<string>();
 
-  override sawElsewhere(keys: ReadonlySet<string>): void {
+  override readonly sawElsewhere = (keys: ReadonlySet<string>): void => {
     for (const key of keys) this.#ever.add(key);
-  }
+  };
 
   override knowsElsewhere(session: Session, digest: Uint8Array): boolean {
     return this.mayUse(session, digest) && this.#ever.has(Buffer.from(digest).toString('hex'));

@@ -76,6 +76,8 @@ export class Machine {
   readonly held = new Map<string, number>();
   /** What is being done, one at a time of each: `collecting`, or the name of a unit that is published or withdrawn. */
   readonly doing = new Set<string>();
+  /** Told what others had when that was looked at. */
+  readonly sawElsewhere: (keys: ReadonlySet<string>) => void = () => undefined;
   /** What other machines have, as found in a session. */
   known: { readonly of: Session; readonly elsewhere: KnownElsewhere } | undefined;
 
@@ -137,9 +139,6 @@ export class Machine {
   knowsElsewhere(session: Session, digest: Digest): boolean {
     return this.known?.of === session && this.known.elsewhere.has(digest);
   }
-
-  /** Told what others had when that was looked at. */
-  sawElsewhere(_keys: ReadonlySet<string>): void {}
 
   publish(session: Session, unit: string, put: () => Promise<void>): Promise<void> {
     return session.lease.publish([unit], put);
