@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Library, NewBackend } from '../../src/library/api.js';
 import { memoryLibrary } from '../../src/library/memory-library.js';
 import { createLibrary, openLibrary, openLibraryReader } from '../../src/library/open-library.js';
+import { outputOf } from '../support/commands.js';
 import { isKind } from '../support/kinds.js';
-import { bytesOf, counted } from '../support/libraries.js';
+import { bytesOf, counted, filesBelow } from '../support/libraries.js';
+import { MAIN } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -36,7 +38,7 @@ async function groupsOf(library: Library, ids: readonly string[]): Promise<strin
 }
 
 test('objects over erasure-coded backends: whole, by range, without a backend, and mended after', async (t) => {
-  const { library, backends } = await spread(t, 4, 'ec:2+1');
+  const { library, store, backends } = await spread(t, 4, 'ec:2+1');
   const count = counted(library);
   const content = noise('spread', 3_000_000);
   await library.putObject('x', content);
@@ -68,8 +70,29 @@ test('objects over erasure-coded backends: whole, by range, without a backend, a
   assert.ok(mended.mended > 0);
   for (const group of await groupsOf(library, ids)) assert.deepEqual(group, ['d0', 'd2', 'd3']);
   assert.deepEqual(await bytesOf(await library.getObjectData('x')), content);
-  await library.close();
+  await copiesAreKept(library, store, backends);
 });
+
+/** Backends have what it takes to know the objects without the datastore's folder. */
+async function copiesAreKept(library: Library, store: string, backends: readonly NewBackend[]): Promise<void> {
+  const folders = ['d0', 'd2', 'd3'].map((id) => join(backends.find((one) => one.id === id)?.path as string, '.cairn'));
+  const copies = () =>
+    folders.flatMap((folder) => filesBelow(folder, 'indexes')).map((path) => path.slice('indexes/'.length));
+  const here = filesBelow(store, 'objects');
+  assert.deepEqual([...new Set(copies())].sort(), here.sort());
+  assert.equal(copies().length, 2 * here.length, 'one may be lost, so there are two of each');
+  await library.putObject('x', noise('newer', 100_000));
+  await library.deleteObject('y');
+  await library.mendBackends();
+  assert.deepEqual([...new Set(copies())].sort(), filesBelow(store, 'objects').sort());
+  await library.close();
+  rmSync(join(store, 'objects'), { recursive: true });
+  outputOf(process.execPath, [MAIN, 'repair', '--rebuild-catalog', '--force', '--yes', '--store', store]);
+  const again = await openLibrary(store);
+  assert.deepEqual(await bytesOf(await again.getObjectData('x')), noise('newer', 100_000));
+  await assert.rejects(again.getObject('y'), isKind('not-found', /was deleted/));
+  await again.close();
+}
 
 test('a chunk is received on the backend that is named, and a redundancy is changed', async (t) => {
   const { library, store } = await spread(t, 3, 'single');

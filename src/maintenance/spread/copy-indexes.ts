@@ -5,8 +5,9 @@ import { toleranceOf } from '../../core/redundancy.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import type { Spread } from '../../datastore/object-store.js';
 import { MANIFEST_NAME, PROTECTED_NAME } from '../../index/archive-names.js';
+import { isObjectRecord, OBJECTS_FOLDER, parseObjectFile } from '../../index/object-files.js';
 import { listGroups, listNamespaces, listSnapshots } from '../../index/snapshot-folder.js';
-import { makeFolders, putFile, readFile, syncFolder } from '../../native/files.js';
+import { type FolderName, listFolder, makeFolders, putFile, readFile, syncFolder } from '../../native/files.js';
 import { type CareContext, requireWanted } from '../job/care-context.js';
 
 /** What was done to the copies backends have of index files and manifests. Counts of files. */
@@ -75,7 +76,29 @@ async function filesOf(store: string): Promise<string[]> {
       }
     }
   }
+  return [...paths, ...(await objectFiles(store))];
+}
+
+/** The index files and records of objects. */
+async function objectFiles(store: string): Promise<string[]> {
+  const paths: string[] = [];
+  for (const { name: folder } of await listIfThere(`${store}/${OBJECTS_FOLDER}`)) {
+    const path = `${OBJECTS_FOLDER}/${folder.toString()}`;
+    for (const { name } of await listIfThere(`${store}/${path}`)) {
+      if (parseObjectFile(name.toString()) !== undefined) paths.push(`${path}/${name.toString()}`);
+    }
+  }
   return paths;
+}
+
+async function listIfThere(folder: string): Promise<FolderName[]> {
+  try {
+    return await listFolder(folder);
+  } catch (error) {
+    const failure = fromSystemError(error, `list ${folder}`);
+    if (kindOf(failure) === 'not-found') return [];
+    throw failure;
+  }
 }
 
 function keepersOf(spread: Spread, path: string): Member[] {
@@ -108,7 +131,12 @@ async function removeForgotten(
   const copies = await copiesOn(spread);
   const known = (folder: string): boolean =>
     [...copies].some((path) => dirname(path) === folder && catalog.indexFiles.find(path) !== undefined);
-  const gone = [...copies].filter((path) => !here.has(path) && !known(dirname(path)));
+  // An object's record stays for good, and its index files come and go one by one.
+  const isNeeded = (path: string): boolean => {
+    if (!path.startsWith(`${OBJECTS_FOLDER}/`)) return known(dirname(path));
+    return isObjectRecord(path) || catalog.indexFiles.find(path) !== undefined;
+  };
+  const gone = [...copies].filter((path) => !here.has(path) && !isNeeded(path));
   // A snapshot without its manifest counts as unfinished.
   for (const paths of [gone.filter(isManifest), gone.filter((path) => !isManifest(path))]) {
     const names = paths.map((path) => `${FOLDER}/${path}`);
@@ -144,7 +172,7 @@ async function readCopy(spread: Spread, path: string): Promise<Buffer | undefine
 }
 
 function isManifest(path: string): boolean {
-  return path.endsWith(`/${MANIFEST_NAME}`);
+  return path.endsWith(`/${MANIFEST_NAME}`) || isObjectRecord(path);
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {
