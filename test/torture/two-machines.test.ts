@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,6 +16,7 @@ const DEMANDED_MINUTES = 30;
 /** Contents all machines draw from, so that they share chunks. */
 const CONTENTS = 40;
 const KEPT = 4;
+const FIRST_TIME = 1_700_000_000;
 
 interface Place {
   readonly store: TestStore;
@@ -60,7 +61,7 @@ test('two machines on one bucket are killed, and so is the server: all snapshots
   }
 });
 
-type Counts = Record<'snapshots' | 'kills' | 'outages' | 'collections' | 'forgotten', number>;
+type Counts = Record<'steps' | 'snapshots' | 'kills' | 'outages' | 'collections' | 'forgotten', number>;
 
 async function step(random: Random, server: OwnS3Server, places: readonly Place[], counts: Counts): Promise<void> {
   const place = random.pick(places);
@@ -70,7 +71,7 @@ async function step(random: Random, server: OwnS3Server, places: readonly Place[
     server.down();
     counts.outages += 1;
   }
-  change(random, place);
+  change(random, place, FIRST_TIME + counts.steps);
   await write(place);
   await snapshot(place);
   counts.snapshots += 1;
@@ -98,15 +99,18 @@ async function step(random: Random, server: OwnS3Server, places: readonly Place[
   }
 }
 
-function change(random: Random, { source }: Place): void {
+/** Times differ in seconds: rsync takes those of the same second for the same. */
+function change(random: Random, { source }: Place, at: number): void {
   for (let files = random.between(1, 12); files > 0; files -= 1) {
     const path = join(source, `file-${random.below(20)}`);
     if (random.below(4) === 0) rmSync(path, { force: true });
     else {
       const content = random.below(CONTENTS);
       writeFileSync(path, noise(`content ${content}`, 500 + content * 40_000));
+      utimesSync(path, at, at);
     }
   }
+  utimesSync(source, at, at);
 }
 
 async function write({ store, group, source }: Place): Promise<void> {
