@@ -38,7 +38,8 @@ export function addAttach(program: Command): void {
     .addHelpText(
       'after',
       `
-No chunk is fetched before it is read. One machine at a time may have it mounted. Credentials come from the environment, a profile or a file, as for init.
+No chunk is fetched before it is read. Several machines may have it mounted, each with --join but the first, if the server honours
+conditional puts. Credentials come from the environment, a profile or a file, as for init.
 
 Examples:
   $ cairn attach s3://backups/srv /srv/backup --endpoint https://s3.example.org
