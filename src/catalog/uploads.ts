@@ -46,7 +46,7 @@ export class UploadRows {
     this.#file = connection.rows('SELECT identity FROM remote_files WHERE path = ?', 'background');
     this.#uploaded = connection.rows(
       `SELECT digest, id FROM chunks WHERE state = 0 AND id > ? AND id NOT IN (SELECT chunk FROM uploads)
-       ORDER BY id LIMIT ?`,
+       ORDER BY id LIMIT ? + 0`,
       'background',
     );
     this.#list = connection.rows(
