@@ -1,4 +1,4 @@
-import type { Digest } from '../core/digest.js';
+import type { StoredObject } from '../core/stored-object.js';
 import type { Connection, Row } from './connection.js';
 import type { WriteFrame } from './transactions.js';
 
@@ -27,27 +27,6 @@ CREATE TABLE object_totals (
 ) STRICT;
 INSERT INTO object_totals VALUES (1, 0, 0);
 `;
-
-/** An object as its record has it. */
-export interface StoredObject {
-  readonly id: string;
-  /** Its index file, relative to the datastore; undefined where it is empty. */
-  readonly indexPath: string | undefined;
-  /** Length of its content. */
-  readonly bytes: number;
-  /** Chunks its index file lists, repetitions included. */
-  readonly chunks: number;
-  /** MD5 of the content, 16 bytes. */
-  readonly etag: Uint8Array;
-  readonly sha256: Digest;
-  /** How chunks that were new were stored: `none`, or `zstd:` and the level. */
-  readonly compression: string;
-  /** Milliseconds since 1970. */
-  readonly created: number;
-  /** The same; undefined: it is there. */
-  readonly deleted: number | undefined;
-  readonly metadata: Readonly<Record<string, string>>;
-}
 
 /** How many objects are there, and the sum of their bytes. */
 export interface ObjectTotals {

@@ -1,7 +1,6 @@
 import type { Catalog } from '../catalog/open.js';
-import { fromSystemError, kindOf } from '../core/errors.js';
 import { type GroupName, groupPath } from '../core/group.js';
-import { readFile } from '../native/files.js';
+import { readIfThere } from '../datastore/read-if-there.js';
 import type { GroupServices, SnapshotEntry } from '../vfs/groups/group-parts.js';
 import type { GroupGuard } from './group-guard.js';
 import { OWNER, StoreFolders } from './store-folders.js';
@@ -82,14 +81,7 @@ export class DatastoreGroups implements GroupServices {
     return this.#snapshots.forget(group, time);
   }
 
-  async #readOwner(group: GroupName): Promise<Uint8Array | undefined> {
-    const path = `${this.#root}/${groupPath(group)}/owner`;
-    try {
-      return await readFile(path);
-    } catch (error) {
-      const failure = fromSystemError(error, `read ${path}`);
-      if (kindOf(failure) === 'not-found') return undefined;
-      throw failure;
-    }
+  #readOwner(group: GroupName): Promise<Uint8Array | undefined> {
+    return readIfThere(`${this.#root}/${groupPath(group)}/owner`);
   }
 }

@@ -1,28 +1,8 @@
 import { z } from 'zod';
-import { type Digest, digestFromHex, digestHex } from '../core/digest.js';
+import { digestFromHex, digestHex } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
+import type { StoredObject } from '../core/stored-object.js';
 import { objectRecordPath } from './object-files.js';
-
-/** What is written of an object beside its index file. */
-export interface ObjectRecord {
-  readonly id: string;
-  /** Its index file, relative to the datastore; undefined where the object is empty, or deleted. */
-  readonly indexPath: string | undefined;
-  /** Length of its content. */
-  readonly bytes: number;
-  /** Chunks its index file lists, repetitions included. */
-  readonly chunks: number;
-  /** MD5 of the content, 16 bytes. */
-  readonly etag: Uint8Array;
-  readonly sha256: Digest;
-  /** How chunks that were new were stored: `none`, or `zstd:` and the level. */
-  readonly compression: string;
-  /** Milliseconds since 1970. */
-  readonly created: number;
-  /** The same; undefined: it is there. */
-  readonly deleted: number | undefined;
-  readonly metadata: Readonly<Record<string, string>>;
-}
 
 const FORMAT = 1;
 
@@ -44,7 +24,7 @@ const document = z.object({
 });
 
 /** The record as a file: JSON, with the index file's name in the same folder. */
-export function encodeObjectRecord(record: ObjectRecord): Buffer {
+export function encodeObjectRecord(record: StoredObject): Buffer {
   const { id, indexPath, bytes, chunks, etag, sha256, compression, created, deleted, metadata } = record;
   const value: z.input<typeof document> = {
     format: FORMAT,
@@ -66,7 +46,7 @@ export function encodeObjectRecord(record: ObjectRecord): Buffer {
  * @param path where the file is, relative to the datastore
  * @throws {CairnError} `corrupt` where it is no record, or that of an object whose place is another
  */
-export function parseObjectRecord(path: string, bytes: Uint8Array): ObjectRecord {
+export function parseObjectRecord(path: string, bytes: Uint8Array): StoredObject {
   const found = document.safeParse(parsed(path, bytes));
   if (!found.success) {
     const { path: at, message } = found.error.issues[0] ?? { path: [], message: 'not understood' };

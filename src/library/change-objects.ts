@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { StoredObject } from '../catalog/objects.js';
 import { CairnError } from '../core/errors.js';
+import type { StoredObject } from '../core/stored-object.js';
 import type { BuiltIndex } from '../index/dynamic-index.js';
 import { newIndexStamp } from '../index/index-header.js';
 import { checkObjectId, objectIndexPath, objectRecordPath } from '../index/object-files.js';

@@ -1,6 +1,6 @@
 import type { KnownChunk, ListedChunk } from '../catalog/chunks.js';
-import type { StoredObject } from '../catalog/objects.js';
 import { type Digest, digestFromHex, digestHex } from '../core/digest.js';
+import type { StoredObject } from '../core/stored-object.js';
 import type { ObjectChange, WritableIndex, WrittenChunk } from './store-index.js';
 
 /** An index that goes with the process. */

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
-import type { StoredObject } from '../catalog/objects.js';
 import { digestHex } from '../core/digest.js';
 import { CairnError, kindOf } from '../core/errors.js';
+import type { StoredObject } from '../core/stored-object.js';
 import { type ChunkIndex, checksumFits } from '../index/chunk-index.js';
 import { parseIndexNamed } from '../index/index-file.js';
 import { checkObjectId } from '../index/object-files.js';

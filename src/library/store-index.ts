@@ -1,7 +1,8 @@
 import type { KnownChunk, ListedChunk } from '../catalog/chunks.js';
 import type { ChunkTotals } from '../catalog/counters.js';
-import type { ObjectTotals, StoredObject } from '../catalog/objects.js';
+import type { ObjectTotals } from '../catalog/objects.js';
 import type { Digest } from '../core/digest.js';
+import type { StoredObject } from '../core/stored-object.js';
 import type { BuiltIndex } from '../index/dynamic-index.js';
 
 /** Where the index of a store is kept: with the process, or in the datastore's catalog. */

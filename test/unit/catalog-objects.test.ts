@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Database from 'better-sqlite3';
-import type { StoredObject } from '../../src/catalog/objects.js';
 import { createCatalog, openCatalog } from '../../src/catalog/open.js';
 import { openCatalogReader } from '../../src/catalog/open-reader.js';
+import type { StoredObject } from '../../src/core/stored-object.js';
 import { catalogPath, digestOf, makeCatalog } from '../support/catalog.js';
 
 function object(id: string, bytes = 10, deleted?: number): StoredObject {

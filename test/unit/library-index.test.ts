@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import type { StoredObject } from '../../src/catalog/objects.js';
+import type { StoredObject } from '../../src/core/stored-object.js';
 import type { Library } from '../../src/library/api.js';
 import { MemoryIndex } from '../../src/library/memory-index.js';
 import { memoryLibrary } from '../../src/library/memory-library.js';

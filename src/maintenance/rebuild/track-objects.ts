@@ -1,6 +1,6 @@
-import type { StoredObject } from '../../catalog/objects.js';
 import type { Catalog } from '../../catalog/open.js';
 import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
+import type { StoredObject } from '../../core/stored-object.js';
 import { OBJECTS_FOLDER, objectRecordPath, parseObjectFile } from '../../index/object-files.js';
 import { parseObjectRecord } from '../../index/object-record.js';
 import { type FolderName, listFolder, readFile, removeFiles } from '../../native/files.js';

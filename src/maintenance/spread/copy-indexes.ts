@@ -4,10 +4,11 @@ import { groupPath } from '../../core/group.js';
 import { toleranceOf } from '../../core/redundancy.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import type { Spread } from '../../datastore/object-store.js';
+import { readIfThere } from '../../datastore/read-if-there.js';
 import { MANIFEST_NAME, PROTECTED_NAME } from '../../index/archive-names.js';
 import { isObjectRecord, OBJECTS_FOLDER, parseObjectFile } from '../../index/object-files.js';
 import { listGroups, listNamespaces, listSnapshots } from '../../index/snapshot-folder.js';
-import { type FolderName, listFolder, makeFolders, putFile, readFile, syncFolder } from '../../native/files.js';
+import { type FolderName, listFolder, makeFolders, putFile, syncFolder } from '../../native/files.js';
 import { type CareContext, requireWanted } from '../job/care-context.js';
 
 /** What was done to the copies backends have of index files and manifests. Counts of files. */
@@ -173,14 +174,4 @@ async function readCopy(spread: Spread, path: string): Promise<Buffer | undefine
 
 function isManifest(path: string): boolean {
   return path.endsWith(`/${MANIFEST_NAME}`) || isObjectRecord(path);
-}
-
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const failure = fromSystemError(error, `read ${path}`);
-    if (kindOf(failure) === 'not-found') return undefined;
-    throw failure;
-  }
 }

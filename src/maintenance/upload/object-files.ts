@@ -1,4 +1,4 @@
-import type { StoredObject } from '../../catalog/objects.js';
+import type { StoredObject } from '../../core/stored-object.js';
 import { objectRecordPath } from '../../index/object-files.js';
 import type { StoreFile, StoreFiles, UploadParts } from './upload-parts.js';
 

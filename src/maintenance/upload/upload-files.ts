@@ -1,6 +1,5 @@
 import type { RemoteFile } from '../../catalog/uploads.js';
-import { fromSystemError, kindOf } from '../../core/errors.js';
-import { readFile } from '../../native/files.js';
+import { readIfThere } from '../../datastore/read-if-there.js';
 import { changing } from './shared-changes.js';
 import { isManifest, isNamespaceMark } from './store-files.js';
 import { type StoreFile, type StoreFiles, UNCERTAIN, type UploadParts } from './upload-parts.js';
@@ -104,14 +103,4 @@ async function removeAll(parts: UploadParts, paths: readonly string[]): Promise<
   const units = paths.filter(isManifest);
   if (units.length === 0) await shared.removeAll(paths);
   else await changing(parts, { units, kind: 'withdraw' }, () => shared.removeAll(paths));
-}
-
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const failure = fromSystemError(error, `read ${path}`);
-    if (kindOf(failure) === 'not-found') return undefined;
-    throw failure;
-  }
 }

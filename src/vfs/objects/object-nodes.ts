@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { PAYLOAD_HEADER_BYTES } from '../../archive/payload-items.js';
-import type { ObjectRows, StoredObject } from '../../catalog/objects.js';
+import type { ObjectRows } from '../../catalog/objects.js';
 import type { ChunkStore } from '../../chunkstore/chunk-store.js';
 import type { ReadPiece } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
+import type { StoredObject } from '../../core/stored-object.js';
 import type { ChunkIndex } from '../../index/chunk-index.js';
 import { sha256Sync } from '../../native/hash.js';
 import type { Attributes, Awaitable, FolderEntry, NodeId } from '../api.js';
