@@ -160,6 +160,12 @@ export function isFailedWrite(error: unknown): boolean {
   return cause instanceof Database.SqliteError && /^SQLITE_IOERR_(WRITE|SHMSIZE)$/.test(cause.code);
 }
 
+/** Whether a sync failed: what it was to bring to the disk may be lost, and a later one proves nothing. */
+export function isFailedSync(error: unknown): boolean {
+  const cause = error instanceof CairnError ? error.cause : error;
+  return cause instanceof Database.SqliteError && cause.code === 'SQLITE_IOERR_FSYNC';
+}
+
 /** Whether what was asked of SQLite is at fault, and not the database or the disk it is on. */
 export function isRefusal(error: unknown): boolean {
   const cause = error instanceof CairnError && error.cause !== undefined ? error.cause : error;

@@ -44,12 +44,16 @@ export interface LiveStoreSources {
   readonly log: Log;
 }
 
+const UNSYNCED = "the catalog's log cannot be synced";
+
 /** Who keeps SQLite's write-ahead log short. */
 export interface Checkpoints {
   /** Between a commit of so many changes and the next transaction. */
   betweenTransactions(transactions: Transactions, changes: number): void;
   /** After a commit, when the next transaction is open. */
   committed(): void;
+  /** Whom to tell that a sync failed, while a transaction is open; one listener. */
+  onFailedSync(listener: (error: unknown) => void): void;
 }
 
 /** The live trees' contents, open for use by one thread. */
@@ -89,6 +93,7 @@ export async function openLiveStore(sources: LiveStoreSources): Promise<LiveStor
   });
   const log = new ChangeLog(journal, catalog, { room, rebuild });
   catalog.transactions.restoreWith((error) => restoreOr(rebuild, log, error));
+  sources.checkpoints.onFailedSync((error) => log.fail(UNSYNCED, error));
   const sink = new ChunkSink(chunks, writersKnowledge(catalog.chunks, chunks), room);
   const parts: ContentParts = { tree: catalog, log, journal, chunks, sink, budget: new WriteBudget(), room, clock };
   const contents = new ContentTable(parts);
@@ -131,7 +136,7 @@ async function syncOrFail(path: string, log: ChangeLog): Promise<void> {
   try {
     await syncFile(path);
   } catch (error) {
-    log.fail("the catalog's log cannot be synced", error);
+    log.fail(UNSYNCED, error);
     throw error;
   }
 }

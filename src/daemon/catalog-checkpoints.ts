@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads';
+import { isFailedSync } from '../catalog/connection.js';
 import type { CheckpointFigures, Transactions } from '../catalog/transactions.js';
+import { CairnError } from '../core/errors.js';
 import type { Log } from '../core/log.js';
 
 const SCRIPT = new URL('./checkpoint-worker.js', import.meta.url);
@@ -19,6 +21,8 @@ export class CatalogCheckpoints {
   #running = false;
   #logPages = 0;
   #ended = false;
+  #failedSync: unknown;
+  #tellFailedSync: (error: unknown) => void = () => undefined;
 
   /** @param catalog path of the database */
   constructor(catalog: string, log: Log) {
@@ -34,16 +38,23 @@ export class CatalogCheckpoints {
       this.#logPages = transactions.checkpoint('passive').logPages;
     } catch (error) {
       // The commit before it stands; the log only grows.
+      if (isFailedSync(error)) this.#failedSync = error;
       this.#log.warn({ error }, 'A checkpoint of the catalog failed; it is tried again');
     }
   }
 
   /** After a commit, when the next transaction is open. */
   committed(): void {
+    if (this.#failedSync !== undefined) this.#tellFailedSync(this.#failedSync);
+    this.#failedSync = undefined;
     if (this.#running || this.#ended) return;
     this.#running = true;
     this.#worker ??= this.#start();
     this.#worker.postMessage('checkpoint');
+  }
+
+  onFailedSync(listener: (error: unknown) => void): void {
+    this.#tellFailedSync = listener;
   }
 
   async end(): Promise<void> {
@@ -65,11 +76,14 @@ export class CatalogCheckpoints {
 
   #done(message: CheckpointMessage): void {
     this.#running = false;
-    if ('error' in message)
-      this.#log.warn({ reason: message.error }, 'A checkpoint of the catalog failed; it is tried again');
-    else this.#logPages = message.logPages;
+    if (!('error' in message)) {
+      this.#logPages = message.logPages;
+      return;
+    }
+    this.#log.warn({ reason: message.error }, 'A checkpoint of the catalog failed; it is tried again');
+    if (message.isFailedSync) this.#tellFailedSync(new CairnError('io', message.error));
   }
 }
 
 /** What the worker answers. */
-export type CheckpointMessage = CheckpointFigures | { readonly error: string };
+export type CheckpointMessage = CheckpointFigures | { readonly error: string; readonly isFailedSync: boolean };

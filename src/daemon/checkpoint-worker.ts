@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { isFailedSync } from '../catalog/connection.js';
 import { openCheckpointer } from '../catalog/open-reader.js';
 import type { CheckpointMessage } from './catalog-checkpoints.js';
 
@@ -11,7 +12,7 @@ port.on('message', () => {
   try {
     answer = checkpointer.checkpoint();
   } catch (error) {
-    answer = { error: error instanceof Error ? error.message : String(error) };
+    answer = { error: error instanceof Error ? error.message : String(error), isFailedSync: isFailedSync(error) };
   }
   port.postMessage(answer);
 });

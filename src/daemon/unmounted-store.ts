@@ -8,7 +8,11 @@ import { SnapshotService } from './snapshot-service.js';
 
 /** Nobody asks for anything meanwhile, and closing the catalog copies its log. */
 const NO_GATE = { pause: () => undefined, resume: () => undefined };
-const NO_CHECKPOINTS = { betweenTransactions: () => undefined, committed: () => undefined };
+const NO_CHECKPOINTS: Checkpoints = {
+  betweenTransactions: () => undefined,
+  committed: () => undefined,
+  onFailedSync: () => undefined,
+};
 
 /** What is open of a datastore that this process has for itself, without a mount. */
 export interface UnmountedStore {

@@ -171,9 +171,11 @@ function backendsOf(
 /** Checkpoints that begin when the catalog is open. */
 class LateCheckpoints implements Checkpoints {
   #real: CatalogCheckpoints | undefined;
+  #listener: (error: unknown) => void = () => undefined;
 
   start(real: CatalogCheckpoints): void {
     this.#real = real;
+    real.onFailedSync(this.#listener);
   }
 
   betweenTransactions(transactions: Transactions, changes: number): void {
@@ -182,6 +184,11 @@ class LateCheckpoints implements Checkpoints {
 
   committed(): void {
     this.#real?.committed();
+  }
+
+  onFailedSync(listener: (error: unknown) => void): void {
+    this.#listener = listener;
+    this.#real?.onFailedSync(listener);
   }
 
   async end(): Promise<void> {

@@ -42,6 +42,13 @@ test('a failed write or read of the catalog takes nothing out of sight', async (
     await t.test('no page can be read: that is an I/O error and no absence, until they can be read again', () =>
       noPageReads(parts),
     );
+    await t.test('one sync of its log that fails: a later one proves nothing, so nothing more is taken', () =>
+      oneFailedSync(parts),
+    );
+    await t.test(
+      'a snapshot whose row could not be made to last: nothing contradicts it, now or at the next mount',
+      () => syncsOfSnapshots(parts),
+    );
   });
 });
 
@@ -113,6 +120,43 @@ async function noPageReads({ store, shim, current }: Case): Promise<void> {
   await store.remount();
   assertThere(current, ['a', 'b', 'c', 'd', 'e']);
   store.cairn('check', '--deep');
+}
+
+async function oneFailedSync({ store, shim, current }: Case): Promise<void> {
+  writeSynced(join(current, 'f'), BYTES);
+  shim.arm({ classes: ['wal'], operations: ['sync'], action: 'fail', error: 'EIO' });
+  const { status, stderr } = store.run(['snapshot', 'create', groupOf(current)]);
+  assert.equal(shim.tally.hit, 1);
+  assert.notEqual(status, 0, stderr);
+  assert.equal(
+    errorOf(() => writeFileSync(join(current, 'g'), BYTES)),
+    'EROFS',
+  );
+  assert.match(store.run(['status']).stdout, /^Problem .*log cannot be synced.*mount it again/m);
+  assertThere(current, ['a', 'b', 'c', 'd', 'e', 'f']);
+  await store.remount();
+  assertThere(current, ['a', 'b', 'c', 'd', 'e', 'f']);
+  store.cairn('check', '--deep');
+}
+
+/** Each look at the log's file that a snapshot takes, up to the last, which comes when the snapshot is there. */
+async function syncsOfSnapshots({ store, shim, current }: Case): Promise<void> {
+  for (let nth = 1; ; nth++) {
+    await store.remount();
+    writeSynced(join(current, 'f'), Buffer.from(BYTES));
+    shim.arm({ classes: ['wal'], operations: ['open'], action: 'fail', error: 'EIO', nth });
+    store.run(['snapshot', 'create', groupOf(current)]);
+    const { hit } = shim.tally;
+    shim.disarm();
+    store.cairn('check', '--deep');
+    await store.remount();
+    store.cairn('check', '--deep');
+    if (hit === 0) return;
+  }
+}
+
+function groupOf(current: string): string {
+  return current.split('/').slice(-3, -1).join('/');
 }
 
 /** Looks at the tree, then at names that are not there, until a page was to be read. */

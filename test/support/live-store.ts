@@ -115,7 +115,11 @@ export class TestLiveStore {
       journalFolder: datastore.paths.journal,
       reserve: datastore.reserve,
       gate: { pause: () => undefined, resume: () => undefined },
-      checkpoints: { betweenTransactions: () => undefined, committed: () => undefined },
+      checkpoints: {
+        betweenTransactions: () => undefined,
+        committed: () => undefined,
+        onFailedSync: () => undefined,
+      },
       clock: this.clock,
       log: this.log,
     });

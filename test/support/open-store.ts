@@ -83,7 +83,11 @@ export class OpenStore extends StoreTree {
       journalFolder: this.datastore.paths.journal,
       reserve: this.datastore.reserve,
       gate: { pause: () => undefined, resume: () => undefined },
-      checkpoints: { betweenTransactions: () => undefined, committed: () => undefined },
+      checkpoints: {
+        betweenTransactions: () => undefined,
+        committed: () => undefined,
+        onFailedSync: () => undefined,
+      },
       readOnly: options.readOnly === true,
       clock: systemClock,
       log,

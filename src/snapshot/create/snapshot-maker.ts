@@ -329,6 +329,8 @@ export class SnapshotMaker {
     const { catalog, durability, messages } = this.#parts;
     try {
       await job.end();
+      // Where a commit failed the row may say finished: then the folder has to stay for the next mount to judge.
+      this.#parts.log.requireWorking();
       // Where the job found a folder that was there before, it is somebody else's.
       if (kindOf(reason) !== 'exists') await this.#parts.removeFolder(group, time);
       dropIndexFiles(catalog, group, time);
