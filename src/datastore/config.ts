@@ -12,7 +12,7 @@ export const SPREAD_FORMAT_VERSION = 2;
 
 const versioned = z.object({ format: z.number().int().positive() });
 
-const config = z.object({
+const fields = z.object({
   format: z.literal([FORMAT_VERSION, SPREAD_FORMAT_VERSION]),
   /** Tells this datastore from every other, also when it is moved. */
   uuid: z.uuid(),
@@ -36,6 +36,14 @@ const config = z.object({
   durability: z.enum(['local', 'backend']).optional(),
   ...spreadConfig.shape,
 });
+
+const config = fields.refine(
+  ({ format, backends }) => (format === SPREAD_FORMAT_VERSION) === (backends !== undefined),
+  {
+    path: ['format'],
+    message: `${SPREAD_FORMAT_VERSION} where backends are listed, ${FORMAT_VERSION} where none are`,
+  },
+);
 
 /** `.cairn/config.json`: what is fixed when a datastore is created, and where its chunks are. */
 export type DatastoreConfig = z.output<typeof config>;

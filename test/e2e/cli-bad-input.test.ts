@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { SPREAD_FORMAT_VERSION } from '../../src/datastore/config.js';
 import { mountedOn, runCommand } from '../support/commands.js';
 import { hasErrno } from '../support/errno.js';
 import { MAIN, type TestStore, withStore } from '../support/mounted-store.js';
@@ -39,12 +40,23 @@ test('a datastore of a newer format is not touched', async () => {
   await withStore((store) => {
     const path = join(store.store, '.cairn/config.json');
     const config = JSON.parse(readFileSync(path, 'utf8')) as { format: number };
-    const newer = JSON.stringify({ ...config, format: config.format + 1 });
+    const newer = JSON.stringify({ ...config, format: SPREAD_FORMAT_VERSION + 1 });
     writeFileSync(path, newer);
     const before = treeOf(store.store);
     assertRefused(store, ['mount', store.store, store.mountpoint], /format version \d+.*newer/);
     assert.deepEqual(treeOf(store.store), before);
     assert.equal(readFileSync(path, 'utf8'), newer);
+  }, unmounted);
+});
+
+test('a datastore that says it has several backends and lists none is not touched', async () => {
+  await withStore((store) => {
+    const path = join(store.store, '.cairn/config.json');
+    const config = JSON.parse(readFileSync(path, 'utf8')) as object;
+    writeFileSync(path, JSON.stringify({ ...config, format: SPREAD_FORMAT_VERSION }));
+    const before = treeOf(store.store);
+    assertRefused(store, ['mount', store.store, store.mountpoint], /config\.json is damaged: format/);
+    assert.deepEqual(treeOf(store.store), before);
   }, unmounted);
 });
 
