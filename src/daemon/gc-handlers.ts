@@ -15,10 +15,13 @@ type HandlersOf<Context> = {
   ) => Promise<GcWorkerCommands[C]['result']>;
 };
 
-/** The mount worker's side; a store that is not mounted is served by the same. */
-export function gcHandlers(service: GcService): HandlersOf<GcContext> {
+/**
+ * The mount worker's side; a store that is not mounted is served by the same.
+ * @param collection what collects
+ */
+export function gcHandlers(service: GcService, collection: Pick<GcService, 'run'> = service): HandlersOf<GcContext> {
   return {
-    gc: (request, context) => service.run(request, context),
+    gc: (request, context) => collection.run(request, context),
     'gc-status': async () => service.status(),
     'gc-undelete': ({ digests }, context) => service.undelete(digests, context),
   };

@@ -16,7 +16,8 @@ import { startInThread } from './backup-in-thread.js';
 import { BackupService } from './backup-service.js';
 import { careHandlers } from './care-handlers.js';
 import { CatalogCheckpoints } from './catalog-checkpoints.js';
-import { CatalogCopies } from './catalog-copies/copy-service.js';
+import type { CatalogCopies } from './catalog-copies/copy-service.js';
+import { openCatalogCopies } from './catalog-copies/open-copies.js';
 import { CloneService } from './clone-service.js';
 import { CopyService } from './copy-service.js';
 import { awaitEnd } from './ending.js';
@@ -155,11 +156,6 @@ async function unmount(
   return {};
 }
 
-async function emptyJournal({ packer, durability }: LiveStore): Promise<void> {
-  await packer.run();
-  await durability.commitDurably();
-}
-
 /** What keeps copies of the catalog, and of everything in an object store; a snapshot that was made is told of. */
 async function copiesOf(
   { datastore, live, gc, snapshots }: Pick<Mounted, 'datastore' | 'live' | 'gc' | 'snapshots'>,
@@ -167,7 +163,7 @@ async function copiesOf(
   endpoint: WorkerEndpoint,
   log: Log,
 ): Promise<Pick<Mounted, 'copies' | 'objects'>> {
-  const copies = await CatalogCopies.open(datastore, () => emptyJournal(live), systemClock, log);
+  const copies = await openCatalogCopies(datastore, live, log);
   const objects = ObjectServices.of({ datastore, live, copies, gc, log }, shared);
   snapshots.onMade((made) => {
     endpoint.snapshotMade(made);

@@ -1,8 +1,8 @@
 import type { Log } from '../core/log.js';
 import { type GcWorkerCommands, gcHandlers } from './gc-handlers.js';
 import { type GcContext, GcService } from './gc-service.js';
+import { UnmountedCollection } from './unmounted-collection.js';
 import { withUnmounted } from './unmounted-store.js';
-import { UploadService } from './upload-service.js';
 
 /**
  * Runs a command on garbage in a datastore that is not mounted, in this process.
@@ -17,10 +17,8 @@ export function runGcUnmounted<C extends keyof GcWorkerCommands>(
 ): Promise<GcWorkerCommands[C]['result']> {
   return withUnmounted(store, log, async ({ datastore, live }) => {
     const service = new GcService(datastore, live, log);
-    // An object store that machines share is collected by those who have it mounted.
-    const uploads = UploadService.of(datastore, live, log);
-    if (uploads !== undefined) service.onBegin((begun) => uploads.drain(begun));
     await service.load();
-    return gcHandlers(service)[command](args, context);
+    const collection = new UnmountedCollection({ datastore, live }, service, log);
+    return gcHandlers(service, collection)[command](args, context);
   });
 }

@@ -6,8 +6,8 @@ import type { Checkpoints } from '../content/open-live-store.js';
 import { type Log, silentLog } from '../core/log.js';
 import { CatalogCheckpoints } from '../daemon/catalog-checkpoints.js';
 import { GcService } from '../daemon/gc-service.js';
+import { UnmountedCollection } from '../daemon/unmounted-collection.js';
 import { type OpenUnmounted, openUnmounted } from '../daemon/unmounted-store.js';
-import { UploadService } from '../daemon/upload-service.js';
 import { createDatastore } from '../datastore/create.js';
 import { openDatastoreReader, type ReadableDatastore, type WritableDatastore } from '../datastore/open.js';
 import { trackObjects } from '../maintenance/rebuild/track-objects.js';
@@ -118,9 +118,8 @@ async function writableLibrary(
     counts: { received: 0, deleted: 0 },
   };
   const gc = new GcService(datastore, live, log);
-  const uploads = UploadService.of(datastore, live, log);
-  if (uploads !== undefined) gc.onBegin((begun) => uploads.drain(begun));
   await gc.load();
+  const collection = new UnmountedCollection(opened, gc, log);
   const backends = backendsOf(datastore, false);
   return {
     ...objectReads(parts),
@@ -128,7 +127,7 @@ async function writableLibrary(
     ...changesDuring(work, parts, backends),
     ...backendOperations(backends),
     ...backendChanges(opened, work, log),
-    collectGarbage: work.during((options?: CollectOptions) => collect(gc, options ?? {}, closing)),
+    collectGarbage: work.during((options?: CollectOptions) => collect(collection, options ?? {}, closing)),
     close: () =>
       work.end(async () => {
         await opened.finish();
@@ -140,12 +139,12 @@ async function writableLibrary(
 }
 
 async function collect(
-  gc: GcService,
+  collection: UnmountedCollection,
   { graceSeconds, dryRun = false, signal }: CollectOptions,
   closing: AbortSignal,
 ): Promise<CollectResult> {
   const context = { progress: () => undefined, signal: eitherSignal(closing, signal) };
-  const report = await gc.run({ dryRun, full: false, graceSeconds: graceSeconds ?? null }, context);
+  const report = await collection.run({ dryRun, full: false, graceSeconds: graceSeconds ?? null }, context);
   const { plan, removed, freed } = report;
   if (!dryRun) return { removed, freed };
   const all = {
