@@ -172,6 +172,7 @@ function showAll(described: Described): void {
   const bears = tolerance === 1 ? 'one backend' : `${tolerance} backends`;
   print(`Redundancy ${redundancy}: ${overhead.toFixed(2)} bytes stored for each kept, ${bears} may be lost`);
   print(`Room for chunks: ${shownRoom(described.totalBytes)}, free ${shownRoom(described.availableBytes)}`);
+  for (const [group, own] of Object.entries(described.groupRedundancy)) print(`Redundancy of ${group}: ${own}`);
   if (converting) print('Some chunks are not as the redundancy has it yet: "cairn repair" brings that about');
   if (waitingForRepair > 0) print(`${waitingForRepair} chunks lack pieces and wait to be mended`);
   for (const { id, reason } of backends) if (reason !== null) print(`${id}: ${reason}`);

@@ -30,6 +30,8 @@ const backends = z.object({
   /** So many bytes are stored for each byte kept, so many backends may be lost. */
   overhead: z.number(),
   tolerance: count,
+  /** By path of the group: what its chunks bear at least. */
+  groupRedundancy: z.record(z.string(), z.string()),
   /** Some chunks are not as the redundancy has them yet. */
   converting: z.boolean(),
   /** Empty: the datastore's folder is all there is. */
@@ -56,6 +58,11 @@ const change = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('drain'), id, draining: z.boolean() }),
   z.strictObject({ kind: z.literal('remove'), id, lost: z.boolean() }),
   z.strictObject({ kind: z.literal('redundancy'), redundancy: z.string().max(20) }),
+  z.strictObject({
+    kind: z.literal('group-redundancy'),
+    group: z.string(),
+    redundancy: z.string().max(20).nullable(),
+  }),
 ]);
 
 const mended = z.object({
@@ -70,8 +77,8 @@ const mended = z.object({
 export const backendCommands = {
   'backend-list': { arguments: nothing, result: backends },
   'backend-change': { arguments: change, result: nothing },
-  /** Makes good what pieces are missing; `apply`: or only says which. */
-  'backend-mend': { arguments: z.strictObject({ apply: z.boolean() }), result: mended },
+  /** Makes good what pieces are missing; `apply`: or only says which. `group`: only gives its chunks the redundancy they should have. */
+  'backend-mend': { arguments: z.strictObject({ apply: z.boolean(), group: z.string().optional() }), result: mended },
 } as const;
 
 export type BackendCommandName = keyof typeof backendCommands;

@@ -36,6 +36,12 @@ export function formatRedundancy({ data, parity }: Redundancy): string {
   return parity === 0 ? 'single' : `mirror:${parity + 1}`;
 }
 
+/** Of two the one that bears more losses; of two that bear as many the one that takes less room. */
+export function strongerRedundancy(a: Redundancy, b: Redundancy): Redundancy {
+  if (toleranceOf(a) !== toleranceOf(b)) return toleranceOf(a) > toleranceOf(b) ? a : b;
+  return overheadOf(b) < overheadOf(a) ? b : a;
+}
+
 export function sameRedundancy(a: Redundancy, b: Redundancy): boolean {
   return a.data === b.data && a.parity === b.parity;
 }

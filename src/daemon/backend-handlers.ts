@@ -37,10 +37,11 @@ export function backendHandlers(parts: BackendParts, run: RunCareJob): HandlersO
       await applyChange(parts, checkedChange(change));
       return {};
     },
-    'backend-mend': async ({ apply }, { progress, signal }) => {
-      const report = await run('mend', { apply }, { onProgress: progress, signal });
+    'backend-mend': async ({ apply, group }, { progress, signal }) => {
+      const report = await run('mend', { apply, group }, { onProgress: progress, signal });
       const { converting } = readConfig(parts.paths);
-      if (apply && converting && report.complete) await applyChange(parts, { kind: 'converted' });
+      if (apply && group === undefined && converting && report.complete)
+        await applyChange(parts, { kind: 'converted' });
       return structuredClone(report) as BackendCommandResult<'backend-mend'>;
     },
   };
@@ -87,6 +88,7 @@ export async function describeBackends({
       overhead: overheadOf(redundancy),
       tolerance: toleranceOf(redundancy),
     },
+    groupRedundancy: config.groupRedundancy ?? {},
     ...{ converting: config.converting ?? false, backends },
     ...{ totalBytes: room?.totalBytes ?? null, availableBytes: room?.availableBytes ?? null },
     waitingForRepair: spread?.readRepair.waiting ?? 0,

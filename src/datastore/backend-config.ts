@@ -55,6 +55,8 @@ export const spreadConfig = z.object({
   backends: z.array(backendConfig).min(1).max(255).optional(),
   /** As `parseRedundancy` reads it; absent: `single`. */
   redundancy: z.string().refine(isRedundancy, 'not a redundancy').optional(),
+  /** By path of the group: what its chunks are to bear at least. */
+  groupRedundancy: z.record(z.string(), z.string().refine(isRedundancy, 'not a redundancy')).optional(),
   /** Some chunks may still be as an earlier redundancy, or the one folder, had them. */
   converting: z.boolean().optional(),
   /** Id of the backend that comes first in every placement. */

@@ -2,7 +2,16 @@ import { resolve } from 'node:path';
 import { markMember, readMark } from '../backend/spread/mark.js';
 import { CHUNKS_FOLDER, QUARANTINE_FOLDER } from '../chunkstore/layout.js';
 import { CairnError } from '../core/errors.js';
-import { formatRedundancy, parseRedundancy, piecesOf, SINGLE, writeQuorumOf } from '../core/redundancy.js';
+import { groupPath, parseGroupPath } from '../core/group.js';
+import {
+  formatRedundancy,
+  parseRedundancy,
+  piecesOf,
+  type Redundancy,
+  SINGLE,
+  toleranceOf,
+  writeQuorumOf,
+} from '../core/redundancy.js';
 import { putFile, syncFolder } from '../native/files.js';
 import { type BackendConfig, requireBackend, type SpreadConfig } from './backend-config.js';
 import { type DatastoreConfig, formatConfig, readConfig, SPREAD_FORMAT_VERSION } from './config.js';
@@ -26,6 +35,8 @@ export type BackendsChange =
   /** `lost`: whatever it holds will not come back. */
   | { readonly kind: 'remove'; readonly id: string; readonly lost: boolean }
   | { readonly kind: 'redundancy'; readonly redundancy: string }
+  /** What chunks of a group are to bear at least; null: no more than others. */
+  | { readonly kind: 'group-redundancy'; readonly group: string; readonly redundancy: string | null }
   /** Every chunk was found to be as the redundancy has it. */
   | { readonly kind: 'converted' };
 
@@ -66,6 +77,8 @@ async function changed(paths: DatastorePaths, config: DatastoreConfig, change: B
       return removed(config, change.id, change.lost);
     case 'redundancy':
       return withRedundancy(config, change.redundancy);
+    case 'group-redundancy':
+      return withGroupRedundancy(config, change);
     case 'converted':
       return { converting: false };
   }
@@ -127,14 +140,38 @@ async function removed(config: DatastoreConfig, id: string, lost: boolean): Prom
 }
 
 function withRedundancy(config: DatastoreConfig, text: string): SpreadConfig {
+  return { redundancy: formatRedundancy(redundancyFor(config, text)), converting: true };
+}
+
+function withGroupRedundancy(
+  config: DatastoreConfig,
+  { group, redundancy: text }: { readonly group: string; readonly redundancy: string | null },
+): SpreadConfig {
+  const path = groupPath(parseGroupPath(group));
+  const { [path]: before, ...others } = config.groupRedundancy ?? {};
+  if (text === null) {
+    if (before === undefined) throw new CairnError('not-found', `The group ${path} has no redundancy of its own`);
+    return { groupRedundancy: others, converting: true };
+  }
+  const redundancy = redundancyFor(config, text);
+  const usual = config.redundancy ?? formatRedundancy(SINGLE);
+  if (toleranceOf(redundancy) <= toleranceOf(parseRedundancy(usual))) {
+    throw new CairnError('invalid', `${text} bears no more losses than ${usual}, which all chunks bear`);
+  }
+  const groupRedundancy = { ...others, [path]: formatRedundancy(redundancy) };
+  // Chunks are still as the group had them before.
+  return { groupRedundancy, ...(before !== undefined && { converting: true }) };
+}
+
+/** @throws {CairnError} `invalid` where the backends are too few for it */
+function redundancyFor({ backends = [] }: DatastoreConfig, text: string): Redundancy {
   const redundancy = parseRedundancy(text);
-  const { backends = [] } = config;
   if (backends.length === 0) {
     throw new CairnError('invalid', 'The datastore has one folder: add backends first, with "cairn backend add"');
   }
   const usable = backends.filter(({ draining, readOnly }) => !draining && !readOnly).length;
   if (usable < piecesOf(redundancy)) throw tooFew(`${text} takes ${piecesOf(redundancy)} backends`, usable);
-  return { redundancy: formatRedundancy(redundancy), converting: true };
+  return redundancy;
 }
 
 /** @throws {CairnError} `not-empty`; `unreachable` where it cannot be looked at */
@@ -158,10 +195,16 @@ async function requireEmpty(config: BackendConfig, datastore: string): Promise<v
 }
 
 /** Writes have to be possible without the backends that are left out. @throws {CairnError} `invalid` */
-function requireEnough({ redundancy }: SpreadConfig, backends: readonly BackendConfig[], why: string): void {
-  const quorum = writeQuorumOf(redundancy === undefined ? SINGLE : parseRedundancy(redundancy));
+function requireEnough(
+  { redundancy = formatRedundancy(SINGLE), groupRedundancy = {} }: SpreadConfig,
+  backends: readonly BackendConfig[],
+  why: string,
+): void {
   const usable = backends.filter(({ draining, readOnly }) => !draining && !readOnly).length;
-  if (usable < quorum) throw tooFew(`${why}: ${redundancy ?? 'single'} takes ${quorum} others at least`, usable);
+  for (const text of [redundancy, ...Object.values(groupRedundancy)]) {
+    const quorum = writeQuorumOf(parseRedundancy(text));
+    if (usable < quorum) throw tooFew(`${why}: ${text} takes ${quorum} others at least`, usable);
+  }
 }
 
 function tooFew(what: string, usable: number): CairnError {

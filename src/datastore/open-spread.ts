@@ -101,6 +101,7 @@ async function setupOf(config: SpreadSource, servers: Servers): Promise<SpreadSe
   return {
     members,
     redundancy: parseRedundancy(config.redundancy ?? 'single'),
+    groupRedundancies: Object.values(config.groupRedundancy ?? {}).map(parseRedundancy),
     converting: config.converting ?? false,
     preferred: config.preferredBackend,
   };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { outputOf } from '../support/commands.js';
+import { outputOf, until } from '../support/commands.js';
 import { type TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
 
@@ -147,6 +148,58 @@ test('a datastore gets more disks and another redundancy, and bears that disks v
     },
     { groups: [GROUP] },
   );
+});
+
+test('a group may ask for more redundancy, and its new snapshots get it', async () => {
+  const init = ['--redundancy', 'mirror:2', '--backend'];
+  const disks = mkdtempSync(join(tmpdir(), 'cairn-disks-'));
+  const ids = ['a', 'b', 'c', 'd'];
+  /** How many chunks have so many pieces. */
+  const chunksWith = (pieces: number): number => {
+    const names = ids.flatMap((id) => chunkFilesIn(join(disks, id))).map((path) => path.slice(-64));
+    return names.filter((name) => names.filter((other) => other === name).length === pieces).length / pieces;
+  };
+  try {
+    await withStore(
+      async (store) => {
+        const source = makeSource(store.folder);
+        copyIn(store, source);
+        store.cairn('snapshot', 'create', GROUP);
+        assert.equal(chunksWith(4), 0);
+        assert.match(
+          store.run(['redundancy', 'single', '--group', GROUP]).stderr,
+          /bears no more losses than mirror:2/,
+        );
+        assert.match(store.run(['redundancy', 'ec:4+2', '--group', GROUP]).stderr, /takes 6 backends/);
+        store.cairn('redundancy', 'ec:2+2', '--group', GROUP);
+        const raised = chunksWith(4);
+        assert.ok(raised > 0);
+        assert.match(store.cairn('redundancy'), /^mirror:2\nhost\/x: ec:2\+2\n$/);
+        writeFileSync(join(source, 'more'), noise('more', 1_000_000));
+        copyIn(store, source);
+        store.cairn('snapshot', 'create', GROUP);
+        const runs = join(store.store, '.cairn/schedule-state.json');
+        await until('the new chunks have the redundancy of the group', () => existsSync(runs));
+        assert.match(
+          readFileSync(runs, 'utf8'),
+          /"outcome": "done",\s*"message": "gave \d+ chunks the redundancy of host\/x"/,
+        );
+        assert.ok(chunksWith(4) > raised);
+        for (const id of ['a', 'b']) renameSync(join(disks, id), join(disks, `${id}-away`));
+        store.log.expect(/./);
+        await store.remount();
+        sameAsSource(store, source, 'latest');
+        for (const id of ['a', 'b']) renameSync(join(disks, `${id}-away`), join(disks, id));
+        await store.remount();
+        store.cairn('redundancy', 'default', '--group', GROUP);
+        assert.equal(chunksWith(4), 0);
+        bothSame(store, source);
+      },
+      { groups: [GROUP], init: [...init, ...ids.map((id) => `${id}=${join(disks, id)}`), '--'] },
+    );
+  } finally {
+    rmSync(disks, { recursive: true, force: true });
+  }
 });
 
 test('snapshots are brought back from the backends where the folder has lost all it had', async () => {

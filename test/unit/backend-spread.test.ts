@@ -288,6 +288,52 @@ test('another redundancy is brought about object by object, both forms side by s
   }
 });
 
+test('an object that is to bear more than others keeps its own redundancy until told otherwise', async () => {
+  const own = parseRedundancy('ec:4+2');
+  const spread = await MemorySpread.open(7, 'mirror:2', { groupRedundancies: [own] });
+  const { backend } = spread;
+  await backend.put(NAME, OBJECT);
+  assert.equal(await backend.mender.has(NAME, own), false);
+  assert.equal((await backend.mender.survey(NAME, own)).state, 'degraded');
+  const { state, surplus } = await backend.mender.mend(NAME, own);
+  assert.equal(state, 'mended');
+  await backend.mender.removeSurplus(NAME, surplus);
+  const held = await spread.holders(NAME);
+  assert.equal(held.length, 6);
+  assert.equal(await backend.mender.has(NAME, own), true);
+  await backend.put(NAME, OBJECT);
+  assert.equal((await backend.mender.mend(NAME)).state, 'whole');
+  assert.deepEqual(await spread.holders(NAME), held);
+  for (const at of held.slice(0, 2)) await spread.stores[at]?.real.removeAll([NAME]);
+  await backend.readRepair.pause();
+  assert.ok((await backend.getRange(NAME, 3, 50)).equals(OBJECT.subarray(3, 53)));
+  assert.ok((await backend.get(NAME)).equals(OBJECT));
+  const back = await backend.mender.mend(NAME, parseRedundancy('mirror:2'));
+  assert.equal(back.state, 'mended');
+  assert.equal(await backend.mender.removeSurplus(NAME, back.surplus), back.surplus.length);
+  assert.equal((await spread.holders(NAME)).length, 2);
+  assert.ok((await backend.get(NAME)).equals(OBJECT));
+});
+
+test('what a failed barrier costs is told by the redundancy of each object', async () => {
+  const own = parseRedundancy('mirror:3');
+  for (const isRaised of [true, false]) {
+    const spread = await MemorySpread.open(4, 'ec:2+1', { groupRedundancies: [own] });
+    const { backend } = spread;
+    await backend.put(NAME, OBJECT);
+    if (isRaised) {
+      await backend.sync();
+      await backend.mender.mend(NAME, own);
+    }
+    for (const at of (await spread.holders(NAME)).slice(0, 2)) {
+      (spread.stores[at] as (typeof spread.stores)[number]).barrierFailure = 'io';
+    }
+    // One piece of three is durable: a whole copy, or half of the object.
+    if (isRaised) await backend.sync();
+    else await assert.rejects(backend.sync(), isKind('io'));
+  }
+});
+
 test('where the bytes proved wrong another form of the object is given, and takes their place', async () => {
   const spread = await MemorySpread.open(4, 'mirror:2');
   await spread.backend.put(NAME, OTHER);

@@ -1,5 +1,5 @@
 import { CairnError, kindOf } from '../../core/errors.js';
-import { type Redundancy, writeQuorumOf } from '../../core/redundancy.js';
+import { type Redundancy, sameRedundancy, writeQuorumOf } from '../../core/redundancy.js';
 import type { Backend } from '../backend.js';
 import { Member, type MemberPlace } from './member.js';
 import { placementOrder } from './placement.js';
@@ -8,6 +8,8 @@ import { placementOrder } from './placement.js';
 export interface SpreadSetup {
   readonly members: readonly MemberPlace[];
   readonly redundancy: Redundancy;
+  /** Others that some objects are given on purpose (`ObjectMender.mend`). */
+  readonly groupRedundancies?: readonly Redundancy[];
   /** The member that comes first in every placement. */
   readonly preferred?: string | undefined;
   /** Some objects may still be as an earlier redundancy, or none, had them. */
@@ -35,6 +37,26 @@ export class Members {
 
   get redundancy(): Redundancy {
     return this.#setup.redundancy;
+  }
+
+  /** Whether objects may stay in this redundancy. */
+  isInUse(redundancy: Redundancy): boolean {
+    return this.#inUse().some((one) => sameRedundancy(one, redundancy));
+  }
+
+  /** With so many pieces any object might be read. */
+  get leastData(): number {
+    return this.converting ? 1 : Math.min(...this.#inUse().map(({ data }) => data));
+  }
+
+  /** So many silent members are heard of elsewhere, whatever they have. */
+  get mostSilent(): number {
+    return this.converting ? 0 : Math.min(...this.#inUse().map(writeQuorumOf)) - 1;
+  }
+
+  /** After a barrier that failed on so many members every object can still be read. */
+  get mostUnsynced(): number {
+    return Math.min(...this.#inUse().map((one) => writeQuorumOf(one) - one.data));
   }
 
   get converting(): boolean {
@@ -85,9 +107,12 @@ export class Members {
         }
       }),
     );
-    const silentAtMost = this.converting ? 0 : writeQuorumOf(this.redundancy) - 1;
-    if (failures.length > silentAtMost) throw fewAnswers(doing, failures);
+    if (failures.length > this.mostSilent) throw fewAnswers(doing, failures);
     return answers.flat();
+  }
+
+  #inUse(): readonly Redundancy[] {
+    return [this.#setup.redundancy, ...(this.#setup.groupRedundancies ?? [])];
   }
 }
 

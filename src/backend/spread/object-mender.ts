@@ -1,9 +1,18 @@
 import { CairnError } from '../../core/errors.js';
-import { piecesOf, sameRedundancy } from '../../core/redundancy.js';
+import { piecesOf, type Redundancy, sameRedundancy } from '../../core/redundancy.js';
 import type { KeyedLocks } from './keyed-locks.js';
 import type { Member } from './member.js';
 import type { Members } from './members.js';
-import { type Answers, lookAtPieces, onlyPieces, type PieceSet, readPieces, STAGED_FOLDER, setsOf } from './pieces.js';
+import {
+  type Answers,
+  lookAtPieces,
+  onlyPieces,
+  type Piece,
+  type PieceSet,
+  readPieces,
+  STAGED_FOLDER,
+  setsOf,
+} from './pieces.js';
 import { joined, type SpreadReader } from './spread-reader.js';
 import type { SpreadWriter } from './spread-writer.js';
 
@@ -54,14 +63,22 @@ export class ObjectMender {
   /**
    * Reads all pieces of an object, checks each, and stores anew what is missing, damaged, on a member that is being emptied
    * or of another redundancy. Durable after the next barrier.
+   * @param wanted in which redundancy; default: as it is where that is in use, else that of the datastore
    */
-  async mend(name: string): Promise<Mended> {
-    return this.#alone(name, () => this.#mend(name, true));
+  async mend(name: string, wanted?: Redundancy): Promise<Mended> {
+    return this.#alone(name, () => this.#mend(name, true, wanted));
   }
 
   /** Says what `mend` would find: `degraded` is what it would try to mend. */
-  survey(name: string): Promise<Mended> {
-    return this.#mend(name, false);
+  survey(name: string, wanted?: Redundancy): Promise<Mended> {
+    return this.#mend(name, false, wanted);
+  }
+
+  /** Whether the headers of enough pieces say that an object has this redundancy; not whether it is whole. */
+  async has(name: string, redundancy: Redundancy): Promise<boolean> {
+    const order = this.#parts.members.order(name).slice(0, piecesOf(redundancy));
+    const [set] = setsOf((await lookAtPieces(order, name)).pieces);
+    return set?.whole === true && sameRedundancy(set.header.redundancy, redundancy);
   }
 
   /**
@@ -72,7 +89,7 @@ export class ObjectMender {
     return this.#alone(name, async () => {
       const others = this.#parts.members.order(name).filter((member) => !surplus.includes(member));
       const [set] = setsOf((await lookAtPieces(others, name)).pieces);
-      if (set === undefined || !this.#isComplete(set)) return 0;
+      if (set === undefined || !isComplete(set, this.#wanted(set))) return 0;
       const removed = await Promise.all(surplus.map((member) => member.ask((backend) => backend.removeAll([name]))));
       return removed.filter(([was]) => was === true).length;
     });
@@ -130,13 +147,14 @@ export class ObjectMender {
     return other;
   }
 
-  async #mend(name: string, apply: boolean): Promise<Mended> {
+  async #mend(name: string, apply: boolean, asked?: Redundancy): Promise<Mended> {
     const { members, reader, writer } = this.#parts;
     const said = await readPieces(members.order(name), name);
     const answers = members.converting ? said : onlyPieces(said);
     const set = setsOf(answers.pieces).find(({ whole }) => whole);
-    const wrong = this.#wrongPieces(set);
-    const surplus = this.#surplus(set, answers);
+    const wanted = asked ?? this.#wanted(set);
+    const wrong = wrongPieces(set, wanted);
+    const surplus = surplusOf(set, wanted, answers);
     if (set !== undefined && wrong === 0) return { state: 'whole', pieces: 0, surplus };
     // What is not whole yet may be staged.
     const object = set === undefined ? await readable(reader, name) : await joined(set);
@@ -148,47 +166,50 @@ export class ObjectMender {
     if (!apply) return { state: 'degraded', pieces: wrong, surplus: [] };
     const sound = new Set([...(set?.pieces.values() ?? [])].map(({ member }) => member));
     try {
-      await writer.put(name, object, sound);
+      await writer.put(name, object, { sound, redundancy: wanted });
     } catch (error) {
       return { state: 'degraded', pieces: wrong, surplus: [], reason: (error as Error).message };
     }
-    return this.#outcome(name, wrong);
+    return this.#outcome(name, wrong, wanted);
   }
 
-  async #outcome(name: string, pieces: number): Promise<Mended> {
+  async #outcome(name: string, pieces: number, wanted: Redundancy): Promise<Mended> {
     const answers = await lookAtPieces(this.#parts.members.order(name), name);
     const [set] = setsOf(answers.pieces);
-    const left = this.#wrongPieces(set);
-    const surplus = this.#surplus(set, answers);
+    const left = wrongPieces(set, wanted);
+    const surplus = surplusOf(set, wanted, answers);
     if (left === 0) return { state: 'mended', pieces, surplus };
-    const reason = `${left} of ${piecesOf(this.#parts.members.redundancy)} pieces could be stored on no backend`;
+    const reason = `${left} of ${piecesOf(wanted)} pieces could be stored on no backend`;
     return { state: 'degraded', pieces, surplus: [], reason };
   }
 
-  /** Pieces that are not on a member that is to keep them. */
-  #wrongPieces(set: PieceSet | undefined): number {
-    const { redundancy } = this.#parts.members;
-    if (set === undefined || !sameRedundancy(set.header.redundancy, redundancy)) return piecesOf(redundancy);
-    const kept = [...set.pieces.values()].filter(({ member }) => !member.settings.draining);
-    return piecesOf(redundancy) - kept.length;
+  #wanted(set: PieceSet | undefined): Redundancy {
+    const { members } = this.#parts;
+    return set !== undefined && members.isInUse(set.header.redundancy) ? set.header.redundancy : members.redundancy;
   }
+}
 
-  /** Members whose piece nobody needs: those that are being emptied, and those with a piece of another object or twice. */
-  #surplus(set: PieceSet | undefined, { pieces, copies, damaged }: Answers): Member[] {
-    if (set === undefined || !this.#isComplete(set)) return [];
-    const needed = new Set([...set.pieces.values()].filter(({ member }) => !member.settings.draining));
-    const members = [...pieces.filter((piece) => !needed.has(piece)), ...copies, ...damaged].map(
-      ({ member }) => member,
-    );
-    return [...new Set(members)];
-  }
+/** How many pieces are not on a member that is to keep them. */
+function wrongPieces(set: PieceSet | undefined, wanted: Redundancy): number {
+  if (set === undefined || !sameRedundancy(set.header.redundancy, wanted)) return piecesOf(wanted);
+  return piecesOf(wanted) - keptOf(set).length;
+}
 
-  /** Whether all pieces are on members that are to keep them. */
-  #isComplete(set: PieceSet): boolean {
-    const { redundancy } = this.#parts.members;
-    const kept = [...set.pieces.values()].filter(({ member }) => !member.settings.draining);
-    return sameRedundancy(set.header.redundancy, redundancy) && kept.length === piecesOf(redundancy);
-  }
+/** Members whose piece nobody needs: those that are being emptied, and those with a piece of another object or twice. */
+function surplusOf(set: PieceSet | undefined, wanted: Redundancy, { pieces, copies, damaged }: Answers): Member[] {
+  if (set === undefined || !isComplete(set, wanted)) return [];
+  const needed = new Set(keptOf(set));
+  const others = [...pieces.filter((piece) => !needed.has(piece)), ...copies, ...damaged];
+  return [...new Set(others.map(({ member }) => member))];
+}
+
+/** Whether all pieces are on members that are to keep them. */
+function isComplete(set: PieceSet, wanted: Redundancy): boolean {
+  return wrongPieces(set, wanted) === 0;
+}
+
+function keptOf(set: PieceSet): Piece[] {
+  return [...set.pieces.values()].filter(({ member }) => !member.settings.draining);
 }
 
 async function readable(reader: SpreadReader, name: string): Promise<Buffer | CairnError | undefined> {

@@ -1,5 +1,4 @@
 import { CairnError } from '../../core/errors.js';
-import { writeQuorumOf } from '../../core/redundancy.js';
 import type { Backend, BackendFigures, Move } from '../backend.js';
 import { checkName, checkPrefix, checkRange } from '../names.js';
 import { roomFor } from './capacity.js';
@@ -64,7 +63,7 @@ export class SpreadBackend implements Backend {
   /** @param first id of the member that is to have one of the pieces, where it takes anything */
   async put(name: string, bytes: Uint8Array, first?: string): Promise<void> {
     checkName(name);
-    await this.#locks.run(name, () => this.#writer.put(name, bytes, undefined, first));
+    await this.#locks.run(name, () => this.#writer.put(name, bytes, { first }));
   }
 
   async get(name: string): Promise<Buffer> {
@@ -137,8 +136,7 @@ export class SpreadBackend implements Backend {
   async syncAll(): Promise<void> {
     const results = await Promise.allSettled(this.members.all.map((member) => member.sync(true)));
     const failed = results.filter((result) => result.status === 'rejected');
-    const { redundancy } = this.members;
-    if (failed.length <= writeQuorumOf(redundancy) - redundancy.data) return;
+    if (failed.length <= this.members.mostUnsynced) return;
     throw fewAnswers(
       'make objects durable',
       failed.map(({ reason }) => reason),
@@ -165,7 +163,7 @@ export class SpreadBackend implements Backend {
         }
       }),
     );
-    const { bearable, unbearable } = taken.lost(synced, this.members.redundancy.data);
+    const { bearable, unbearable } = taken.lost(synced);
     for (const name of bearable) this.readRepair.note(name);
     if (unbearable === 0) return;
     this.#unsynced.addAll(taken);

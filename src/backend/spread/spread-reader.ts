@@ -74,7 +74,7 @@ export class SpreadReader {
   async #quickRange(name: string, offset: number, length: number): Promise<Buffer | undefined> {
     const order = this.#members.order(name);
     const [first] = (await lookAtPieces(order.slice(0, 1), name)).pieces;
-    if (first === undefined || first.header.redundancy.data !== this.#members.redundancy.data) return undefined;
+    if (first === undefined) return undefined;
     const { objectBytes, shardBytes } = first.header;
     const end = Math.min(offset + length, objectBytes);
     if (offset >= end) return Buffer.alloc(0);
@@ -114,7 +114,7 @@ export class SpreadReader {
     const [silent] = unknown;
     if (silent === undefined || copies.length > 0) return;
     const found = setsOf(pieces).map(({ pieces: held, header }) => header.redundancy.data - held.size);
-    const missing = Math.min(this.#members.converting ? 1 : this.#members.redundancy.data, ...found);
+    const missing = Math.min(this.#members.leastData, ...found);
     if (unknown.length < missing) return;
     const ids = unknown.map(({ member }) => member.settings.id).join(', ');
     const reason = silent.reason instanceof Error ? silent.reason.message : String(silent.reason);

@@ -9,8 +9,8 @@ import { type Answers, lookAtPieces, type PieceSet, setsOf, stagedName } from '.
 /** What writing works with. */
 export interface WriterParts {
   readonly members: Members;
-  /** Told where an object was put, by member and its epoch; durable after a barrier of those. */
-  readonly placed: (name: string, members: readonly PlacedPiece[]) => void;
+  /** Told where an object was put, by member and its epoch, and how many of the pieces give it back; durable after a barrier of those. */
+  readonly placed: (name: string, members: readonly PlacedPiece[], needed: number) => void;
   /** Told of objects of which fewer pieces could be stored than there should be. */
   readonly degraded: (name: string) => void;
   readonly now: () => number;
@@ -20,6 +20,16 @@ export interface WriterParts {
 export interface PlacedPiece {
   readonly member: Member;
   readonly epoch: number;
+}
+
+/** How an object is put; all may be absent. */
+export interface PutOptions {
+  /** Members whose pieces of this very object, in the redundancy it is to have, were just read and need not be written again. */
+  readonly sound?: ReadonlySet<Member> | undefined;
+  /** Id of the member that is to have one of the pieces, where it takes anything. */
+  readonly first?: string | undefined;
+  /** Default: the one it has, as long as that is in use. */
+  readonly redundancy?: Redundancy | undefined;
 }
 
 /** One object that is being put. */
@@ -48,26 +58,23 @@ export class SpreadWriter {
   /**
    * Puts an object in as many pieces as there should be, or as can be stored, on a member each. What stood under the name
    * before stays until the new pieces are durable.
-   * @param sound members whose pieces of this very object were just read and need not be written again
-   * @param first id of the member that is to have one of them, where it takes anything
    * @throws {CairnError} `no-space` where too few members have room, `unreachable` where too few can be written; the
    *   name then means what it meant before
    */
-  async put(name: string, object: Uint8Array, sound: ReadonlySet<Member> = new Set(), first?: string): Promise<void> {
-    const { redundancy } = this.#parts.members;
-    const members = this.#parts.members.order(name, first);
+  async put(name: string, object: Uint8Array, options: PutOptions = {}): Promise<void> {
+    const members = this.#parts.members.order(name, options.first);
     const [crc, answers] = await Promise.all([objectCrc(object), lookAtPieces(members, name, 'believed')]);
     const sets = setsOf(answers.pieces);
-    const isSame = ({ header }: PieceSet): boolean =>
-      header.objectCrc === crc && header.objectBytes === object.length && sameRedundancy(header.redundancy, redundancy);
-    const same = sets.find(isSame);
+    const own = sets.filter(({ header }) => header.objectCrc === crc && header.objectBytes === object.length);
+    const redundancy = options.redundancy ?? this.#redundancyOf(own);
+    const same = own.find(({ header }) => sameRedundancy(header.redundancy, redundancy));
     const generation = same?.header.generation ?? this.#newGeneration(sets);
     const assigned = assignedOf(same);
     const length = headerBytesOf(name) + shardBytesOf(object.length, redundancy);
     const kept = new Set(assigned.values());
     const { spare, failures } = await this.#writable({ name, redundancy, kept }, members, length);
     const files = await cutObject(object, { redundancy, generation, name, crc });
-    const standing = [...assigned].filter(([, member]) => sound.has(member));
+    const standing = [...assigned].filter(([, member]) => options.sound?.has(member) === true);
     const done = new Map(standing.map(([index, member]) => [index, { member, epoch: member.epoch }]));
     const write: Write = { name, redundancy, files, occupied: occupiedBy(answers, same), kept, spare, done, failures };
     const missing = files.map((_, index) => index).filter((index) => !done.has(index));
@@ -75,7 +82,7 @@ export class SpreadWriter {
     await this.#requireQuorum(write);
     if (write.occupied.size > 0) await this.#replace(write);
     if (write.done.size < files.length) this.#parts.degraded(name);
-    this.#parts.placed(name, [...write.done.values()]);
+    this.#parts.placed(name, [...write.done.values()], redundancy.data);
   }
 
   /**
@@ -146,6 +153,13 @@ export class SpreadWriter {
       done.delete(index);
       write.failures.push(error);
     }
+  }
+
+  /** What an object may stay in that some pieces are of already. */
+  #redundancyOf(own: readonly PieceSet[]): Redundancy {
+    const { members } = this.#parts;
+    const standing = own.find(({ header }) => members.isInUse(header.redundancy));
+    return standing?.header.redundancy ?? members.redundancy;
   }
 
   #newGeneration(sets: readonly PieceSet[]): number {

@@ -7,6 +7,8 @@ import type { Alarm, RunJob } from './scheduler.js';
 /** Every chunk is verified at least so often. */
 const VERIFY_WITHIN_DAYS = 30;
 const DRILLED_FILES = 20;
+/** Gives the chunks of a group's new snapshot the redundancy the group asks for. */
+export const RAISE = 'raise-redundancy';
 /** Timers go by a clock that stops while the machine sleeps: look at the wall clock so often. */
 const LOOK_EVERY_MS = 60_000;
 
@@ -48,6 +50,12 @@ export function scheduledJobs(store: string, worker: MountWorker): Readonly<Reco
       const { groups, removed } = await prune({ store, progress: () => undefined, signal, remove }, args);
       if (groups.length === 0) return { outcome: 'skipped', message: 'no group has a policy' };
       return { outcome: 'done', message: `removed ${removed} snapshots` };
+    },
+    [RAISE]: async (group, signal) => {
+      const raised = await worker.request('backend-mend', { apply: true, group: group ?? undefined }, { signal });
+      const [problem] = raised.problems;
+      if (problem !== undefined) throw new CairnError('unreachable', problem);
+      return { outcome: 'done', message: `gave ${raised.mended} chunks the redundancy of ${group}` };
     },
     snapshot: async (group, signal) => {
       if (group === null) throw new CairnError('invalid', 'A snapshot is of a group');

@@ -3,10 +3,12 @@ import type { ScheduledRun, ScheduleEntry } from '../../control/schedule-command
 import { CairnError } from '../../core/errors.js';
 import { groupPath, parseGroupPath } from '../../core/group.js';
 import type { Log } from '../../core/log.js';
+import { readConfig } from '../../datastore/config.js';
 import { writeJson } from '../../datastore/json-file.js';
 import type { DatastorePaths } from '../../datastore/paths.js';
 import { changeSettings, readSettings, type Settings } from '../../datastore/settings.js';
 import { runFailureHook } from './failure-hook.js';
+import { RAISE } from './jobs.js';
 import { type Alarm, type RunJob, type Scheduled, Scheduler } from './scheduler.js';
 import { DEFAULT_TIMES, failedJobs, readLastRuns, scheduledBy } from './stored-schedule.js';
 import { AFTER_SNAPSHOT, checkWhen } from './when.js';
@@ -55,8 +57,11 @@ export class ScheduleService {
     return this.#scheduler.stop();
   }
 
-  /** A group has a new snapshot: what it need not keep goes. */
+  /** A group has a new snapshot: its chunks get the group's redundancy, and what it need not keep goes. */
   snapshotMade(group: string): void {
+    if (!this.#parts.readOnly && readConfig(this.#parts.paths).groupRedundancy?.[group] !== undefined) {
+      this.#scheduler.run({ key: keyOfGroup(RAISE, group), job: RAISE, group }).catch(() => undefined);
+    }
     const isWanted = (this.#settings.schedules.prune ?? DEFAULT_TIMES.prune) === AFTER_SNAPSHOT;
     if (!isWanted || this.#parts.readOnly || this.#settings.prune[group] === undefined) return;
     this.#scheduler.run({ key: 'prune', job: 'prune', group }).catch(() => undefined);

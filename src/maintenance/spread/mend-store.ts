@@ -1,6 +1,7 @@
 import { chunkFolders, chunkName, QUARANTINE_FOLDER } from '../../chunkstore/layout.js';
 import { type Digest, digestFromHex } from '../../core/digest.js';
 import { CairnError } from '../../core/errors.js';
+import { readConfig } from '../../datastore/config.js';
 import type { MendedObject, Spread } from '../../datastore/object-store.js';
 import { chunksIn } from '../check/chunk-files.js';
 import type { DamagedChunk } from '../damage/damage-map.js';
@@ -8,11 +9,14 @@ import { type CareContext, requireWanted } from '../job/care-context.js';
 import { atOnce } from '../verify/at-once.js';
 import { verifySuspects } from '../verify/verify-suspects.js';
 import { copyIndexes } from './copy-indexes.js';
+import { WantedRedundancy } from './wanted-redundancy.js';
 
 /** How to look after the pieces of all chunks. */
 export interface MendOptions {
   /** Store what is missing and remove what is surplus; else only say what would be. */
   readonly apply: boolean;
+  /** Path of a group: only its chunks are given the redundancy they should have, and only by headers is it told who has it. */
+  readonly group?: string | undefined;
 }
 
 /** What was found, and done unless it was only looked. Counts of objects: chunks, and those in quarantine. */
@@ -51,10 +55,15 @@ type Counts = { -readonly [K in keyof Omit<MendReport, 'damaged' | 'problems' | 
  * redundancy about. It can be broken off at any time and begun anew: what is right is left as it is.
  * @throws {CairnError} `invalid` where the datastore has one folder; `unreachable` where backends cannot be listed
  */
-export async function mendStore(context: CareContext, { apply }: MendOptions): Promise<MendReport> {
+export async function mendStore(context: CareContext, { apply, group }: MendOptions): Promise<MendReport> {
   const { spread } = context;
   if (spread === undefined) throw new CairnError('invalid', 'The datastore has one folder, and no other backends');
-  const run = new MendRun(context, spread, apply);
+  const wanted = new WantedRedundancy(context, readConfig(context.paths));
+  const run = new MendRun(context, spread, wanted, apply);
+  if (group !== undefined) {
+    await run.raise(wanted.chunksOf(group));
+    return run.end();
+  }
   const folders = chunkFolders(context.prefixDigits);
   for (const [done, folder] of folders.entries()) {
     context.progress({ step: 'mending chunks', done, total: folders.length, unit: 'items' });
@@ -67,9 +76,16 @@ export async function mendStore(context: CareContext, { apply }: MendOptions): P
   return run.end();
 }
 
+/** Pieces of an object that may go once the others are durable. */
+interface Surplus {
+  readonly name: string;
+  readonly members: MendedObject['surplus'];
+}
+
 class MendRun {
   readonly #context: CareContext;
   readonly #spread: Spread;
+  readonly #wanted: WantedRedundancy;
   readonly #apply: boolean;
   readonly #counts: Counts = {
     ...{ objects: 0, whole: 0, mended: 0, degraded: 0, lost: 0, unknown: 0 },
@@ -78,9 +94,10 @@ class MendRun {
   readonly #damaged: Digest[] = [];
   readonly #problems: string[] = [];
 
-  constructor(context: CareContext, spread: Spread, apply: boolean) {
+  constructor(context: CareContext, spread: Spread, wanted: WantedRedundancy, apply: boolean) {
     this.#context = context;
     this.#spread = spread;
+    this.#wanted = wanted;
     this.#apply = apply;
   }
 
@@ -88,14 +105,41 @@ class MendRun {
   async folder(folder: string, expected: readonly Digest[]): Promise<void> {
     const names = new Set(expected.map((digest) => chunkName(digest, this.#context.prefixDigits)));
     for await (const name of this.#spread.list(folder)) names.add(name);
-    const surplus: { readonly name: string; readonly members: MendedObject['surplus'] }[] = [];
+    const surplus: Surplus[] = [];
     await atOnce(OBJECTS_AT_ONCE, names, async (name) => {
       requireWanted(this.#context.signal);
-      const mended = await (this.#apply ? this.#spread.mender.mend(name) : this.#spread.mender.survey(name));
-      this.#count(name, mended);
+      const mended = await this.#mend(name);
       if (mended.surplus.length > 0) surplus.push({ name, members: mended.surplus });
     });
-    if (!this.#apply || names.size === 0) return;
+    if (this.#apply && names.size > 0) await this.#removeSurplus(surplus);
+  }
+
+  /** Gives chunks the redundancy they should have where they have another; the rest is not read. */
+  async raise(digests: Iterable<Digest>): Promise<void> {
+    const { mender } = this.#spread;
+    const surplus: Surplus[] = [];
+    await atOnce(OBJECTS_AT_ONCE, digests, async (digest) => {
+      requireWanted(this.#context.signal);
+      const name = chunkName(digest, this.#context.prefixDigits);
+      if (await mender.has(name, this.#wanted.of(digest))) return;
+      const mended = await this.#mend(name);
+      if (mended.surplus.length > 0) surplus.push({ name, members: mended.surplus });
+    });
+    if (this.#apply) await this.#removeSurplus(surplus);
+  }
+
+  async #mend(name: string): Promise<MendedObject> {
+    const digest = digestOf(name);
+    // What is in quarantine stays as it is.
+    const isInPlace = !name.startsWith(`${QUARANTINE_FOLDER}/`);
+    const wanted = digest !== undefined && isInPlace ? this.#wanted.of(digest) : undefined;
+    const { mender } = this.#spread;
+    const mended = await (this.#apply ? mender.mend(name, wanted) : mender.survey(name, wanted));
+    this.#count(name, digest, mended);
+    return mended;
+  }
+
+  async #removeSurplus(surplus: readonly Surplus[]): Promise<void> {
     // What is removed has to be durable elsewhere before.
     await this.#spread.sync();
     await atOnce(OBJECTS_AT_ONCE, surplus, async ({ name, members }) => {
@@ -121,10 +165,8 @@ class MendRun {
     }
   }
 
-  #count(name: string, { state, pieces, reason }: MendedObject): void {
+  #count(name: string, digest: Digest | undefined, { state, pieces, reason }: MendedObject): void {
     const counts = this.#counts;
-    const [, hex] = CHUNK.exec(name) ?? [];
-    const digest = hex === undefined ? undefined : digestFromHex(hex);
     const known = digest === undefined ? undefined : this.#context.catalog.chunks.find(digest)?.state;
     if (state === 'absent') {
       // Collected since it was listed, unless the catalog still counts on it.
@@ -142,4 +184,9 @@ class MendRun {
       `${name}: ${state}, ${pieces} pieces are not as they should be${reason === undefined ? '' : ` (${reason})`}`,
     );
   }
+}
+
+function digestOf(name: string): Digest | undefined {
+  const [, hex] = CHUNK.exec(name) ?? [];
+  return hex === undefined ? undefined : digestFromHex(hex);
 }
