@@ -27,6 +27,20 @@ export interface AttributeRecord {
   readonly holes: readonly ByteRange[];
 }
 
+/** What a record is compared with: one that says so much, no attributes, and holes or none. */
+export interface ExpectedRecord {
+  nlink: number;
+  ctimeSec: number;
+  ctimeNsec: number;
+  /** Not known where `btimeUnknown`. */
+  btimeSec: number;
+  btimeNsec: number;
+  btimeUnknown: boolean;
+  /** Position of the ENTRY of the folder it is in, where it is a folder and not the root; else -1. */
+  parent: number;
+  nameLength: number;
+}
+
 const HAS_NLINK = 1;
 const HAS_CTIME = 2;
 const HAS_BTIME = 4;
@@ -112,6 +126,23 @@ export function readRecord(reader: VarintReader, entryPosition: number): Attribu
   };
   if (reader.left > 0) throw new CairnError('corrupt', `Attributes of byte ${entryPosition} end too early`);
   return record;
+}
+
+/**
+ * Whether a record says just what is expected, apart from its holes. Much as `readRecord`, without making anything.
+ * @throws {CairnError} `corrupt`
+ */
+export function isRecordOf(reader: VarintReader, entryPosition: number, expected: ExpectedRecord): boolean {
+  const { nlink, ctimeSec, ctimeNsec, btimeSec, btimeNsec, btimeUnknown, parent, nameLength } = expected;
+  const flags = reader.byte();
+  const btimeFlag = btimeUnknown ? 0 : HAS_BTIME;
+  const nlinkFlag = nlink === 1 ? 0 : HAS_NLINK;
+  const folderFlag = parent < 0 ? 0 : HAS_FOLDER;
+  if ((flags & ~HAS_HOLES) !== (HAS_CTIME | btimeFlag | nlinkFlag | folderFlag)) return false;
+  if (nlink !== 1 && reader.number() !== nlink) return false;
+  if (reader.signed() !== ctimeSec || reader.number() !== ctimeNsec) return false;
+  if (!btimeUnknown && (reader.signed() !== btimeSec || reader.number() !== btimeNsec)) return false;
+  return parent < 0 || (reader.number() === entryPosition - parent && reader.number() === nameLength);
 }
 
 function readTime(reader: VarintReader): Timestamp {

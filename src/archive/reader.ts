@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { CairnError } from '../core/errors.js';
 import { sipHash24 } from '../native/hash.js';
+import { ArchiveCursor } from './archive-cursor.js';
 import { ByteSource, ByteWindow, type ReadBytes } from './byte-source.js';
 import { readU64 } from './bytes.js';
 import { type ArchiveEntry, ENTRY_READ_AHEAD, itemAt, parseChildHead, parseEntry, parseName } from './entry-decoder.js';
@@ -157,6 +158,11 @@ export class ArchiveReader {
    */
   list(folder: number, after: number, limit: number): Awaitable<ListedEntry[]> {
     return run(this.#list(folder, after, limit));
+  }
+
+  /** The archive item by item, from the root's ENTRY on. */
+  fromRoot(): ArchiveCursor {
+    return new ArchiveCursor(this.#options.read, this.#options.size, this.root);
   }
 
   /** How many names the folder has. */

@@ -116,20 +116,53 @@ export interface ReadFile {
   readonly digest: Digest;
 }
 
+/** What is in a folder, as flat arrays; not to be written to. Entry 0 is the folder itself, its name empty. */
+export interface FlatListing {
+  /** The name of entry `i` is the bytes [ends[i - 1], ends[i]). */
+  readonly names: Uint8Array;
+  readonly ends: Uint32Array;
+  /** errno of what could not be read of an entry, else 0. */
+  readonly errors: Int32Array;
+  /** 1 where there is a status. */
+  readonly known: Uint8Array;
+  /** `STATUS_NUMBERS` for each entry, in the order of `StatusNumber`. */
+  readonly statuses: Float64Array;
+  /** Of symbolic links. */
+  readonly targets: Readonly<Record<number, Uint8Array>>;
+  /** Of entries that have extended attributes: names and values in turn. Not of folders but entry 0. */
+  readonly xattrs: Readonly<Record<number, readonly Uint8Array[]>>;
+}
+
+/** Where the numbers of a status are, as native/source_binding.cc writes them; see `SourceStatus`. */
+export const StatusNumber = {
+  ...{ mode: 0, uid: 1, gid: 2, nlink: 3, major: 4, minor: 5, size: 6, device: 7, inodeHigh: 8, inodeLow: 9 },
+  ...{ mtimeSec: 10, mtimeNsec: 11, ctimeSec: 12, ctimeNsec: 13, btimeSec: 14, btimeNsec: 15 },
+} as const;
+
+export const STATUS_NUMBERS = native.statusNumbers;
+
 const NO_XATTRS: SourceEntry['xattrs'] = [];
 
 /** An open folder. */
 export class SourceFolder {
-  /** The folder itself; its name is empty. */
-  readonly self: SourceEntry;
-  /** What is in it, in byte order of names. */
-  readonly entries: readonly SourceEntry[];
-  readonly #handle: SourceHandle;
+  /** The folder and what is in it, in byte order of names. */
+  readonly listing: FlatListing;
+  readonly #raw: RawEntries & { readonly handle: SourceHandle };
+  #decoded: readonly SourceEntry[] | undefined;
 
-  private constructor(handle: SourceHandle, self: SourceEntry, entries: readonly SourceEntry[]) {
-    this.#handle = handle;
-    this.self = self;
-    this.entries = entries;
+  private constructor(raw: RawEntries & { readonly handle: SourceHandle }) {
+    this.listing = raw;
+    this.#raw = raw;
+  }
+
+  /** The folder itself; its name is empty. */
+  get self(): SourceEntry {
+    return this.#entries()[0] as SourceEntry;
+  }
+
+  /** What is in it, in byte order of names; made of `listing` when it is first asked for. */
+  get entries(): readonly SourceEntry[] {
+    return this.#entries().slice(1);
   }
 
   /** Opens and reads the folder a path leads to, links followed. */
@@ -139,39 +172,42 @@ export class SourceFolder {
   }
 
   static async #scan(parent: SourceHandle | undefined, name: FilePath): Promise<SourceFolder> {
-    const raw = await native.scanFolder(parent, name);
-    const [self, ...entries] = entriesOf(raw);
-    return new SourceFolder(raw.handle, self as SourceEntry, entries);
+    return new SourceFolder(await native.scanFolder(parent, name));
+  }
+
+  #entries(): readonly SourceEntry[] {
+    this.#decoded ??= entriesOf(this.#raw);
+    return this.#decoded;
   }
 
   /** Opens and reads a folder that is in this one. */
   async subfolder(name: Uint8Array): Promise<SourceFolder> {
     requirePath(name);
-    return SourceFolder.#scan(this.#handle, name);
+    return SourceFolder.#scan(this.#raw.handle, name);
   }
 
   /** Looks at one name anew. */
   async entry(name: Uint8Array): Promise<SourceEntry> {
     requirePath(name);
-    return entriesOf(await native.scanEntry(this.#handle, name))[0] as SourceEntry;
+    return entriesOf(await native.scanEntry(this.#raw.handle, name))[0] as SourceEntry;
   }
 
   /** Opens a regular file; one that is none any more is `ESTALE`. */
   async openFile(name: Uint8Array): Promise<SourceFile> {
     requirePath(name);
-    const { handle, status, fresh } = await native.openSource(this.#handle, name);
+    const { handle, status, fresh } = await native.openSource(this.#raw.handle, name);
     return new SourceFile(handle, statusAt(status, 0), fresh);
   }
 
   /** Closes it when nothing that was begun with it is under way any more. Idempotent. */
   close(): void {
-    native.closeSource(this.#handle);
+    native.closeSource(this.#raw.handle);
   }
 
   /** Reads small files, all in one go, into `out`, which nobody else uses until this settles. */
   static async readSmallFiles(files: readonly WantedFile[], out: Uint8Array): Promise<ReadFile[]> {
     requireBytes(out, 'out');
-    const handles = files.map(({ folder }) => folder.#handle);
+    const handles = files.map(({ folder }) => folder.#raw.handle);
     const names = files.map(({ name }) => name);
     const sizes = files.map(({ size }) => size);
     const offsets = files.map(({ offset }) => offset);
@@ -272,25 +308,24 @@ function pairsOf(flat: readonly Buffer[]): { name: Buffer; value: Buffer }[] {
   return pairs;
 }
 
-/** In the order native/source_binding.cc writes them. */
 function statusAt(numbers: Float64Array, index: number): SourceStatus {
-  const at = index * native.statusNumbers;
+  const at = index * STATUS_NUMBERS;
   return {
-    mode: numbers[at] as number,
-    uid: numbers[at + 1] as number,
-    gid: numbers[at + 2] as number,
-    nlink: numbers[at + 3] as number,
-    major: numbers[at + 4] as number,
-    minor: numbers[at + 5] as number,
-    size: numbers[at + 6] as number,
-    device: numbers[at + 7] as number,
-    inodeHigh: numbers[at + 8] as number,
-    inodeLow: numbers[at + 9] as number,
-    mtimeSec: numbers[at + 10] as number,
-    mtimeNsec: numbers[at + 11] as number,
-    ctimeSec: numbers[at + 12] as number,
-    ctimeNsec: numbers[at + 13] as number,
-    btimeSec: numbers[at + 14] as number,
-    btimeNsec: numbers[at + 15] as number,
+    mode: numbers[at + StatusNumber.mode] as number,
+    uid: numbers[at + StatusNumber.uid] as number,
+    gid: numbers[at + StatusNumber.gid] as number,
+    nlink: numbers[at + StatusNumber.nlink] as number,
+    major: numbers[at + StatusNumber.major] as number,
+    minor: numbers[at + StatusNumber.minor] as number,
+    size: numbers[at + StatusNumber.size] as number,
+    device: numbers[at + StatusNumber.device] as number,
+    inodeHigh: numbers[at + StatusNumber.inodeHigh] as number,
+    inodeLow: numbers[at + StatusNumber.inodeLow] as number,
+    mtimeSec: numbers[at + StatusNumber.mtimeSec] as number,
+    mtimeNsec: numbers[at + StatusNumber.mtimeNsec] as number,
+    ctimeSec: numbers[at + StatusNumber.ctimeSec] as number,
+    ctimeNsec: numbers[at + StatusNumber.ctimeNsec] as number,
+    btimeSec: numbers[at + StatusNumber.btimeSec] as number,
+    btimeNsec: numbers[at + StatusNumber.btimeNsec] as number,
   };
 }

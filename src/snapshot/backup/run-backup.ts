@@ -17,15 +17,18 @@ import type { TreeView } from '../tree-view.js';
 import type { BackupJobOptions, BackupReport, PackedPieces } from './backup-protocol.js';
 import { BackupRecord } from './backup-record.js';
 import { EntryQueue } from './entry-queue.js';
+import { Exclusions } from './exclusions.js';
 import { FileContents } from './file-contents.js';
 import { KnownChunks } from './known-chunks.js';
 import { LargeFiles } from './large-files.js';
 import { PackStore } from './pack-store.js';
 import { PreviousTree } from './previous-tree.js';
+import { SameTree } from './same-tree.js';
 import { SmallFiles } from './small-files.js';
 import type { SourceNode } from './source-node.js';
 import { SourceWalk, type WalkEvent, type WalkParts } from './source-walk.js';
 import { StorePlaces } from './store-places.js';
+import { streamsAgain } from './streams-again.js';
 
 /** Names found that nobody has encoded yet. */
 const ENTRIES_AHEAD = 8192;
@@ -45,7 +48,9 @@ export class BackupJob {
   readonly #chunks: ChunkStore;
   readonly #jobChunks: JobChunks;
   readonly #packs: PackStore;
-  readonly #record = new BackupRecord();
+  #record = new BackupRecord();
+  /** What was found to be as in the newest snapshot, before anything else is done. */
+  readonly #same = new BackupRecord();
   #previous: PreviousTree | undefined;
   #built: BuiltStreams | undefined;
   #countedBytes: number | undefined;
@@ -75,7 +80,7 @@ export class BackupJob {
   /** Bytes of files read and passed over so far, and about how many there are, once that was counted. */
   get progress(): { done: number; total: number | undefined } {
     const { figures, passedBytes } = this.#record;
-    const done = figures.readBytes + passedBytes;
+    const done = Math.max(figures.readBytes + passedBytes, this.#same.passedBytes);
     return { done, total: this.#countedBytes && Math.max(done, this.#countedBytes) };
   }
 
@@ -99,8 +104,10 @@ export class BackupJob {
   /** Stores and encodes everything; durable when it resolves. @throws {CairnError} also where it was given up */
   async gather(): Promise<BackupReport> {
     const known = new KnownChunks(this.#jobChunks);
-    const previous = await this.#openPrevious();
+    const view = await this.#openPrevious();
+    const previous = view && new PreviousTree(view);
     this.#previous = previous;
+    if (view !== undefined && (await this.#isMadeAgain(view, known))) return this.#record.report();
     const record = this.#record;
     const large = new LargeFiles(this.#jobChunks, record, this.#signal);
     const small = new SmallFiles({
@@ -144,13 +151,38 @@ export class BackupJob {
     return { source: treeOf(root, queue), walking };
   }
 
-  async #openPrevious(): Promise<PreviousTree | undefined> {
+  /** Makes the newest snapshot once more where nothing differs from it: no need to encode it anew. */
+  async #isMadeAgain(view: TreeView, known: KnownChunks): Promise<boolean> {
+    const { streams } = view;
+    if (streams === undefined) return false;
+    const { source, excludes, startTime, dryRun } = this.#options;
+    const avoid = await StorePlaces.of(this.#datastore.paths.root);
+    const tree = { ...view, streams };
+    const parts = { scope: this.#options, exclusions: new Exclusions(excludes), avoid, view: tree };
+    try {
+      const same = new SameTree({ ...parts, record: this.#same, signal: this.#signal });
+      const entries = await same.compare(source);
+      if (entries === undefined) return false;
+      const again = dryRun ? undefined : await streamsAgain(tree, known, startTime);
+      if (again === undefined && !dryRun) return false;
+      if (again !== undefined) this.#built = { entries, ...again };
+    } catch {
+      // Whatever it was shows once more, and is told then, unless it was the snapshot's.
+      this.#signal.throwIfAborted();
+      return false;
+    }
+    this.#record = this.#same;
+    await this.#chunks.sync();
+    return true;
+  }
+
+  async #openPrevious(): Promise<TreeView | undefined> {
     const { groups, snapshots } = this.#datastore.catalog;
     const group = groups.findByName(this.#options.group);
     const snapshot = group && snapshots.newestFinished(group.id);
     if (group === undefined || snapshot === undefined) return undefined;
     try {
-      return new PreviousTree(await this.#openView(this.#datastore, { group, snapshot }));
+      return await this.#openView(this.#datastore, { group, snapshot });
     } catch {
       // A snapshot that cannot be read proves nothing; everything is read then.
       return undefined;

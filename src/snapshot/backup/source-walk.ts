@@ -9,13 +9,12 @@ import { CACHE_TAG, isCacheFolder } from './cache-folder.js';
 import type { EntryQueue } from './entry-queue.js';
 import { Exclusions } from './exclusions.js';
 import type { FileContents } from './file-contents.js';
+import { FolderScans } from './folder-scans.js';
 import { keyOf, type PreviousFolder, type PreviousTree } from './previous-tree.js';
 import { OpenFolder } from './source-file.js';
 import { SourceNode } from './source-node.js';
 import type { StorePlaces } from './store-places.js';
 
-/** Folders next to the one being walked that are read beforehand. */
-const FOLDERS_AHEAD = 6;
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
@@ -86,11 +85,11 @@ export class SourceWalk {
     const old = (await previous?.children(before)) ?? NO_CHILDREN;
     const { open } = walked;
     const entries = await this.#withoutCache(walked);
-    const scans = new FolderScans(open, entries, (entry) => this.#isDescended(entry));
+    const scans = new FolderScans(open.folder, this.#descended(entries));
     try {
       for (const [index, entry] of entries.entries()) {
         await this.#roomInQueue();
-        if ((entry.status.mode & S_IFMT) === S_IFDIR) await this.#folder(scans, index, old);
+        if ((entry.status.mode & S_IFMT) === S_IFDIR) await this.#folder(open, entry, old, scans.take(index));
         else this.#leaf(open, entry, old);
       }
     } finally {
@@ -109,13 +108,18 @@ export class SourceWalk {
     await queue.room();
   }
 
-  async #folder(scans: FolderScans, index: number, old: PreviousFolder): Promise<void> {
+  /** @param scan of a folder whose entries are backed up, too */
+  async #folder(
+    parent: OpenFolder,
+    entry: VisibleEntry,
+    old: PreviousFolder,
+    scan: ReturnType<FolderScans['take']>,
+  ): Promise<void> {
     const { queue, record } = this.#parts;
-    const entry = scans.entries[index] as VisibleEntry;
     const { name } = entry;
     record.figures.folders += 1;
-    const path = scans.open.pathOf(name);
-    const folder = this.#isDescended(entry) ? await scans.take(index) : undefined;
+    const path = parent.pathOf(name);
+    const folder = await scan;
     if (!(folder instanceof SourceFolder)) {
       if (folder !== undefined) record.problem('unreadable', path, folder);
       queue.put({ name, node: this.#folderNode(entry, entry.status, []) });
@@ -182,7 +186,14 @@ export class SourceWalk {
     return kept;
   }
 
-  /** Whether what is in the folder is backed up, too. */
+  /** Names of the folders whose entries are backed up, too, by their index. */
+  #descended(entries: readonly VisibleEntry[]): Map<number, Uint8Array> {
+    const names = new Map<number, Uint8Array>();
+    for (const [index, entry] of entries.entries())
+      if ((entry.status.mode & S_IFMT) === S_IFDIR && this.#isDescended(entry)) names.set(index, entry.name);
+    return names;
+  }
+
   #isDescended({ status }: VisibleEntry): boolean {
     const { avoid, scope } = this.#parts;
     return !(scope.oneFileSystem && status.device !== this.#device) && !avoid.has(status);
@@ -190,57 +201,3 @@ export class SourceWalk {
 }
 
 const NO_CHILDREN: PreviousFolder = new Map();
-
-/** Subfolders of a folder, a few of them read before they are asked for. */
-class FolderScans {
-  readonly open: OpenFolder;
-  readonly entries: readonly VisibleEntry[];
-  readonly #coming: number[];
-  readonly #scans = new Map<number, Promise<SourceFolder | string>>();
-
-  constructor(open: OpenFolder, entries: readonly VisibleEntry[], isDescended: (entry: VisibleEntry) => boolean) {
-    this.open = open;
-    this.entries = entries;
-    this.#coming = [...entries.keys()]
-      .filter((index) => {
-        const entry = entries[index] as VisibleEntry;
-        return (entry.status.mode & S_IFMT) === S_IFDIR && isDescended(entry);
-      })
-      .reverse();
-    this.#ahead();
-  }
-
-  /** The folder, or why it cannot be read. Each is asked for once, in order. */
-  async take(index: number): Promise<SourceFolder | string> {
-    const scan = this.#scans.get(index);
-    this.#scans.delete(index);
-    this.#ahead();
-    return scan ?? 'not read';
-  }
-
-  /** Closes what nobody asked for. */
-  async close(): Promise<void> {
-    for (const scan of this.#scans.values()) {
-      const folder = await scan;
-      if (folder instanceof SourceFolder) folder.close();
-    }
-  }
-
-  #ahead(): void {
-    while (this.#scans.size < FOLDERS_AHEAD) {
-      const index = this.#coming.pop();
-      if (index === undefined) return;
-      this.#scans.set(index, this.#scan((this.entries[index] as VisibleEntry).name));
-    }
-  }
-
-  async #scan(name: Uint8Array): Promise<SourceFolder | string> {
-    try {
-      return await this.open.folder.subfolder(name);
-    } catch (error) {
-      const { errno } = error as NodeJS.ErrnoException;
-      if (errno === undefined) throw error;
-      return errnoText(Math.abs(errno));
-    }
-  }
-}
