@@ -10,9 +10,9 @@ const LOOK_BYTES = 8192;
 
 /**
  * Goes through a metadata stream from a folder on, item by item, beside a tree it may be the archive of. Each question
- * is whether the next item is just so; it is passed over if it is, and only then. Bytes that are malformed are no
- * answer to any question. `fill` is to be awaited before an entry (its FILENAME, ENTRY and what is behind) and before
- * a folder's end wherever `isReady` is false.
+ * is whether the next item is just so; it is passed over if it is, and only then. `fill` is to be awaited before an entry
+ * (its FILENAME, ENTRY and what is behind) and before a folder's end wherever `isReady` is false. What is malformed is
+ * not what was asked for, or CairnError `corrupt`.
  */
 export class ArchiveCursor {
   readonly #read: ReadBytes;
