@@ -24,7 +24,8 @@ async function run(_: unknown, command: Command): Promise<void> {
   const options = optionsOf<{ json?: boolean }>(command);
   const report = await askDaemon(await existingStore(options.store), 'refresh', {});
   if (options.json) return printJson(report);
-  const { appeared, gone, postponed } = report;
+  const { appeared, gone, changed, postponed } = report;
   print(`${appeared} snapshots of other machines appeared, ${gone} went`);
+  if (changed > 0) print(`${changed} have other notes, protection or verification`);
   if (postponed > 0) print(`${postponed} appear when the collection of the object store has ended`);
 }

@@ -7,6 +7,8 @@ const refreshed = z.object({
   /** Snapshots that appeared, and that went. */
   appeared: count,
   gone: count,
+  /** Those whose notes, protection or verification changed. */
+  changed: count,
   /** Those that appear when a collection of the object store has ended. */
   postponed: count,
 });

@@ -3,6 +3,7 @@ import { CachedBackend } from '../backend/cache/cached-backend.js';
 import type { Transfers } from '../backend/cache/transfers.js';
 import { FsBackend } from '../backend/fs/fs-backend.js';
 import type { S3Backend } from '../backend/s3/s3-backend.js';
+import type { S3Listing } from '../backend/s3/s3-listing.js';
 import { DEFAULT_S3_LIMITS, type S3Settings } from '../backend/s3/s3-settings.js';
 import { chunkName, type PrefixDigits, parseQuarantineName } from '../chunkstore/layout.js';
 import { CairnError } from '../core/errors.js';
@@ -16,6 +17,8 @@ export interface ObjectStore {
   /** For people, e.g. `s3://bucket/store`. */
   readonly title: string;
   readonly remote: Backend;
+  /** Lists it, with more than names. */
+  readonly listing: Pick<S3Listing, 'objects'>;
   readonly transfers: Transfers;
   /** What other machines may share; undefined where the server cannot keep them apart. */
   readonly shared: SharedObjects | undefined;
@@ -63,7 +66,7 @@ export async function openObjects(
   const once = new S3Backend(s3, { ...DEFAULT_S3_LIMITS, attempts: 1 });
   const shared = sharedObjectsOf(remote, once);
   const backend = new CachedBackend(root, remote, shared && { nameThere: chunkOfQuarantined(config.prefixDigits) });
-  const objects = { title: titleOf(s3), remote, transfers: backend.transfers, shared };
+  const objects = { title: titleOf(s3), remote, listing: remote.listing, transfers: backend.transfers, shared };
   const close = (): void => {
     remote.close();
     once.close();

@@ -80,11 +80,16 @@ export async function putManifest(folder: string, manifest: Manifest): Promise<v
 export async function loadManifest(folder: string): Promise<Manifest> {
   const path = `${folder}/${MANIFEST_NAME}`;
   try {
-    return parseManifest(await decodeBlob(await readFile(path), MAX_BLOB_PLAIN_BYTES));
+    return await decodeManifest(await readFile(path));
   } catch (error) {
     if (error instanceof CairnError) throw new CairnError(error.kind, `${path}: ${error.message}`, { cause: error });
     throw fromSystemError(error, `read ${path}`);
   }
+}
+
+/** A manifest out of the bytes of its file. @throws {CairnError} `corrupt` */
+export async function decodeManifest(blob: Buffer): Promise<Manifest> {
+  return parseManifest(await decodeBlob(blob, MAX_BLOB_PLAIN_BYTES));
 }
 
 async function put(path: string, temporaryPath: string, bytes: Uint8Array): Promise<void> {

@@ -7,10 +7,10 @@ import { formatSnapshotTime, snapshotTimeOf } from '../core/snapshot-time.js';
 import type { Clock } from '../core/time.js';
 import { loadManifest } from '../index/publish.js';
 import { findSnapshot, listGroups, listNamespaces, snapshotPath } from '../index/snapshot-folder.js';
-import { verifyOutcomeOf } from '../index/verify-state.js';
 import { listFolder } from '../native/files.js';
 import { dropIndexFiles } from './index-rows.js';
 import { makeGroup } from './make-group.js';
+import { marksIn } from './marks.js';
 import { METADATA_NAME, PAYLOAD_NAME, WHOLE_NAME } from './snapshot-files.js';
 
 /** What looking for snapshots needs of a datastore. */
@@ -65,8 +65,7 @@ export async function adoptSnapshot(parts: DiscoverParts, group: GroupName, time
   const found = await findSnapshot(parts.store, group, time);
   if (found?.finished !== true || !holdsTree(found.files)) return;
   const manifest = await loadManifest(snapshotPath(parts.store, group, time));
-  const { files, unprotected } = manifest;
-  const verified = verifyOutcomeOf(manifest);
+  const { files } = manifest;
   const listed = files.map(({ filename, size }) => ({ name: filename, bytes: size }));
   if (!holdsTree(listed.map(({ name }) => name))) return;
   parts.catalog.snapshots.add(parts.catalog.groups.findByName(group)?.id ?? makeGroup(parts, group), time, {
@@ -75,9 +74,7 @@ export async function adoptSnapshot(parts: DiscoverParts, group: GroupName, time
     contentBytes: listed.reduce((sum, { bytes }) => sum + bytes, 0),
     entries: 0,
     isProtected: found.isProtected,
-    notes: typeof unprotected.notes === 'string' ? unprotected.notes : '',
-    verifyState: verified?.state ?? 'none',
-    verifiedAt: verified?.startedAt ?? 0,
+    ...marksIn(manifest),
   });
 }
 

@@ -1,12 +1,15 @@
 import type { Catalog } from '../catalog/open.js';
+import type { SnapshotFacts } from '../catalog/snapshots.js';
 import type { ChangeLog } from '../content/change-log.js';
 import type { Durability } from '../content/durability.js';
 import { CairnError, kindOf } from '../core/errors.js';
+import type { GroupName } from '../core/group.js';
 import { formatTreeName, type TreeName } from '../core/tree-name.js';
-import { withUnprotected } from '../index/manifest.js';
+import type { JsonObject } from '../index/canonical-json.js';
+import { type Manifest, withUnprotected } from '../index/manifest.js';
 import { loadManifest, putManifest } from '../index/publish.js';
-import { markProtected, snapshotPath, unmarkProtected } from '../index/snapshot-folder.js';
-import { type VerifyOutcome, withVerifyOutcome } from '../index/verify-state.js';
+import { isMarkedProtected, markProtected, snapshotPath, unmarkProtected } from '../index/snapshot-folder.js';
+import { type VerifyOutcome, verifyOutcomeOf, withVerifyOutcome } from '../index/verify-state.js';
 import { type FoundSnapshot, requireSnapshot } from './find-snapshot.js';
 
 /** What marking snapshots needs of a datastore. */
@@ -16,6 +19,13 @@ export interface MarkParts {
   readonly durability: Pick<Durability, 'commitDurably'>;
   /** The datastore's folder. */
   readonly store: string;
+}
+
+/** Marks of a snapshot as others have set them. */
+export interface SnapshotMarking {
+  /** What its manifest's signature does not cover: notes and what verifying found; null: as it is here. */
+  readonly unprotected: JsonObject | null;
+  readonly isProtected: boolean;
 }
 
 /** Longest notes, bytes of UTF-8: they are part of the manifest, which is read whole. */
@@ -79,6 +89,42 @@ export class SnapshotMarks {
     return noting;
   }
 
+  /**
+   * Gives a snapshot the marks that whoever writes to its group has set; not durable before the next commit.
+   * @returns whether it had others; false where it has gone, or its manifest here is damaged
+   */
+  takeOver(group: GroupName, time: number, marking: SnapshotMarking): Promise<boolean> {
+    const marked = this.#last.then(() => this.#takeOver(group, time, marking));
+    this.#last = marked.then(
+      () => undefined,
+      () => undefined,
+    );
+    return marked;
+  }
+
+  async #takeOver(group: GroupName, time: number, marking: SnapshotMarking): Promise<boolean> {
+    const { catalog, store } = this.#parts;
+    const row = catalog.groups.findByName(group);
+    const snapshot = row && catalog.snapshots.findByTime(row.id, time);
+    if (snapshot?.state !== 'finished') return false;
+    const folder = snapshotPath(store, group, time);
+    try {
+      const { isProtected, unprotected } = marking;
+      const isTurned = (await isMarkedProtected(folder)) !== isProtected;
+      if (isTurned) await (isProtected ? markProtected(folder) : unmarkProtected(folder));
+      const manifest = unprotected && withUnprotected(await loadManifest(folder), unprotected);
+      if (manifest !== null) await putManifest(folder, manifest);
+      const marks = manifest === null ? {} : marksIn(manifest);
+      if (catalog.snapshots.find(snapshot.archive) !== undefined) {
+        catalog.snapshots.update(snapshot.archive, { isProtected, ...marks });
+      }
+      return isTurned || manifest !== null;
+    } catch (error) {
+      if (kindOf(error) === 'corrupt' || kindOf(error) === 'not-found') return false;
+      throw error;
+    }
+  }
+
   async #verified({ group, which }: TreeName, outcome: VerifyOutcome): Promise<boolean> {
     const { catalog, log, store } = this.#parts;
     log.requireWorking();
@@ -115,6 +161,17 @@ export class SnapshotMarks {
     catalog.snapshots.update(snapshot.archive, { notes: text });
     await durability.commitDurably();
   }
+}
+
+/** What the catalog has of a manifest's unprotected part. */
+export function marksIn(manifest: Manifest): Pick<SnapshotFacts, 'notes' | 'verifyState' | 'verifiedAt'> {
+  const { notes } = manifest.unprotected;
+  const verified = verifyOutcomeOf(manifest);
+  return {
+    notes: typeof notes === 'string' ? notes : '',
+    verifyState: verified?.state ?? 'none',
+    verifiedAt: verified?.startedAt ?? 0,
+  };
 }
 
 /**

@@ -78,6 +78,7 @@ test('two machines on one bucket: what both have is there once, each writes its 
     assert.deepEqual(readdirSync(join(b.mountpoint, groupA)).includes('current'), false);
 
     assertOwners(a, b, first);
+    assertMarksSeen(a, b, `${groupA}/${first}`);
     assert.match(a.cairn('refresh'), /1 snapshots of other machines appeared|0 snapshots/);
     assertSameTree(own, join(a.mountpoint, groupB, second, 'own'));
     assert.deepEqual(
@@ -130,6 +131,31 @@ function assertOwners(a: TestStore, b: TestStore, first: string): void {
   const refused = b.run(['snapshot', 'forget', `${groupA}/${first}`]);
   assert.notEqual(refused.status, 0);
   assert.match(refused.stderr, /host\/a is written by .* \(machine [0-9a-f]{16}\) since /);
+}
+
+/** What its writer notes about a snapshot, and takes back, the other machine shows after a refresh. */
+function assertMarksSeen(a: TestStore, b: TestStore, snapshot: string): void {
+  const marksOf = (store: TestStore): unknown => {
+    const { notes, protected: isProtected, verified } = JSON.parse(store.cairn('snapshot', 'show', '--json', snapshot));
+    return [notes, isProtected, verified.state];
+  };
+  const refresh = (): unknown => {
+    const { appeared, gone, changed } = JSON.parse(b.cairn('refresh', '--json'));
+    return [appeared, gone, changed];
+  };
+  assert.deepEqual(marksOf(b), ['', false, 'none']);
+  a.cairn('snapshot', 'notes', snapshot, 'as it was');
+  a.cairn('snapshot', 'protect', snapshot);
+  a.cairn('verify', snapshot);
+  a.cairn('sync');
+  refresh();
+  assert.deepEqual(marksOf(b), ['as it was', true, 'ok']);
+  a.cairn('snapshot', 'notes', snapshot, '');
+  a.cairn('snapshot', 'unprotect', snapshot);
+  a.cairn('sync');
+  refresh();
+  assert.deepEqual(marksOf(b), ['', false, 'ok']);
+  assert.deepEqual(refresh(), [0, 0, 0]);
 }
 
 /** A machine and the server are killed; collections go on. */

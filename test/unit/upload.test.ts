@@ -20,6 +20,9 @@ import { sha256Sync } from '../../src/native/hash.js';
 import { catalogPath } from '../support/catalog.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
+/** Uploads need none. */
+const NO_LISTING = { objects: () => assert.fail('nothing is listed') };
+
 /** An upload's parts over a real catalog and folder, and a remote store that writes down what it is asked. */
 async function makeParts(t: TestContext, contents: readonly string[]) {
   const path = catalogPath(t);
@@ -67,7 +70,7 @@ async function makeParts(t: TestContext, contents: readonly string[]) {
   const parts: { -readonly [K in keyof UploadParts]: UploadParts[K] } = {
     ...{ store, prefixDigits: 2, reader, guards: processGuards(), cacheBytes: undefined, ask },
     ...{ isShared: false, machine: '', mayWithdraw: true },
-    objects: { title: 'memory', remote, shared: undefined, transfers: backend.transfers },
+    objects: { title: 'memory', remote, listing: NO_LISTING, shared: undefined, transfers: backend.transfers },
     factsOf: async () => undefined,
     progress: () => undefined,
     goOn: () => undefined,
@@ -141,6 +144,22 @@ test('upload: files that changed are put in their order, those that are gone rem
   assert.deepEqual(asked, [], 'what waits is not gone');
   await uploadFiles(parts, { ready: [], waiting });
   assert.deepEqual(asked, [`remove ${names[1]}`, `remove ${names[0]}`]);
+});
+
+test('upload: the mark of protection goes at once, though its snapshot would have to stay for now', async (t) => {
+  const { parts, remote, backend, asked } = await makeParts(t, []);
+  const folder = 'host/x/2026-11-20T10:00:00Z';
+  const names = ['.protected', 'index.json.blob'].map((name) => `${folder}/${name}`);
+  for (const name of names) await backend.put(name, Buffer.from(name));
+  const ready = names.map((path) => ({ path, identity: '1' }));
+  await uploadFiles(parts, { ready, waiting: new Set() });
+  asked.splice(0);
+  const { ask } = parts;
+  const shared = { removeAll: (gone: readonly string[]) => remote.removeAll(gone) };
+  Object.assign(parts, { isShared: true, mayWithdraw: false, objects: { ...parts.objects, shared } });
+  parts.ask = async (name, payload) => (name === 'take-group' ? true : ask(name, payload)) as never;
+  assert.deepEqual(await uploadFiles(parts, { ready: [], waiting: new Set() }), { put: 0, removed: 1, kept: 1 });
+  assert.deepEqual(asked, [`remove ${names[0]}`]);
 });
 
 test('upload: objects go with their index files, records last, and what was deleted leaves its record', async (t) => {

@@ -105,7 +105,7 @@ export class S3Backend implements Backend {
   }
 
   async *list(prefix: string): AsyncIterable<string> {
-    for await (const { name } of this.listing.sized(prefix)) yield name;
+    for await (const { name } of this.listing.objects(prefix)) yield name;
   }
 
   async sync(): Promise<void> {}

@@ -9,12 +9,16 @@ interface ListedKey {
   readonly key: string;
   /** Length of the object. */
   readonly bytes: number;
+  readonly tag: string;
 }
 
-/** An object's name and its length. */
-export interface SizedName {
+/** An object's name and what a listing tells of it. */
+export interface ListedObject {
   readonly name: string;
+  /** Its length. */
   readonly bytes: number;
+  /** Changes with the bytes (ETag, without its quotes); on most servers their MD5 in hex. Empty: not told. */
+  readonly tag: string;
 }
 
 /** Lists the objects of one datastore. */
@@ -32,13 +36,13 @@ export class S3Listing {
     this.#pageKeys = pageKeys;
   }
 
-  /** As `Backend.list`, with each object's length in bytes. */
-  async *sized(prefix: string): AsyncGenerator<SizedName> {
+  /** As `Backend.list`, with what is told of each object. */
+  async *objects(prefix: string): AsyncGenerator<ListedObject> {
     checkPrefix(prefix);
     for (const keyPrefix of this.#keys.prefixesOf(prefix)) {
-      for await (const { key, bytes } of listKeys(this.#requests, this.#bucket, keyPrefix, this.#pageKeys)) {
+      for await (const { key, ...told } of listKeys(this.#requests, this.#bucket, keyPrefix, this.#pageKeys)) {
         const name = this.#keys.nameOf(key);
-        if (name !== undefined) yield { name, bytes };
+        if (name !== undefined) yield { name, ...told };
       }
     }
   }
@@ -82,7 +86,11 @@ interface Page {
 /** Servers list in the order of the keys' bytes, which for ours, all ASCII, is that of strings. */
 function checkedPage(answer: ListObjectsV2CommandOutput, prefix: string, after: string): Page {
   const { IsTruncated, KeyCount, NextContinuationToken, Contents = [] } = answer;
-  const keys = Contents.map(({ Key = '', Size = -1 }) => ({ key: Key, bytes: Size }));
+  const keys = Contents.map(({ Key = '', Size = -1, ETag = '' }) => ({
+    key: Key,
+    bytes: Size,
+    tag: ETag.replaceAll('"', ''),
+  }));
   if (IsTruncated === undefined || KeyCount !== keys.length) {
     throw new BrokenAnswer('io', `the listing has ${keys.length} keys and announces ${KeyCount ?? 'nothing'}`);
   }

@@ -43,7 +43,7 @@ export async function standInChunks(
   const standIn = async (folder: string, most = Number.POSITIVE_INFINITY): Promise<boolean> => {
     const made: Promise<unknown>[] = [];
     let isWhole = true;
-    for await (const { name, bytes } of remote.listing.sized(folder)) {
+    for await (const { name, bytes } of remote.listing.objects(folder)) {
       signal.throwIfAborted();
       if (made.length >= most) {
         isWhole = false;
@@ -64,7 +64,7 @@ export async function standInChunks(
   const isWhole = await standIn('.chunks', prefixDigits === 2 ? LISTED_TOGETHER : undefined);
   const listing = pLimit(LISTED_AT_ONCE);
   if (!isWhole) await Promise.all(chunkFolders(prefixDigits).map((folder) => listing(() => standIn(folder))));
-  for await (const { name, bytes } of remote.listing.sized(QUARANTINE)) {
+  for await (const { name, bytes } of remote.listing.objects(QUARANTINE)) {
     await mkdir(dirname(`${store}/${name}`), { recursive: true, mode: OWN_MODE });
     await makePlaceholder(`${store}/${name}`, bytes);
   }

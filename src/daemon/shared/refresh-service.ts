@@ -90,7 +90,7 @@ export class RefreshService {
 
   async #run(context: { progress(progress: Progress): void; readonly signal: AbortSignal }): Promise<Refreshed> {
     const { datastore, live, shared } = this.#parts;
-    if (live.parts.log.failure !== undefined) return { appeared: 0, gone: 0, postponed: 0 };
+    if (live.parts.log.failure !== undefined) return { appeared: 0, gone: 0, changed: 0, postponed: 0 };
     const signal = AbortSignal.any([context.signal, this.#ending.signal]);
     try {
       const session = await shared.ensure(signal);
@@ -132,6 +132,12 @@ export class RefreshService {
         await snapshots.foreign.adopt(parseGroupPath(group), time);
         datastore.catalog.uploads.noteFiles(files, []);
         return null;
+      },
+      mark: async ({ group, time, put, removed, ...marking }) => {
+        await this.#turn();
+        const isChanged = await snapshots.marks.takeOver(parseGroupPath(group), time, marking);
+        datastore.catalog.uploads.noteFiles(put, removed);
+        return isChanged;
       },
       forget: async ({ group, time, files }) => {
         await this.#turn();

@@ -9,6 +9,7 @@ import { getIfThere } from '../../datastore/shared/shared-objects.js';
 import { loadIndex, parseIndexNamed } from '../../index/index-file.js';
 import { makeFolders, putFile, syncFolder } from '../../native/files.js';
 import { readIndexOf } from '../gc/record-indexes.js';
+import { notedManifest } from './fetch-marks.js';
 import type { ListedSnapshot } from './listed-snapshots.js';
 import type { RefreshParts } from './refresh-parts.js';
 
@@ -61,7 +62,8 @@ export async function fetchSnapshot(
     parts.goOn();
     await parts.ask('record-index', readIndexOf(name, await loadIndex(`${parts.store}/${name}`)));
   }
-  const noted = await factsOfAll(parts, snapshot.files);
+  const noted = await factsOfAll(parts, snapshot.files.slice(0, -1));
+  noted.push(notedManifest(snapshot));
   await parts.ask('adopt', { group: snapshot.group, time: snapshot.time, files: noted });
   return true;
 }

@@ -1,8 +1,10 @@
 import { GROUP_TYPES } from '../../core/group.js';
 import { snapshotTimeOf } from '../../core/snapshot-time.js';
+import type { ObjectStore } from '../../datastore/object-store.js';
 import { revokedUnits } from '../../datastore/shared/machine-epochs.js';
 import type { SharedObjects } from '../../datastore/shared/shared-objects.js';
 import { MANIFEST_NAME } from '../../index/archive-names.js';
+import { isManifest } from '../upload/store-files.js';
 import { groupOfFile } from '../upload/written-groups.js';
 
 const FOLDERS: readonly string[] = [...GROUP_TYPES, 'ns'];
@@ -16,6 +18,8 @@ export interface ListedSnapshot {
   readonly folder: string;
   /** All its files, the manifest last. */
   readonly files: readonly string[];
+  /** What the object store calls the manifest's bytes; empty: it does not tell. */
+  readonly tag: string;
 }
 
 /** What is published. */
@@ -27,12 +31,17 @@ export interface ListedSnapshots {
 }
 
 /** Lists the finished snapshots in a shared object store that count. @throws {CairnError} */
-export async function listPublished(objects: Pick<SharedObjects, 'list'>): Promise<ListedSnapshots> {
+export async function listPublished(
+  objects: Pick<SharedObjects, 'list'>,
+  listing: ObjectStore['listing'],
+): Promise<ListedSnapshots> {
+  const tags = new Map<string, string>();
   const folders = new Map<string, string[]>();
   const groupFiles = new Set<string>();
   for (const prefix of FOLDERS) {
-    for await (const name of objects.list(prefix)) {
+    for await (const { name, tag } of listing.objects(prefix)) {
       const folder = name.slice(0, name.lastIndexOf('/'));
+      if (isManifest(name)) tags.set(name, tag);
       if (groupOfFile(name) === folder) groupFiles.add(name);
       else folders.set(folder, [...(folders.get(folder) ?? []), name]);
     }
@@ -45,7 +54,8 @@ export async function listPublished(objects: Pick<SharedObjects, 'list'>): Promi
     const group = groupOfFile(manifest);
     const time = group === undefined ? undefined : snapshotTimeOf(folder.slice(group.length + 1));
     if (group === undefined || time === undefined || !files.includes(manifest) || revoked.has(manifest)) continue;
-    snapshots.set(manifest, { group, time, folder, files: [...files.filter((name) => name !== manifest), manifest] });
+    const ordered = [...files.filter((name) => name !== manifest), manifest];
+    snapshots.set(manifest, { group, time, folder, files: ordered, tag: tags.get(manifest) ?? '' });
   }
   return { snapshots, groupFiles };
 }

@@ -6,6 +6,7 @@ import { openDatastoreReader } from '../../datastore/open.js';
 import { JobPort } from '../job/job-port.js';
 import { isManifest } from '../upload/store-files.js';
 import { groupOfFile } from '../upload/written-groups.js';
+import { fetchMarks, mayBeMarkedAnew } from './fetch-marks.js';
 import { fetchSnapshot } from './fetch-snapshot.js';
 import { type ListedSnapshots, listPublished } from './listed-snapshots.js';
 import type { RefreshParts } from './refresh-parts.js';
@@ -28,7 +29,8 @@ export async function serveRefreshJob(
       const { objects, catalog, config } = datastore;
       if (objects?.shared === undefined) throw new CairnError('invalid', 'The object store is not shared');
       return await refresh({
-        ...{ store: options.store, prefixDigits: config.prefixDigits, reader: catalog, objects: objects.shared },
+        ...{ store: options.store, prefixDigits: config.prefixDigits, reader: catalog },
+        ...{ objects: objects.shared, listing: objects.listing },
         ...{ guards: processGuards(), ...files },
         ask: (name, payload) => owner.ask(name, payload),
         progress: (progress) => owner.progress(progress),
@@ -42,19 +44,24 @@ export async function serveRefreshJob(
 
 /**
  * Brings the snapshots of groups that other machines write to in line with those in the object store: new ones get their files
- * and, for each chunk that is not here, a placeholder; those that are there no more go.
+ * and, for each chunk that is not here, a placeholder; those that are there no more go; of the others the marks are brought in.
  * @throws {CairnError} what the object store failed with; what was done until then stays
  */
 export async function refresh(parts: RefreshParts): Promise<RefreshReport> {
-  const listed = await listPublished(parts.objects);
+  const listed = await listPublished(parts.objects, parts.listing);
   const gone = await forgetGone(parts, listed);
   const isOthers = new Map<string, boolean>();
   const wanted = [];
+  let changed = 0;
   for (const [manifest, snapshot] of listed.snapshots) {
-    if (parts.reader.uploads.fileIdentity(manifest) !== undefined) continue;
+    const isKnown = parts.reader.uploads.fileIdentity(manifest) !== undefined;
+    if (isKnown && !mayBeMarkedAnew(parts, snapshot)) continue;
     const known = isOthers.get(snapshot.group) ?? (await parts.ask('is-others', snapshot.group));
     isOthers.set(snapshot.group, known);
-    if (known) wanted.push(snapshot);
+    if (!known) continue;
+    parts.goOn();
+    if (!isKnown) wanted.push(snapshot);
+    else if (await fetchMarks(parts, snapshot)) changed += 1;
   }
   let appeared = 0;
   for (let done = 0; done < wanted.length; done += BATCH) {
@@ -72,7 +79,7 @@ export async function refresh(parts: RefreshParts): Promise<RefreshReport> {
       for (const digest of held) parts.guards.release(digest);
     }
   }
-  return { appeared, gone, postponed: wanted.length - appeared };
+  return { appeared, gone, changed, postponed: wanted.length - appeared };
 }
 
 /** Snapshots that came from there, and are there no more. */

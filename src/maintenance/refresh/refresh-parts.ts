@@ -1,6 +1,7 @@
 import type { CatalogReader } from '../../catalog/open-reader.js';
 import type { ChunkGuards } from '../../chunkstore/guards.js';
 import type { PrefixDigits } from '../../chunkstore/layout.js';
+import type { ObjectStore } from '../../datastore/object-store.js';
 import type { SharedObjects } from '../../datastore/shared/shared-objects.js';
 import type { JobProgress } from '../job/job-messages.js';
 import type { FactsOf } from '../upload/upload-parts.js';
@@ -13,6 +14,7 @@ export interface RefreshParts {
   readonly prefixDigits: PrefixDigits;
   readonly reader: Pick<CatalogReader, 'uploads' | 'chunks'>;
   readonly objects: Pick<SharedObjects, 'get' | 'list' | 'size'>;
+  readonly listing: ObjectStore['listing'];
   readonly guards: Pick<ChunkGuards, 'hold' | 'release' | 'lock' | 'unlock'>;
   readonly factsOf: FactsOf;
   /** Makes a placeholder of this length where there is no file of this absolute path. */

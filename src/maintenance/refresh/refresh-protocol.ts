@@ -1,4 +1,5 @@
 import type { RemoteFile } from '../../catalog/uploads.js';
+import type { JsonObject } from '../../index/canonical-json.js';
 import type { ReadIndex } from '../gc/gc-protocol.js';
 
 /** What a refresh is started with (its `workerData`). */
@@ -31,6 +32,19 @@ export type RefreshAsks = {
     payload: { readonly group: string; readonly time: number; readonly files: readonly RemoteFile[] };
     result: null;
   };
+  /** Gives a snapshot the marks it has there; of its files there these are known now. @returns whether it had others */
+  readonly mark: {
+    payload: {
+      readonly group: string;
+      readonly time: number;
+      /** What the manifest's signature does not cover: notes and what verifying found; null: as it is here. */
+      readonly unprotected: JsonObject | null;
+      readonly isProtected: boolean;
+      readonly put: readonly RemoteFile[];
+      readonly removed: readonly string[];
+    };
+    result: boolean;
+  };
   /** Takes a snapshot away that is there no more. */
   readonly forget: {
     payload: { readonly group: string; readonly time: number; readonly files: readonly string[] };
@@ -45,6 +59,8 @@ export interface RefreshReport {
   /** Snapshots that appeared, and that went. */
   readonly appeared: number;
   readonly gone: number;
+  /** Those whose notes, protection or verification changed. */
+  readonly changed: number;
   /** Those that appear when the collection of the object store has ended. */
   readonly postponed: number;
 }

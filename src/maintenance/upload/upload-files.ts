@@ -1,5 +1,6 @@
 import type { RemoteFile } from '../../catalog/uploads.js';
 import { readIfThere } from '../../datastore/read-if-there.js';
+import { PROTECTED_NAME } from '../../index/archive-names.js';
 import { changing } from './shared-changes.js';
 import { isManifest, isNamespaceMark } from './store-files.js';
 import { type StoreFile, type StoreFiles, UNCERTAIN, type UploadParts } from './upload-parts.js';
@@ -33,7 +34,12 @@ export async function uploadFiles(parts: UploadParts, files: StoreFiles): Promis
   const here = new Set(files.ready.map(({ path }) => path));
   const goneHere = [...known.keys()].filter((path) => !here.has(path) && !files.waiting.has(path));
   const gone = (await groups.filter(goneHere.map((path) => ({ path })))).map(({ path }) => path);
-  if (parts.isShared && !parts.mayWithdraw) return { put: changed.length, removed: 0, kept: gone.length };
+  if (parts.isShared && !parts.mayWithdraw) {
+    // No chunk is given up with a mark.
+    const marks = gone.filter((path) => path.endsWith(`/${PROTECTED_NAME}`));
+    await removeFiles(parts, marks);
+    return { put: changed.length, removed: marks.length, kept: gone.length - marks.length };
+  }
   // A snapshot without its manifest counts as unfinished.
   await removeFiles(parts, gone.filter(isManifest));
   await removeFiles(
