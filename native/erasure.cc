@@ -3,6 +3,8 @@
 #include <isa-l/crc64.h>
 #include <isa-l/erasure_code.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <stdexcept>
 
@@ -62,6 +64,20 @@ GaloisMatrix inverseOf(const GaloisMatrix& generator, size_t columns, const std:
   return inverseMatrix(std::move(rows), columns);
 }
 
+/** CRC of the shard that begins at `start` of the object, which may end before it does. */
+uint64_t dataShardCrc(Bytes object, size_t start, size_t shardBytes) {
+  static constexpr std::array<uint8_t, 4096> kZeros{};
+  const Bytes rest = object.subspan(std::min(start, object.size()));
+  const Bytes own = rest.first(std::min(shardBytes, rest.size()));
+  uint64_t sum = crc64(own);
+  for (size_t missing = shardBytes - own.size(); missing > 0;) {
+    const size_t run = std::min(missing, kZeros.size());
+    sum = crc64(Bytes(kZeros).first(run), sum);
+    missing -= run;
+  }
+  return sum;
+}
+
 }  // namespace
 
 void encodeParity(Bytes object, ErasureScheme scheme, size_t shardBytes, std::span<uint8_t> parity) {
@@ -87,6 +103,14 @@ void encodeParity(Bytes object, ErasureScheme scheme, size_t shardBytes, std::sp
   const GaloisMatrix generator = cauchyMatrix(scheme.data + scheme.parity, scheme.data);
   const auto parityRows = generator.begin() + static_cast<ptrdiff_t>(scheme.data * scheme.data);
   multiply(GaloisMatrix(parityRows, generator.end()), in, out, shardBytes);
+}
+
+std::vector<uint64_t> encodeObject(Bytes object, ErasureScheme scheme, size_t shardBytes, std::span<uint8_t> parity) {
+  encodeParity(object, scheme, shardBytes, parity);
+  std::vector<uint64_t> sums{crc64(object)};
+  for (size_t i = 0; i < scheme.data; i++) sums.push_back(dataShardCrc(object, i * shardBytes, shardBytes));
+  for (size_t i = 0; i < scheme.parity; i++) sums.push_back(crc64(parity.subspan(i * shardBytes, shardBytes)));
+  return sums;
 }
 
 void rebuildShards(ErasureScheme scheme, const std::vector<Shard<const uint8_t>>& left,

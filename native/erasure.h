@@ -34,6 +34,12 @@ struct Shard {
 void encodeParity(Bytes object, ErasureScheme scheme, size_t shardBytes, std::span<uint8_t> parity);
 
 /**
+ * Computes the parity shards as `encodeParity` does, and CRCs: of the object first, then of each shard, data shards filled
+ * up with zeros. Any thread.
+ */
+std::vector<uint64_t> encodeObject(Bytes object, ErasureScheme scheme, size_t shardBytes, std::span<uint8_t> parity);
+
+/**
  * Computes lost shards of those that are left.
  * @param left exactly scheme.data of them, all of one length, in any order, each index once
  * @param lost where each lost shard goes, of the same length; none of `left`. Any thread.

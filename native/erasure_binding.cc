@@ -12,15 +12,22 @@ namespace {
 
 ErasureScheme schemeOf(const Napi::CallbackInfo& info) { return {unsignedOf(info[0]), unsignedOf(info[1])}; }
 
-/** (data, parity, object, shardBytes, out) */
-Napi::Value encodeParityLater(const Napi::CallbackInfo& info) {
+/** CRCs, 8 bytes little-endian each, in one Buffer. */
+Napi::Value toJs(Napi::Env env, const std::vector<uint64_t>& sums) {
+  return Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<const uint8_t*>(sums.data()),
+                                     sums.size() * sizeof(uint64_t));
+}
+
+/** (data, parity, object, shardBytes, out for the parity) The CRCs of object and shards. */
+Napi::Value encodeObjectLater(const Napi::CallbackInfo& info) {
   const ErasureScheme scheme = schemeOf(info);
   const Bytes object = bytesOf(info[2]);
   const size_t shardBytes = unsignedOf(info[3]);
   const std::span<uint8_t> out = bytesOf(info[4]);
+  const auto sums = std::make_shared<std::vector<uint64_t>>();
   return startJob(
-      info.Env(), {info[2], info[4]}, [=] { encodeParity(object, scheme, shardBytes, out); },
-      [](Napi::Env env) { return env.Undefined(); });
+      info.Env(), {info[2], info[4]}, [=] { *sums = encodeObject(object, scheme, shardBytes, out); },
+      [=](Napi::Env env) { return toJs(env, *sums); });
 }
 
 /** Two arrays of the same length: numbers of shards, and their bytes. */
@@ -45,7 +52,7 @@ Napi::Value rebuildShardsLater(const Napi::CallbackInfo& info) {
       [](Napi::Env env) { return env.Undefined(); });
 }
 
-/** (several runs of bytes) The CRC of each, 8 bytes little-endian, in one Buffer. */
+/** (several runs of bytes) The CRC of each. */
 Napi::Value crc64Later(const Napi::CallbackInfo& info) {
   const auto arrays = info[0].As<Napi::Array>();
   std::vector<Bytes> runs;
@@ -56,10 +63,7 @@ Napi::Value crc64Later(const Napi::CallbackInfo& info) {
       [=] {
         for (size_t i = 0; i < runs.size(); i++) (*sums)[i] = crc64(runs[i]);
       },
-      [=](Napi::Env env) {
-        return Napi::Buffer<uint8_t>::Copy(
-            env, reinterpret_cast<const uint8_t*>(sums->data()), sums->size() * sizeof(uint64_t));
-      });
+      [=](Napi::Env env) { return toJs(env, *sums); });
 }
 
 Napi::Value crc64Now(const Napi::CallbackInfo& info) { return Napi::BigInt::New(info.Env(), crc64(bytesOf(info[0]))); }
@@ -67,7 +71,7 @@ Napi::Value crc64Now(const Napi::CallbackInfo& info) { return Napi::BigInt::New(
 }  // namespace
 
 void initErasure(Napi::Env env, Napi::Object exports) {
-  exportFunction<encodeParityLater>(env, exports, "encodeParity");
+  exportFunction<encodeObjectLater>(env, exports, "encodeObject");
   exportFunction<rebuildShardsLater>(env, exports, "rebuildShards");
   exportFunction<crc64Later>(env, exports, "crc64");
   exportFunction<crc64Now>(env, exports, "crc64Sync");

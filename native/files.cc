@@ -62,6 +62,16 @@ FileType typeOf(DIR* folder, const dirent& entry, const std::string& path) {
   return S_ISLNK(mode) ? FileType::kSymlink : FileType::kOther;
 }
 
+/** rename(2) that replaces nothing. */
+void renameToNew(const std::string& from, const std::string& to) {
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
+  if (errno != EINVAL) throw SystemError(errno, "renameat2", from, to);
+  // The file system does not know the flag.
+  if (access(to.c_str(), F_OK) == 0) throw SystemError(EEXIST, "rename", from, to);
+  if (errno != ENOENT) throwErrno("access", to);
+  renameFile(from, to);
+}
+
 }  // namespace
 
 void writeAll(const Descriptor& file, Bytes bytes, const std::string& path) {
@@ -86,6 +96,42 @@ void putFile(const std::string& path, const std::string& temporaryPath, Bytes by
     throw;
   }
   if (options.sync) syncPath(folderOf(path), true);
+}
+
+void putNewFile(const PutFile& file, mode_t mode) {
+  const std::string& temporaryPath = file.temporaryPath;
+  Descriptor open = Descriptor::open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
+  try {
+    for (const Bytes& part : file.parts) writeAll(open, part, temporaryPath);
+    open.close();
+    renameToNew(temporaryPath, file.path);
+  } catch (...) {
+    unlink(temporaryPath.c_str());
+    throw;
+  }
+}
+
+std::vector<std::exception_ptr> putNewFiles(const std::vector<PutFile>& files, mode_t mode) {
+  std::vector<std::exception_ptr> failures;
+  failures.reserve(files.size());
+  for (const PutFile& file : files) {
+    try {
+      putNewFile(file, mode);
+      failures.push_back(nullptr);
+    } catch (...) {
+      failures.push_back(std::current_exception());
+    }
+  }
+  return failures;
+}
+
+std::vector<bool> whichMayStand(const std::vector<std::string>& paths) {
+  std::vector<bool> stand;
+  stand.reserve(paths.size());
+  for (const std::string& path : paths) {
+    stand.push_back(faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT);
+  }
+  return stand;
 }
 
 FileBytes readFile(const std::string& path) {

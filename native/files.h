@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,21 @@ void writeAll(const Descriptor& file, Bytes bytes, const std::string& path);
 
 /** Writes to `temporaryPath` and renames it to `path`, replacing what is there. A failure leaves no temporary file. */
 void putFile(const std::string& path, const std::string& temporaryPath, Bytes bytes, const PutOptions& options);
+
+/** A file that is to stand where none does. */
+struct PutFile {
+  std::string path, temporaryPath;
+  std::vector<Bytes> parts;  // its bytes, one run after the other
+};
+
+/** As `putFile`, without syncing; fails with EEXIST where something stands at the path. */
+void putNewFile(const PutFile& file, mode_t mode);
+
+/** `putNewFile` of each, whatever becomes of the others; for each what it failed with, or nothing. */
+std::vector<std::exception_ptr> putNewFiles(const std::vector<PutFile>& files, mode_t mode);
+
+/** For each path whether something stands there, or that cannot be told. */
+std::vector<bool> whichMayStand(const std::vector<std::string>& paths);
 
 struct FileBytes {
   Memory memory;

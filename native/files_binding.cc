@@ -59,6 +59,39 @@ Napi::Value put(const Napi::CallbackInfo& info) {
       [](Napi::Env env) { return env.Undefined(); });
 }
 
+/** (paths, temporary paths, an array of Uint8Arrays for each, mode) For each undefined, or the Error. */
+Napi::Value putNew(const Napi::CallbackInfo& info) {
+  const std::vector<std::string> paths = pathsOf(info[0]);
+  const std::vector<std::string> temporaries = pathsOf(info[1]);
+  const Napi::Array contents = info[2].As<Napi::Array>();
+  const mode_t mode = info[3].As<Napi::Number>().Uint32Value();
+  std::vector<PutFile> files;
+  files.reserve(paths.size());
+  for (uint32_t at = 0; at < paths.size(); at++) {
+    const Napi::Array runs = contents.Get(at).As<Napi::Array>();
+    PutFile file{paths[at], temporaries[at], {}};
+    for (uint32_t run = 0; run < runs.Length(); run++) file.parts.push_back(bytesOf(runs.Get(run)));
+    files.push_back(std::move(file));
+  }
+  const auto failures = std::make_shared<std::vector<std::exception_ptr>>();
+  return startJob(
+      info.Env(), {info[2]},
+      [failures, mode, files = std::move(files)] { *failures = putNewFiles(files, mode); },
+      [failures](Napi::Env env) {
+        Napi::Array results = Napi::Array::New(env, failures->size());
+        for (uint32_t at = 0; at < failures->size(); at++) {
+          const std::exception_ptr& failure = (*failures)[at];
+          results.Set(at, failure == nullptr ? env.Undefined() : toJsError(env, failure).Value());
+        }
+        return results;
+      });
+}
+
+/** (paths) */
+Napi::Value standing(const Napi::CallbackInfo& info) {
+  return startEach(info.Env(), [paths = pathsOf(info[0])] { return whichMayStand(paths); });
+}
+
 Napi::Value read(const Napi::CallbackInfo& info) {
   return startRead(info.Env(), [path = pathOf(info[0])] { return readFile(path); });
 }
@@ -179,6 +212,8 @@ void initFiles(Napi::Env env, Napi::Object exports) {
   for (uint32_t type = 0; type < kFileTypeNames.size(); type++) types.Set(type, kFileTypeNames[type]);
   exports.Set("fileTypes", types);
   exportFunction<put>(env, exports, "putFile");
+  exportFunction<putNew>(env, exports, "putNewFiles");
+  exportFunction<standing>(env, exports, "whichMayStand");
   exportFunction<read>(env, exports, "readFile");
   exportFunction<readPart>(env, exports, "readRange");
   exportFunction<readOpen>(env, exports, "readDescriptor");

@@ -1,3 +1,5 @@
+import type { FileBatch } from './fs/file-batch.js';
+
 /**
  * One object store: bytes under a name. A name is a relative path of components that are safe everywhere
  * (see `checkName`). All methods may run at the same time, also for one name.
@@ -13,6 +15,9 @@ export interface Backend {
    * @throws {CairnError} `no-space` where they do not fit; the name then means what it meant before
    */
   put(name: string, bytes: Uint8Array): Promise<void>;
+
+  /** Backends on local files: how to do a thing there in one go with others of them. */
+  together?(batch: FileBatch): DoneTogether;
 
   /**
    * All bytes under `name`; the buffer is the caller's.
@@ -68,6 +73,18 @@ export interface Backend {
 
   /** How much room there is, or undefined where the store has no limit it could tell. */
   figures(): Promise<BackendFigures | undefined>;
+}
+
+/** What can be done on several backends in one go. */
+export interface DoneTogether {
+  /** Whether it is proven that nothing is under the name. */
+  lacks(name: string): Promise<boolean>;
+
+  /**
+   * `put` of several runs of bytes as one object where nothing is under the name, as far as known. Nobody else puts under
+   * this name meanwhile.
+   */
+  put(name: string, parts: readonly Uint8Array[]): Promise<void>;
 }
 
 /** An object's name, and the one it gets. */

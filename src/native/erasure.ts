@@ -2,7 +2,7 @@ import { addon } from './addon.js';
 import { requireBytes, requireInteger } from './check.js';
 
 const native = addon as {
-  encodeParity(data: number, parity: number, object: Uint8Array, shardBytes: number, out: Uint8Array): Promise<void>;
+  encodeObject(data: number, parity: number, object: Uint8Array, shardBytes: number, out: Uint8Array): Promise<Buffer>;
   rebuildShards(
     data: number,
     parity: number,
@@ -30,22 +30,38 @@ export interface ErasureShard {
   readonly bytes: Uint8Array;
 }
 
+/** CRC-64/XZ of an object and of its shards, data shards first. */
+export interface ObjectSums {
+  readonly object: bigint;
+  readonly shards: readonly bigint[];
+}
+
 /**
  * Reed-Solomon parity (ISA-L, Cauchy matrix) of an object cut into `data` shards of `shardBytes` bytes each, the end
- * taken as zeros. On a pool thread; until then `object` may not be written to.
+ * taken as zeros; and the checksums of all. On a pool thread; until then `object` may not be written to.
  * @param object at most `data * shardBytes` bytes
- * @returns the parity shards one after the other, the caller's
+ * @param out takes the parity shards one after the other: `parity * shardBytes` bytes
  */
-export async function encodeParity(counts: ShardCounts, object: Uint8Array, shardBytes: number): Promise<Buffer> {
+export async function encodeObject(
+  counts: ShardCounts,
+  object: Uint8Array,
+  shardBytes: number,
+  out: Uint8Array,
+): Promise<ObjectSums> {
   requireCounts(counts);
   requireBytes(object, 'object');
+  requireBytes(out, 'out');
   requireInteger(shardBytes, 'shardBytes', 1);
-  if (object.length > counts.data * shardBytes) {
-    throw new RangeError(`object must have at most ${counts.data * shardBytes} bytes, not ${object.length}`);
+  const { data, parity } = counts;
+  if (object.length > data * shardBytes) {
+    throw new RangeError(`object must have at most ${data * shardBytes} bytes, not ${object.length}`);
   }
-  const out = Buffer.allocUnsafe(counts.parity * shardBytes);
-  await native.encodeParity(counts.data, counts.parity, object, shardBytes, out);
-  return out;
+  if (out.length !== parity * shardBytes) {
+    throw new RangeError(`out must have ${parity * shardBytes} bytes, not ${out.length}`);
+  }
+  const sums = await native.encodeObject(data, parity, object, shardBytes, out);
+  const shards = Array.from({ length: data + parity }, (_, at) => sums.readBigUInt64LE((at + 1) * 8));
+  return { object: sums.readBigUInt64LE(0), shards };
 }
 
 /**

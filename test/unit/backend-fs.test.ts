@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { FileBatch } from '../../src/backend/fs/file-batch.js';
 import { FsBackend } from '../../src/backend/fs/fs-backend.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -111,4 +112,37 @@ test('a standing folder that is gone is not made anew: its disk may come back', 
   mkdirSync(join(folder, '.chunks'));
   await backend.put('.chunks/a9/a948', Buffer.from('bytes'));
   assert.equal((await backend.get('.chunks/a9/a948')).toString(), 'bytes');
+});
+
+test('what is put together with others is put as it would be alone', async (t) => {
+  const [first, second, gone] = ['first', 'second', 'gone'].map((name) => join(temporaryFolder(t), name));
+  for (const folder of [first, second, gone] as string[]) mkdirSync(folder);
+  const backends = [first, second, gone].map((folder) => new FsBackend(folder as string, ['.chunks']));
+  for (const folder of [first, second]) mkdirSync(join(folder as string, '.chunks'));
+  const parts = [Buffer.from('new '), Buffer.from('bytes')];
+  await backends[1]?.put('.chunks/a9/a948', Buffer.from('old'));
+  const batch = new FileBatch();
+  assert.deepEqual(await Promise.all(backends.map((backend) => backend.together(batch).lacks('.chunks/a9/a948'))), [
+    true,
+    false,
+    true,
+  ]);
+  const puts = await Promise.allSettled(
+    backends.map((backend) => backend.together(batch).put('.chunks/a9/a948', parts)),
+  );
+  assert.deepEqual(
+    puts.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected'],
+  );
+  assert.throws(() => {
+    throw (puts[2] as PromiseRejectedResult).reason;
+  }, /is a disk missing/);
+  for (const folder of [first, second] as string[]) {
+    assert.equal(readFileSync(join(folder, '.chunks/a9/a948'), 'utf8'), 'new bytes');
+    assert.deepEqual(readdirSync(join(folder, '.chunks/a9')), ['a948']);
+    rmSync(join(folder, '.chunks/a9/a948'));
+  }
+  // Both were noted: a barrier misses them.
+  await assert.rejects(backends[0]?.sync() ?? Promise.resolve(), isKind('io'));
+  await assert.rejects(backends[1]?.sync() ?? Promise.resolve(), isKind('io'));
 });

@@ -4,7 +4,7 @@ import {
   crc64,
   crc64Sync,
   type ErasureShard,
-  encodeParity,
+  encodeObject,
   rebuildShards,
   type ShardCounts,
 } from '../../src/native/erasure.js';
@@ -71,12 +71,18 @@ function shuffled<T>(random: Random, items: readonly T[]): T[] {
   return mixed;
 }
 
+async function parityOf(counts: ShardCounts, object: Uint8Array, shardBytes: number): Promise<Buffer> {
+  const parity = Buffer.alloc(counts.parity * shardBytes, 0xff);
+  await encodeObject(counts, object, shardBytes, parity);
+  return parity;
+}
+
 test('parity is what the definition says', async () => {
   for (const counts of SCHEMES) {
     for (const length of [0, 1, counts.data, 700]) {
       const object = new Random(length).bytes(length);
       const shardBytes = Math.max(1, Math.ceil(length / counts.data));
-      const parity = await encodeParity(counts, object, shardBytes);
+      const parity = await parityOf(counts, object, shardBytes);
       assert.ok(
         parity.equals(parityByDefinition(counts, object, shardBytes)),
         `${counts.data}+${counts.parity}, ${length}`,
@@ -91,7 +97,7 @@ test('any shards that are enough give back those that are lost', async (t) => {
     const counts = random.pick(SCHEMES);
     const object = random.bytes(random.below(200_000));
     const shardBytes = Math.max(1, Math.ceil(object.length / counts.data));
-    const all = shardsOf(counts, object, await encodeParity(counts, object, shardBytes), shardBytes);
+    const all = shardsOf(counts, object, await parityOf(counts, object, shardBytes), shardBytes);
     const mixed = shuffled(random, all);
     const left = mixed.slice(0, counts.data);
     const lost = mixed.slice(counts.data);
@@ -106,12 +112,26 @@ test('any shards that are enough give back those that are lost', async (t) => {
   }
 });
 
+test('the checksums are those of the object and of each shard, filled up with zeros', async () => {
+  for (const counts of SCHEMES) {
+    for (const length of [0, 1, counts.data, 700, 40_000]) {
+      const object = new Random(length).bytes(length);
+      const shardBytes = Math.max(1, Math.ceil(length / counts.data));
+      const parity = Buffer.alloc(counts.parity * shardBytes);
+      const sums = await encodeObject(counts, object, shardBytes, parity);
+      const shards = shardsOf(counts, object, parity, shardBytes).map(({ bytes }) => crc64Sync(bytes));
+      assert.deepEqual(sums, { object: crc64Sync(object), shards }, `${counts.data}+${counts.parity}, ${length}`);
+    }
+  }
+});
+
 test('what cannot be computed is refused', async () => {
   const counts = { data: 2, parity: 1 };
   const shard = (index: number, length = 4): ErasureShard => ({ index, bytes: new Uint8Array(length) });
-  await assert.rejects(encodeParity({ data: 0, parity: 1 }, new Uint8Array(1), 1), RangeError);
-  await assert.rejects(encodeParity({ data: 200, parity: 56 }, new Uint8Array(1), 1), RangeError);
-  await assert.rejects(encodeParity(counts, new Uint8Array(9), 4), /at most 8 bytes, not 9/);
+  await assert.rejects(encodeObject({ data: 0, parity: 1 }, new Uint8Array(1), 1, new Uint8Array(1)), RangeError);
+  await assert.rejects(encodeObject({ data: 200, parity: 56 }, new Uint8Array(1), 1, new Uint8Array(56)), RangeError);
+  await assert.rejects(encodeObject(counts, new Uint8Array(9), 4, new Uint8Array(4)), /at most 8 bytes, not 9/);
+  await assert.rejects(encodeObject(counts, new Uint8Array(8), 4, new Uint8Array(5)), /must have 4 bytes, not 5/);
   await assert.rejects(rebuildShards(counts, [shard(0)], [1]), /exactly 2 shards/);
   await assert.rejects(rebuildShards(counts, [shard(0), shard(0)], [1]), /given twice/);
   await assert.rejects(rebuildShards(counts, [shard(0), shard(1, 5)], [2]), /one length/);

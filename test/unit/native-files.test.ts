@@ -22,6 +22,7 @@ import {
   listFolder,
   makeFolders,
   putFile,
+  putNewFiles,
   readDescriptor,
   readFile,
   readRange,
@@ -32,6 +33,7 @@ import {
   syncFileSystem,
   syncFolder,
   touchFile,
+  whichMayStand,
 } from '../../src/native/files.js';
 import { runNodeProgram } from '../support/node-program.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -80,6 +82,27 @@ test('putFile that does not fit leaves the old file', async (t) => {
   assert.deepEqual(end, { status: 0, signal: null, stdout: 'EFBIG write\n', stderr: '' });
   assert.deepEqual(readdirSync(folder), ['file']);
   assert.equal(readFileSync(path, 'utf8'), 'old');
+});
+
+test('putNewFiles puts each whatever becomes of the others, and replaces nothing', async (t) => {
+  const folder = temporaryFolder(t);
+  const to = (name: string, ...parts: string[]) => ({
+    path: join(folder, name),
+    temporaryPath: join(folder, `${name}.tmp`),
+    parts: parts.map((part) => Buffer.from(part)),
+  });
+  writeFileSync(join(folder, 'taken'), 'old');
+  const files = [to('first', 'a', '', 'bc'), to('taken', 'new'), to('missing/folder', 'x'), to('last')];
+  const failures = await putNewFiles(files, 0o640);
+  const codes = failures.map((failure) => (failure as NodeJS.ErrnoException | undefined)?.code);
+  assert.deepEqual(codes, [undefined, 'EEXIST', 'ENOENT', undefined]);
+  assert.deepEqual(readdirSync(folder).sort(), ['first', 'last', 'taken']);
+  const contents = ['first', 'taken', 'last'].map((name) => readFileSync(join(folder, name), 'utf8'));
+  assert.deepEqual(contents, ['abc', 'old', '']);
+  assert.equal(statSync(join(folder, 'first')).mode & 0o777, 0o640);
+  // Below a file there may be anything for all that is known.
+  const paths = ['first', 'nothing', 'first/below', 'missing/folder'].map((name) => join(folder, name));
+  assert.deepEqual(await whichMayStand(paths), [true, false, true, false]);
 });
 
 test('reads give what is there, shorter only at the end', async (t) => {

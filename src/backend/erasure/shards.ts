@@ -1,6 +1,6 @@
 import { CairnError } from '../../core/errors.js';
 import { piecesOf, type Redundancy } from '../../core/redundancy.js';
-import { crc64, crc64Sync, encodeParity, rebuildShards } from '../../native/erasure.js';
+import { crc64, crc64Sync, encodeObject, type ObjectSums, rebuildShards } from '../../native/erasure.js';
 import {
   headerBytesOf,
   headerLength,
@@ -19,51 +19,49 @@ export interface Shard {
 /** Up to here the way to another thread and back takes longer than the work. */
 const SMALL_BYTES = 4096;
 
-/** The CRC-64 an object's pieces name. */
-export async function objectCrc(object: Uint8Array): Promise<bigint> {
-  const [sum] = await sums([object]);
-  return sum as bigint;
+/** What is computed of an object before it is cut. */
+export interface CodedObject {
+  readonly sums: ObjectSums;
+  /** The parity pieces one after the other; lies in what `codeObject` was given. */
+  readonly parity: Uint8Array;
+}
+
+/** Bytes of the parity of an object; none where all pieces are copies. */
+export function parityBytesOf(objectBytes: number, redundancy: Redundancy): number {
+  return redundancy.data === 1 ? 0 : redundancy.parity * shardBytesOf(objectBytes, redundancy);
 }
 
 /**
- * Cuts an object into its pieces, each with its header; they are the caller's. The object is left alone until then.
- * @param crc of the object (`objectCrc`)
+ * Computes parity and checksums of an object, which is left alone until then.
+ * @param room for the parity, `parityBytesOf` bytes at least; it is the object's as long as its pieces are used
  */
-export async function cutObject(
-  object: Uint8Array,
-  about: Pick<ShardHeader, 'redundancy' | 'generation' | 'name'> & { readonly crc: bigint },
-): Promise<Buffer[]> {
-  const { redundancy, name, crc, generation } = about;
+export async function codeObject(object: Uint8Array, redundancy: Redundancy, room: Uint8Array): Promise<CodedObject> {
   const shardBytes = shardBytesOf(object.length, redundancy);
-  const files = await filesOf(object, redundancy, headerBytesOf(name), shardBytes);
-  const payloads = files.map((file) => file.subarray(headerBytesOf(name)));
-  const shardCrcs = redundancy.data === 1 ? files.map(() => crc) : await sums(payloads);
-  files.forEach((file, index) => {
-    const lengths = { objectBytes: object.length, shardBytes };
-    writeShardHeader(
-      { redundancy, generation, name, index, ...lengths, objectCrc: crc, shardCrc: shardCrcs[index] as bigint },
-      file,
-    );
-  });
-  return files;
+  const parity = room.subarray(0, parityBytesOf(object.length, redundancy));
+  if (parity.length > 0) return { sums: await encodeObject(redundancy, object, shardBytes, parity), parity };
+  const [sum] = (await sums([object])) as [bigint];
+  return { sums: { object: sum, shards: Array.from({ length: piecesOf(redundancy) }, () => sum) }, parity };
 }
 
-/** The pieces, with room for their headers. */
-async function filesOf(
+/**
+ * Cuts an object into its pieces: of each the runs of bytes it consists of, header first. They lie in the object and in its
+ * parity, which are left alone as long as they are used.
+ */
+export function cutObject(
   object: Uint8Array,
-  { data, parity }: Redundancy,
-  start: number,
-  shardBytes: number,
-): Promise<Buffer[]> {
-  const coded = data === 1 || shardBytes === 0 ? undefined : await encodeParity({ data, parity }, object, shardBytes);
-  return Array.from({ length: data + parity }, (_, index) => {
-    const file = Buffer.allocUnsafe(start + shardBytes);
-    const source = index < data ? object : (coded ?? object);
-    const from = data === 1 ? 0 : (index < data ? index : index - data) * shardBytes;
-    const bytes = source.subarray(from, from + shardBytes);
-    file.set(bytes, start);
-    file.fill(0, start + bytes.length);
-    return file;
+  { sums: { object: objectCrc, shards }, parity }: CodedObject,
+  about: Pick<ShardHeader, 'redundancy' | 'generation' | 'name'>,
+): Uint8Array[][] {
+  const { data } = about.redundancy;
+  const shardBytes = shardBytesOf(object.length, about.redundancy);
+  return shards.map((shardCrc, index) => {
+    const header = Buffer.allocUnsafe(headerBytesOf(about.name));
+    writeShardHeader({ ...about, index, objectBytes: object.length, shardBytes, objectCrc, shardCrc }, header);
+    if (data === 1) return [header, object];
+    const [source, at] = index < data ? [object, index] : [parity, index - data];
+    const payload = source.subarray(at * shardBytes, (at + 1) * shardBytes);
+    const missing = shardBytes - payload.length;
+    return missing === 0 ? [header, payload] : [header, payload, Buffer.alloc(missing)];
   });
 }
 
@@ -96,7 +94,7 @@ export async function joinShards(shards: readonly Shard[]): Promise<Buffer> {
   for (const [index, payload] of await rebuilt(redundancy, byIndex, lost)) byIndex.set(index, payload);
   const data = Array.from({ length: redundancy.data }, (_, index) => byIndex.get(index) as Buffer);
   const object = Buffer.concat(data, objectBytes);
-  if (lost.length > 0 && (await objectCrc(object)) !== expected) {
+  if (lost.length > 0 && (await sums([object]))[0] !== expected) {
     throw new CairnError('corrupt', `The pieces of ${(shards[0] as Shard).header.name} do not fit together`);
   }
   return object;

@@ -14,11 +14,11 @@ import {
   syncFileSystem,
   touchFile,
 } from '../../native/files.js';
-import type { Backend, BackendFigures, Move } from '../backend.js';
+import type { Backend, BackendFigures, DoneTogether, Move } from '../backend.js';
 import { checkName, checkPrefix, checkRange, isComponent, isTemporary, temporaryName } from '../names.js';
 import { Barrier } from './barrier.js';
+import { FILE_MODE, type FileBatch } from './file-batch.js';
 
-const FILE_MODE = 0o644;
 const FOLDER_MODE = 0o755;
 
 /** A folder of a local file system as a backend: an object is a file of the same relative path. */
@@ -58,6 +58,16 @@ export class FsBackend implements Backend {
       if (left > 0) this.#putting.set(name, left);
       else this.#putting.delete(name);
     }
+  }
+
+  together(batch: FileBatch): DoneTogether {
+    return {
+      lacks: async (name) => {
+        checkName(name);
+        return !(await batch.mayStand(this.#path(name)));
+      },
+      put: (name, parts) => this.#putNew(name, parts, batch),
+    };
   }
 
   async get(name: string): Promise<Buffer> {
@@ -161,6 +171,24 @@ export class FsBackend implements Backend {
     }
   }
 
+  async #putNew(name: string, parts: readonly Uint8Array[], batch: FileBatch): Promise<void> {
+    checkName(name);
+    this.#barrier.check();
+    const put = (): Promise<void> =>
+      batch.put({ path: this.#path(name), temporaryPath: this.#path(temporaryName(name)), parts });
+    try {
+      if (!(await foundFolder(put()))) {
+        await this.#makeFoldersOf([name]);
+        await put();
+      }
+      this.#barrier.noteFile(name);
+    } catch (error) {
+      const failure = fromSystemError(error, `write ${this.#path(name)}`);
+      if (failure.kind !== 'exists') throw failure;
+      await this.put(name, Buffer.concat(parts));
+    }
+  }
+
   async #putMakingFolders(name: string, bytes: Uint8Array, durably: boolean): Promise<void> {
     const put = (): Promise<void> =>
       putFile(this.#path(name), this.#path(temporaryName(name)), bytes, { mode: FILE_MODE, sync: durably });
@@ -214,6 +242,17 @@ export class FsBackend implements Backend {
       if (wrapped.kind === 'not-found' && folder !== '') return [];
       throw wrapped;
     }
+  }
+}
+
+/** Whether a put found its folder. */
+async function foundFolder(put: Promise<void>): Promise<boolean> {
+  try {
+    await put;
+    return true;
+  } catch (error) {
+    if (fromSystemError(error, '').kind === 'not-found') return false;
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import { CairnError, isOutOfRoom, kindOf } from '../../core/errors.js';
 import type { Backend, BackendFigures } from '../backend.js';
+import type { FileBatch } from '../fs/file-batch.js';
 import { MARK_NAME, type MemberMark, parseMark } from './mark.js';
 
 /** How a member is to be used; may be changed at any time. */
@@ -118,9 +119,23 @@ export class Member {
     throw failure;
   }
 
+  /** Whether the store, as far as it is believed, has nothing under the name; false also where it has to be asked by itself. */
+  lacks(name: string, batch: FileBatch): Promise<boolean> {
+    return this.ask(async (backend) => (await backend.together?.(batch).lacks(name)) ?? false);
+  }
+
   async put(name: string, bytes: Uint8Array): Promise<void> {
     await this.ask((backend) => backend.put(name, bytes));
     this.#putBytes += bytes.length;
+  }
+
+  /** Puts runs of bytes as one object where nothing is under the name, as far as known; together with others' puts. */
+  async putNew(name: string, parts: readonly Uint8Array[], batch: FileBatch): Promise<void> {
+    await this.ask((backend) => {
+      const together = backend.together?.(batch);
+      return together === undefined ? backend.put(name, Buffer.concat(parts)) : together.put(name, parts);
+    });
+    this.#putBytes += parts.reduce((sum, part) => sum + part.length, 0);
   }
 
   /** A barrier. @throws {CairnError} what was put since the last one may be lost; the member is failing */

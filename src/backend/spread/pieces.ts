@@ -8,6 +8,7 @@ import {
   USUAL_HEADER_BYTES,
 } from '../erasure/shard-header.js';
 import { readShards, sameObject } from '../erasure/shards.js';
+import type { FileBatch } from '../fs/file-batch.js';
 import type { Member } from './member.js';
 
 /** A piece of an object; with `payload` where it was read and is sound. */
@@ -75,17 +76,20 @@ export async function readPieces(members: readonly Member[], name: string, stage
   return answers;
 }
 
-/**
- * Looks at the headers of what members have under a name; the rest is not read.
- * @param proof whether absence has to be proven; who is about to write finds out anyway
- */
-export async function lookAtPieces(
-  members: readonly Member[],
-  name: string,
-  proof: 'proven' | 'believed' = 'proven',
-): Promise<Answers> {
+/** Looks at the headers of what members have under a name; the rest is not read. */
+export async function lookAtPieces(members: readonly Member[], name: string): Promise<Answers> {
   const answers = noAnswers();
-  await asked(members, answers, (member) => look(member, name, proof, answers));
+  await asked(members, answers, (member) => look(member, name, 'proven', answers));
+  return answers;
+}
+
+/** The same where members mostly have nothing, which is believed: who is about to write finds out anyway. */
+export async function lookForPieces(members: readonly Member[], name: string, batch: FileBatch): Promise<Answers> {
+  const answers = noAnswers();
+  await asked(members, answers, async (member) => {
+    if (await member.lacks(name, batch)) answers.absent.push(member);
+    else await look(member, name, 'believed', answers);
+  });
   return answers;
 }
 

@@ -1,10 +1,12 @@
 import { CairnError, isOutOfRoom } from '../../core/errors.js';
 import { formatRedundancy, piecesOf, type Redundancy, sameRedundancy, writeQuorumOf } from '../../core/redundancy.js';
-import { headerBytesOf, shardBytesOf } from '../erasure/shard-header.js';
-import { cutObject, objectCrc } from '../erasure/shards.js';
+import type { ShardHeader } from '../erasure/shard-header.js';
+import { codeObject, cutObject, parityBytesOf } from '../erasure/shards.js';
+import { FileBatch } from '../fs/file-batch.js';
 import type { Member } from './member.js';
 import type { Members } from './members.js';
-import { type Answers, lookAtPieces, type PieceSet, setsOf, stagedName } from './pieces.js';
+import { type Answers, lookForPieces, type PieceSet, setsOf, stagedName } from './pieces.js';
+import { RecycledRoom } from './recycled-room.js';
 
 /** What writing works with. */
 export interface WriterParts {
@@ -36,7 +38,10 @@ export interface PutOptions {
 interface Write {
   readonly name: string;
   readonly redundancy: Redundancy;
-  readonly files: readonly Buffer[];
+  /** Of each piece the runs of bytes it consists of. */
+  readonly files: readonly (readonly Uint8Array[])[];
+  /** Puts of pieces where nothing stands go together. */
+  readonly batch: FileBatch;
   /** Members with pieces of another object under the name: theirs wait beside them until all are durable. */
   readonly occupied: ReadonlySet<Member>;
   /** Members that have a piece of this very object. */
@@ -50,6 +55,7 @@ interface Write {
 /** Puts objects on members. Calls for one name come one after the other. */
 export class SpreadWriter {
   readonly #parts: WriterParts;
+  readonly #room = new RecycledRoom();
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
@@ -62,21 +68,49 @@ export class SpreadWriter {
    *   name then means what it meant before
    */
   async put(name: string, object: Uint8Array, options: PutOptions = {}): Promise<void> {
-    const members = this.#parts.members.order(name, options.first);
-    const [crc, answers] = await Promise.all([objectCrc(object), lookAtPieces(members, name, 'believed')]);
-    const sets = setsOf(answers.pieces);
-    const own = sets.filter(({ header }) => header.objectCrc === crc && header.objectBytes === object.length);
-    const redundancy = options.redundancy ?? this.#redundancyOf(own);
-    const same = own.find(({ header }) => sameRedundancy(header.redundancy, redundancy));
-    const generation = same?.header.generation ?? this.#newGeneration(sets);
+    const likely = options.redundancy ?? this.#parts.members.redundancy;
+    const other = await this.#putAs(likely, name, object, options);
+    if (other !== undefined) await this.#putAs(other, name, object, { ...options, redundancy: other });
+  }
+
+  /** @returns nothing, or in which redundancy to put the object instead: what stands is of another one that is in use */
+  #putAs(
+    redundancy: Redundancy,
+    name: string,
+    object: Uint8Array,
+    options: PutOptions,
+  ): Promise<Redundancy | undefined> {
+    const parityBytes = parityBytesOf(object.length, redundancy);
+    return this.#room.use(parityBytes, async (room) => {
+      const members = this.#parts.members.order(name, options.first);
+      const batch = new FileBatch();
+      const looking = lookForPieces(members, name, batch);
+      const [coded, answers] = await Promise.all([codeObject(object, redundancy, room), looking]);
+      const sets = setsOf(answers.pieces);
+      const own = sets.filter(({ header }) => isOf(header, object, coded.sums.object));
+      const wanted = options.redundancy ?? this.#redundancyOf(own);
+      if (!sameRedundancy(wanted, redundancy)) return wanted;
+      const same = own.find(({ header }) => sameRedundancy(header.redundancy, redundancy));
+      const generation = same?.header.generation ?? this.#newGeneration(sets);
+      const files = cutObject(object, coded, { redundancy, generation, name });
+      await this.#put({ name, redundancy, files, batch, answers, same }, members, options.sound);
+      return undefined;
+    });
+  }
+
+  async #put(
+    object: Pick<Write, 'name' | 'redundancy' | 'files' | 'batch'> & { answers: Answers; same: PieceSet | undefined },
+    members: readonly Member[],
+    sound: ReadonlySet<Member> = new Set(),
+  ): Promise<void> {
+    const { name, redundancy, files, answers, same } = object;
     const assigned = assignedOf(same);
-    const length = headerBytesOf(name) + shardBytesOf(object.length, redundancy);
+    const length = (files[0] ?? []).reduce((sum, part) => sum + part.length, 0);
     const kept = new Set(assigned.values());
     const { spare, failures } = await this.#writable({ name, redundancy, kept }, members, length);
-    const files = await cutObject(object, { redundancy, generation, name, crc });
-    const standing = [...assigned].filter(([, member]) => options.sound?.has(member) === true);
+    const standing = [...assigned].filter(([, member]) => sound.has(member));
     const done = new Map(standing.map(([index, member]) => [index, { member, epoch: member.epoch }]));
-    const write: Write = { name, redundancy, files, occupied: occupiedBy(answers, same), kept, spare, done, failures };
+    const write: Write = { ...object, occupied: occupiedBy(answers, same), kept, spare, done, failures };
     const missing = files.map((_, index) => index).filter((index) => !done.has(index));
     await Promise.all(missing.map((index) => this.#putPiece(write, index, assigned.get(index) ?? spare.shift())));
     await this.#requireQuorum(write);
@@ -109,7 +143,7 @@ export class SpreadWriter {
     for (let member = first; member !== undefined; member = write.spare.shift()) {
       const { epoch } = member;
       try {
-        await member.put(placeOf(write, member), write.files[index] as Buffer);
+        await putOn(member, write, write.files[index] ?? []);
         write.done.set(index, { member, epoch });
         return;
       } catch (error) {
@@ -167,6 +201,11 @@ export class SpreadWriter {
   }
 }
 
+/** Whether a piece is one of this very object, however it was cut. */
+function isOf(header: ShardHeader, object: Uint8Array, crc: bigint): boolean {
+  return header.objectCrc === crc && header.objectBytes === object.length;
+}
+
 /** Where pieces of the same object stand already: they are written anew in their places, since nobody knows whether they are durable. */
 function assignedOf(same: PieceSet | undefined): Map<number, Member> {
   const entries = [...(same?.pieces ?? [])].filter(([, { member }]) => {
@@ -185,6 +224,12 @@ function occupiedBy(answers: Answers, same: PieceSet | undefined): Set<Member> {
 /** Where the pieces of a write go on a member. */
 function placeOf({ name, occupied }: Write, member: Member): string {
   return occupied.has(member) ? stagedName(name) : name;
+}
+
+function putOn(member: Member, write: Write, parts: readonly Uint8Array[]): Promise<void> {
+  const mayStand = write.occupied.has(member) || write.kept.has(member);
+  if (mayStand) return member.put(placeOf(write, member), Buffer.concat(parts));
+  return member.putNew(write.name, parts, write.batch);
 }
 
 /** Why nothing can be put on a member, unless its owner wants it so. */
