@@ -24,6 +24,7 @@ export class OwnS3Server {
     const folder = mkdtempSync(join(tmpdir(), 'cairn-rgw-'));
     const printed = execFileSync(RGW, ['start', folder], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
     const endpoint = /^CAIRN_TEST_S3_ENDPOINT=(.*)$/m.exec(printed)?.[1] ?? '';
+    for (const [, name = '', value] of printed.matchAll(/^(AWS_\w+)=(.*)$/gm)) process.env[name] = value;
     const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true });
     await client.send(new CreateBucketCommand({ Bucket: 'shared' }));
     client.destroy();

@@ -78,10 +78,10 @@ async function step(random: Random, server: OwnS3Server, places: readonly Place[
   if (random.below(3) === 0) {
     // While it uploads, or others wait for it.
     const doing = random.pick([['sync'], ['gc', '--grace', '0'], ['refresh']]);
-    const asking = cairn(store, ...doing);
+    const asking = cairn(store, ...doing).catch(() => undefined);
     await delay(random.between(50, 3000));
     await store.kill9();
-    await asking.catch(() => undefined);
+    await asking;
     counts.kills += 1;
     await store.mount();
   }
