@@ -8,6 +8,7 @@ import { wholeNumber } from './care-asking.js';
 import { existingStore, optionsOf } from './context.js';
 import { print, printJson, printTable, shownBytes } from './output.js';
 import { addServerOptions, type S3Options, s3SettingsOfAddress } from './s3-options.js';
+import { warnOfSameDisk } from './same-disk.js';
 
 interface SettingOptions {
   readonly weight?: string;
@@ -104,6 +105,12 @@ async function runAdd(id: string, place: string, _: unknown, command: Command): 
   await askBackends(store, 'backend-change', { kind: 'add', backend });
   if (preferred) await askBackends(store, 'backend-change', { kind: 'set', id, changes: { preferred } });
   print(`New chunks are spread over ${id} too`);
+  const { backends } = await askBackends(store, 'backend-list', {});
+  const folders = backends.filter(({ type }) => type === 'fs');
+  await warnOfSameDisk(
+    folders.map((other) => ({ id: other.id, path: other.place })),
+    id,
+  );
 }
 
 async function runList(_: unknown, command: Command): Promise<void> {

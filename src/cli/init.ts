@@ -11,6 +11,7 @@ import { interruptible } from './interruption.js';
 import { print } from './output.js';
 import { withProgress } from './progress-display.js';
 import { addServerOptions, frontOptionsOf, type S3Options, s3SettingsOf } from './s3-options.js';
+import { warnOfSameDisk } from './same-disk.js';
 
 const LAYOUTS: readonly Layout[] = ['cairn', 'pbs'];
 
@@ -78,6 +79,9 @@ async function run(path: string, _: unknown, command: Command): Promise<void> {
       }),
     ),
   );
+  if (spread !== undefined) {
+    await warnOfSameDisk(spread.backends.flatMap(({ id, path: folder }) => (folder ? [{ id, path: folder }] : [])));
+  }
   const where = s3 === undefined ? '' : ` in front of s3://${s3.bucket}/${s3.store}`;
   print(`Created the datastore ${await realpath(path)}${where}`);
 }

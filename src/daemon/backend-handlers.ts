@@ -1,3 +1,4 @@
+import type { MemberCounters } from '../backend/spread/member.js';
 import {
   type BackendCommandArguments,
   type BackendCommandName,
@@ -93,6 +94,24 @@ export async function describeBackends({
     ...{ totalBytes: room?.totalBytes ?? null, availableBytes: room?.availableBytes ?? null },
     waitingForRepair: spread?.readRepair.waiting ?? 0,
   };
+}
+
+/** How one backend is doing, for figures; room is as last heard, null where it is not known or has no limit. */
+export interface BackendState extends MemberCounters {
+  readonly id: string;
+  readonly failing: boolean;
+  readonly totalBytes: number | null;
+  readonly availableBytes: number | null;
+}
+
+/** Nothing is waited for, and none of it depends on how many chunks there are. */
+export function backendStates({ spread: places }: Pick<BackendParts, 'spread'>): BackendState[] {
+  return (places?.spread.members.all ?? []).map((member) => {
+    const { id, failing } = member.health;
+    const room = member.lastFigures();
+    const { totalBytes = null, availableBytes = null } = (failing ? undefined : room) ?? {};
+    return { id, failing, totalBytes, availableBytes, ...member.counters };
+  });
 }
 
 /** What an operator should know of the backends. */

@@ -11,7 +11,7 @@ import { unmountFuse } from '../native/fuse-mount.js';
 import { liveNode } from '../vfs/live/live-nodes.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
 import { attach } from './attach.js';
-import { backendHandlers, backendProblems } from './backend-handlers.js';
+import { backendHandlers, backendProblems, backendStates } from './backend-handlers.js';
 import { startInThread } from './backup-in-thread.js';
 import { BackupService } from './backup-service.js';
 import { careHandlers } from './care-handlers.js';
@@ -276,6 +276,7 @@ function stateOf(mounted: Mounted): MountState {
     care: verify.figures,
     catalogCopies: copies.figures(),
     uploads: objects?.status() ?? null,
+    backends: backendStates(datastore),
   };
 }
 

@@ -4,7 +4,7 @@ import type { ChunkStoreCounters } from '../chunkstore/chunk-store.js';
 import type { Problem } from '../control/commands.js';
 import type { ErrorMessage, Progress } from '../control/messages.js';
 import type { UploadStatus } from '../control/upload-commands.js';
-import type { BackendWorkerCommands } from './backend-handlers.js';
+import type { BackendState, BackendWorkerCommands } from './backend-handlers.js';
 import type { BackupWorkerCommands } from './backup-service.js';
 import type { CareWorkerCommands } from './care-handlers.js';
 import type { CopyFigures } from './catalog-copies/copy-service.js';
@@ -48,6 +48,8 @@ export interface MountState {
   readonly care: Readonly<CareFigures>;
   readonly catalogCopies: CopyFigures;
   readonly uploads: UploadStatus | null;
+  /** Empty where the datastore's folder is all there is. */
+  readonly backends: readonly BackendState[];
 }
 
 /** What the main thread asks the mount worker for. */

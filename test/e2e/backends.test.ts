@@ -72,7 +72,10 @@ function bothSame(store: TestStore, source: string): void {
 
 /** From one folder to six places, each chunk in six pieces. */
 function grow(store: TestStore): void {
-  for (const id of ['d1', 'd2', 'd3', 'd4', 'd5']) store.cairn('backend', 'add', id, disk(store, id));
+  const added = store.run(['backend', 'add', 'd1', disk(store, 'd1')]);
+  assert.deepEqual([added.status, added.stdout], [0, 'New chunks are spread over d1 too\n']);
+  assert.match(added.stderr, /^cairn: The backends local and d1 are on one file system: .* loses both\n$/);
+  for (const id of ['d2', 'd3', 'd4', 'd5']) store.cairn('backend', 'add', id, disk(store, id));
   assert.match(store.run(['backend', 'add', 'd1', disk(store, 'd9')]).stderr, /already/);
   assert.match(store.run(['redundancy', 'ec:6+3']).stderr, /takes 9 backends/);
   assert.match(store.cairn('redundancy', 'ec:4+2'), /All chunks are kept as ec:4\+2/);
@@ -121,6 +124,7 @@ test('a datastore gets more disks and another redundancy, and bears that disks v
       copyIn(store, source);
       store.cairn('snapshot', 'create', GROUP);
       roomIsTold(store);
+      assert.match(store.cairn('metrics'), /^cairn_backend_pieces_written_total\{backend="d1"\} [1-9]/m);
 
       loseTwo(store);
       store.log.expect(/./);

@@ -33,6 +33,12 @@ const handlers: Partial<WorkerHandlers> = {
     objects: { objects: 16, bytes: 17 },
     gc: { ...noGcFigures(), deletedChunks: 11, lastEndedAt: 12 },
     care: { ...noCareFigures(), healedChunks: 13 },
+    backends: [
+      {
+        ...{ id: 'd0', failing: true, totalBytes: null, availableBytes: 18, errors: 19 },
+        ...{ piecesWritten: 20, bytesWritten: 21, piecesRead: 22, bytesRead: 23 },
+      },
+    ],
     chunks: { loads: 1, inserts: 2, reuses: 3, plainBytes: 4, encodedBytes: 5, uncompressed: 1 },
   }),
   sync: async (_, context) => {

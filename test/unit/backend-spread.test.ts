@@ -102,6 +102,25 @@ test('below the quorum a write fails with one clear error, and nothing is left o
   await assert.rejects(spread.backend.put('n/4', OBJECT), told, 'also where nothing is tried any more');
 });
 
+test('each member counts what is done on it', async () => {
+  const spread = await MemorySpread.open(3, 'ec:2+1');
+  await spread.backend.readRepair.pause();
+  const { all } = spread.backend.members;
+  await spread.backend.put(NAME, OBJECT);
+  await spread.backend.get(NAME);
+  assert.deepEqual(
+    all.map(({ counters }) => counters.piecesWritten),
+    [1, 1, 1],
+  );
+  for (const { counters } of all) assert.ok(counters.bytesWritten > OBJECT.length / 2);
+  assert.deepEqual(all.map(({ counters }) => counters.piecesRead).sort(), [0, 1, 1]);
+  const [first] = all.filter(({ counters }) => counters.piecesRead === 1);
+  assert.equal(first?.counters.bytesRead, first?.counters.bytesWritten);
+  for (const store of spread.stores) store.failure = { kind: 'io', writes: true };
+  await assert.rejects(spread.backend.put('.chunks/aa/aa', OBJECT));
+  for (const { counters } of all) assert.ok(counters.errors > 0);
+});
+
 test('of pieces put together each folder tells its own failure, and spare ones make up for it', async (t) => {
   const { backend, folders } = await spreadOverFolders(temporaryFolder(t), 5, 'ec:2+2');
   await backend.readRepair.pause();

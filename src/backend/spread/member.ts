@@ -31,6 +31,16 @@ export interface MemberHealth {
   readonly reason: string | undefined;
 }
 
+/** What was done on a member by this process's thread, since it was opened. Pieces, and bytes with their headers. */
+export interface MemberCounters {
+  readonly piecesWritten: number;
+  readonly bytesWritten: number;
+  readonly piecesRead: number;
+  readonly bytesRead: number;
+  /** What failed for another reason than that something is absent. */
+  readonly errors: number;
+}
+
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
 /** So long figures count. What was put since is taken from them. */
@@ -56,6 +66,8 @@ export class Member {
   #figures: { readonly room: Promise<BackendFigures | undefined>; readonly at: number } | undefined;
   #putBytes = 0;
   #fullUntil = 0;
+  readonly #counters = { piecesWritten: 0, bytesWritten: 0, piecesRead: 0, bytesRead: 0, errors: 0 };
+  #lastRoom: BackendFigures | undefined;
 
   /** @param now milliseconds of a clock that only goes forward */
   constructor(place: MemberPlace, datastore: string, now: () => number) {
@@ -80,6 +92,10 @@ export class Member {
     return { id: this.settings.id, failing: this.#failure !== undefined, reason: this.#failure?.message };
   }
 
+  get counters(): MemberCounters {
+    return this.#counters;
+  }
+
   /**
    * Asks the store. What does not answer, or is not this member, is failing from then on.
    * @throws {CairnError} the store's; `unreachable` where it is failing
@@ -91,6 +107,7 @@ export class Member {
     try {
       return await work(this.#backend);
     } catch (error) {
+      if (kindOf(error) !== 'not-found' && kindOf(error) !== 'invalid') this.#counters.errors += 1;
       if (isOutOfRoom(error)) this.#fullUntil = this.#now() + FIGURES_MS;
       else if (!ORDINARY.has(kindOf(error)) && epoch === this.#epoch) await this.#lookAfter(error);
       throw error;
@@ -126,7 +143,7 @@ export class Member {
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     await this.ask((backend) => backend.put(name, bytes));
-    this.#putBytes += bytes.length;
+    this.#countPut(bytes.length);
   }
 
   /** Puts runs of bytes as one object where nothing is under the name, as far as known; together with others' puts. */
@@ -135,7 +152,16 @@ export class Member {
       const together = backend.together?.(batch);
       return together === undefined ? backend.put(name, Buffer.concat(parts)) : together.put(name, parts);
     });
-    this.#putBytes += parts.reduce((sum, part) => sum + part.length, 0);
+    this.#countPut(parts.reduce((sum, part) => sum + part.length, 0));
+  }
+
+  /** The object under a name, undefined where it is proven that there is none. @throws {CairnError} as `ask` */
+  async get(name: string): Promise<Buffer | undefined> {
+    const bytes = await this.find((backend) => backend.get(name));
+    if (bytes === undefined) return undefined;
+    this.#counters.piecesRead += 1;
+    this.#counters.bytesRead += bytes.length;
+    return bytes;
   }
 
   /** A barrier. @throws {CairnError} what was put since the last one may be lost; the member is failing */
@@ -169,12 +195,29 @@ export class Member {
     if (this.#figures === undefined || this.#now() >= this.#figures.at + FIGURES_MS) {
       this.#putBytes = 0;
       const room = this.ask((backend) => backend.figures());
-      room.catch(() => {
-        this.#figures = undefined;
-      });
+      room.then(
+        (figures) => {
+          this.#lastRoom = figures;
+        },
+        () => {
+          this.#figures = undefined;
+        },
+      );
       this.#figures = { room, at: this.#now() };
     }
     return this.#figures.room;
+  }
+
+  /** Its room as last heard, for who cannot wait; it is asked anew for the next time. */
+  lastFigures(): BackendFigures | undefined {
+    this.figures().catch(() => undefined);
+    return this.#lastRoom;
+  }
+
+  #countPut(bytes: number): void {
+    this.#putBytes += bytes;
+    this.#counters.piecesWritten += 1;
+    this.#counters.bytesWritten += bytes;
   }
 
   #identify(): Promise<void> {

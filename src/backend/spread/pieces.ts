@@ -62,7 +62,7 @@ export async function readPieces(members: readonly Member[], name: string, stage
   const answers = noAnswers();
   const read: { readonly member: Member; readonly bytes: Buffer }[] = [];
   await asked(members, answers, async (member) => {
-    const bytes = await member.find((backend) => backend.get(name));
+    const bytes = await member.get(name);
     if (bytes === undefined) answers.absent.push(member);
     else if (looksLikeShard(bytes)) read.push({ member, bytes });
     else answers.copies.push({ member, length: bytes.length, bytes });

@@ -135,8 +135,20 @@ const UPLOADS: readonly Figure[] = [
   ),
 ];
 
+/** Nothing is told where the datastore's folder is all there is. */
+const BACKENDS: readonly Figure[] = [
+  perBackend('gauge', 'failing', 'Whether it is failing', ({ failing }) => Number(failing)),
+  perBackend('gauge', 'size_bytes', 'Its size', ({ totalBytes }) => totalBytes),
+  perBackend('gauge', 'available_bytes', 'Room that is left in it', ({ availableBytes }) => availableBytes),
+  perBackend('counter', 'pieces_written_total', 'Pieces of chunks the mount wrote', (state) => state.piecesWritten),
+  perBackend('counter', 'bytes_written_total', 'Bytes of them', ({ bytesWritten }) => bytesWritten),
+  perBackend('counter', 'pieces_read_total', 'Pieces of chunks the mount read', ({ piecesRead }) => piecesRead),
+  perBackend('counter', 'bytes_read_total', 'Bytes of them', ({ bytesRead }) => bytesRead),
+  perBackend('counter', 'errors_total', 'What failed on it, absence not counted', ({ errors }) => errors),
+];
+
 /** All that is told, in the order it is printed. */
-export const FIGURES: readonly Figure[] = [...MOUNT, ...STORAGE, ...UPLOADS, ...JOBS, ...SCHEDULE];
+export const FIGURES: readonly Figure[] = [...MOUNT, ...STORAGE, ...BACKENDS, ...UPLOADS, ...JOBS, ...SCHEDULE];
 
 function ofUploads(
   type: 'gauge' | 'counter',
@@ -148,6 +160,20 @@ function ofUploads(
     const value = uploads === null ? null : take(uploads);
     return value === null ? [] : [{ labels: {}, value }];
   });
+}
+
+function perBackend(
+  type: Figure['type'],
+  name: string,
+  help: string,
+  take: (backend: Sample['state']['backends'][number]) => number | null,
+): Figure {
+  return labelled(type, `backend_${name}`, help, ['backend'], ({ state }) =>
+    state.backends.flatMap((backend) => {
+      const value = take(backend);
+      return value === null ? [] : [{ labels: { backend: backend.id }, value }];
+    }),
+  );
 }
 
 function problems({ status }: Sample): FigureValue[] {
