@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, renameSync } from 'node:fs';
 import { test } from 'node:test';
 import { objectBytesThatFit } from '../../src/backend/spread/capacity.js';
 import { placementOrder } from '../../src/backend/spread/placement.js';
@@ -100,50 +99,6 @@ test('below the quorum a write fails with one clear error, and nothing is left o
   };
   await assert.rejects(spread.backend.put('n/3', OBJECT), told);
   await assert.rejects(spread.backend.put('n/4', OBJECT), told, 'also where nothing is tried any more');
-});
-
-test('each member counts what is done on it', async () => {
-  const spread = await MemorySpread.open(3, 'ec:2+1');
-  await spread.backend.readRepair.pause();
-  const { all } = spread.backend.members;
-  await spread.backend.put(NAME, OBJECT);
-  await spread.backend.get(NAME);
-  assert.deepEqual(
-    all.map(({ counters }) => counters.piecesWritten),
-    [1, 1, 1],
-  );
-  for (const { counters } of all) assert.ok(counters.bytesWritten > OBJECT.length / 2);
-  assert.deepEqual(all.map(({ counters }) => counters.piecesRead).sort(), [0, 1, 1]);
-  const [first] = all.filter(({ counters }) => counters.piecesRead === 1);
-  assert.equal(first?.counters.bytesRead, first?.counters.bytesWritten);
-  for (const store of spread.stores) store.failure = { kind: 'io', writes: true };
-  await assert.rejects(spread.backend.put('.chunks/aa/aa', OBJECT));
-  for (const { counters } of all) assert.ok(counters.errors > 0);
-});
-
-test('of pieces put together each folder tells its own failure, and spare ones make up for it', async (t) => {
-  const { backend, folders } = await spreadOverFolders(temporaryFolder(t), 5, 'ec:2+2');
-  await backend.readRepair.pause();
-  const holders = (name: string) => folders.map((folder) => existsSync(join(folder, name)));
-  const object = Buffer.from('some bytes');
-  // A file where the chunks' folder should be: nothing can be put there.
-  for (const [count, prefix] of [
-    [1, 'a1'],
-    [2, 'a2'],
-    [3, 'a3'],
-  ] as const) {
-    for (const folder of folders.slice(0, count)) writeFileSync(join(folder, '.chunks', prefix), 'no folder');
-    const name = `.chunks/${prefix}/${prefix.repeat(32)}`;
-    if (count === 3) {
-      await assert.rejects(backend.put(name, object), /at least 3 of 4 backends, and only 2 took it/);
-      assert.deepEqual(holders(name), [false, false, false, false, false], 'nothing is left of it');
-    } else {
-      await backend.put(name, object);
-      assert.deepEqual(holders(name), [false, count === 1, true, true, true]);
-      assert.ok((await backend.get(name)).equals(object));
-    }
-    assert.equal(backend.readRepair.waiting, count === 1 ? 0 : 1);
-  }
 });
 
 test('a write that fails leaves what stood under the name', async () => {
