@@ -140,7 +140,15 @@ async function removed(config: DatastoreConfig, id: string, lost: boolean): Prom
 }
 
 function withRedundancy(config: DatastoreConfig, text: string): SpreadConfig {
-  return { redundancy: formatRedundancy(redundancyFor(config, text)), converting: true };
+  const redundancy = redundancyFor(config, text);
+  const groups = Object.entries(config.groupRedundancy ?? {});
+  const stronger = groups.filter(([, own]) => toleranceOf(parseRedundancy(own)) > toleranceOf(redundancy));
+  return {
+    redundancy: formatRedundancy(redundancy),
+    converting: true,
+    // What no group gains by any more is forgotten.
+    ...(groups.length > 0 && { groupRedundancy: Object.fromEntries(stronger) }),
+  };
 }
 
 function withGroupRedundancy(

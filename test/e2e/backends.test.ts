@@ -197,6 +197,10 @@ test('a group may ask for more redundancy, and its new snapshots get it', async 
         await store.remount();
         store.cairn('redundancy', 'default', '--group', GROUP);
         assert.equal(chunksWith(4), 0);
+        assert.match(store.run(['redundancy', 'default', '--group', GROUP]).stderr, /has no redundancy of its own/);
+        store.cairn('redundancy', 'mirror:3', '--group', GROUP, '--later');
+        store.cairn('redundancy', 'mirror:4');
+        assert.equal(store.cairn('redundancy'), 'mirror:4\n');
         bothSame(store, source);
       },
       { groups: [GROUP], init: [...init, ...ids.map((id) => `${id}=${join(disks, id)}`), '--'] },

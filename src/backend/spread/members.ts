@@ -1,5 +1,5 @@
 import { CairnError, kindOf } from '../../core/errors.js';
-import { type Redundancy, sameRedundancy, writeQuorumOf } from '../../core/redundancy.js';
+import { type Redundancy, sameRedundancy, toleranceOf, writeQuorumOf } from '../../core/redundancy.js';
 import type { Backend } from '../backend.js';
 import { Member, type MemberPlace } from './member.js';
 import { placementOrder } from './placement.js';
@@ -42,6 +42,11 @@ export class Members {
   /** Whether objects may stay in this redundancy. */
   isInUse(redundancy: Redundancy): boolean {
     return this.#inUse().some((one) => sameRedundancy(one, redundancy));
+  }
+
+  /** So many members may be lost before an object of the strongest redundancy is. */
+  get mostTolerated(): number {
+    return Math.max(...this.#inUse().map(toleranceOf));
   }
 
   /** With so many pieces any object might be read. */

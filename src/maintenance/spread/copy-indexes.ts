@@ -1,7 +1,6 @@
 import { dirname } from 'node:path';
 import { fromSystemError, kindOf } from '../../core/errors.js';
 import { groupPath } from '../../core/group.js';
-import { toleranceOf } from '../../core/redundancy.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import type { Spread } from '../../datastore/object-store.js';
 import { readIfThere } from '../../datastore/read-if-there.js';
@@ -106,7 +105,7 @@ function keepersOf(spread: Spread, path: string): Member[] {
   const usable = spread.members.order(path).filter(({ settings, available }) => {
     return available && !settings.readOnly && !settings.draining;
   });
-  return usable.slice(0, toleranceOf(spread.members.redundancy) + 1);
+  return usable.slice(0, spread.members.mostTolerated + 1);
 }
 
 async function copyTo(members: readonly Member[], path: string, bytes: Buffer): Promise<number> {
