@@ -15,8 +15,11 @@ import type { SharedStore } from './shared/shared-store.js';
 import { UnitChanges, unsharedChanges } from './shared/unit-changes.js';
 
 const JOB_SCRIPT = new URL('./upload-worker.js', import.meta.url);
-/** How often it is looked whether there is something to upload. */
-const LOOK_MS = 2_000;
+/** How often it is looked whether there is much to upload, and whether there is anything. */
+const LOOK_MS = 500;
+const LOOK_FOR_LITTLE_MS = 2_000;
+/** So much is uploaded while more is being written: what takes long begins early. */
+const MUCH_BYTES = 32 * 1024 * 1024;
 /** Without chunks to upload the files of snapshots are compared so often; notes and marks change without chunks. */
 const COMPARE_MS = 60_000;
 const FIRST_PAUSE_MS = 5_000;
@@ -55,6 +58,9 @@ export class UploadService {
   #evictions = 0;
   #isHeldUp = false;
   #toRemove = 0;
+  /** Somebody waits for what was committed since the job last began to go through the queue. */
+  #isWantedAgain = false;
+  #lookedForLittleAt = 0;
 
   private constructor(
     datastore: WritableDatastore,
@@ -97,9 +103,13 @@ export class UploadService {
       if (signal.aborted) giveUp();
     });
     try {
-      // One that runs may have passed what was committed last.
-      await Promise.race([this.#running?.catch(() => undefined), given]);
-      await Promise.race([this.#run(), given]);
+      // One that runs may have passed what was committed last: it goes through the queue again, unless it ends just now.
+      this.#isWantedAgain = true;
+      const running = this.#running?.then(
+        () => !this.#isWantedAgain,
+        () => false,
+      );
+      if (!(await Promise.race([running, given]))) await Promise.race([this.#run(), given]);
     } finally {
       this.#listeners.delete(progress);
     }
@@ -172,9 +182,11 @@ export class UploadService {
 
   #look(): void {
     if (this.#running !== undefined || this.#live.parts.log.failure !== undefined) return;
-    const { chunks } = this.queued();
+    const { chunks, bytes } = this.queued();
     const now = Date.now();
     if (chunks === 0) this.#behindSince = now / 1000;
+    if (bytes < MUCH_BYTES && now < this.#lookedForLittleAt + LOOK_FOR_LITTLE_MS) return;
+    this.#lookedForLittleAt = now;
     const isDue = now >= this.#nextAt && (chunks > 0 || now >= this.#comparedAt() + COMPARE_MS);
     if (isDue) this.#run().catch(() => undefined);
   }
@@ -184,7 +196,8 @@ export class UploadService {
   }
 
   #run(): Promise<UploadReport> {
-    this.#running ??= this.#job()
+    this.#running ??= this.#commit()
+      .then(() => this.#job())
       .finally(() => this.#commit())
       .finally(() => {
         this.#running = undefined;
@@ -192,7 +205,7 @@ export class UploadService {
     return this.#running;
   }
 
-  /** A job reads what was committed: without this the next one would put again what this one has. */
+  /** A job reads what was committed: without this it would find nothing of what is new, and put again what was put. */
   async #commit(): Promise<void> {
     if (this.#live.parts.log.failure === undefined) await this.#live.durability.commitDurably();
   }
@@ -218,6 +231,7 @@ export class UploadService {
   async #start(onlyEvict: boolean): Promise<UploadReport> {
     const shared = this.#shared;
     const session = onlyEvict ? undefined : await shared?.ensure(this.#ending.signal);
+    if (!onlyEvict) this.#isWantedAgain = false;
     const changes = session && new UnitChanges(session);
     const options: UploadJobOptions = {
       ...{ store: this.#datastore.paths.root, onlyEvict, isShared: shared !== undefined },
@@ -282,6 +296,14 @@ export class UploadService {
         if (session !== undefined) requireCurrent(session);
         uploads.noteFiles(put, removed);
         return null;
+      },
+      again: async (uploaded) => {
+        // Who waits for what was committed before does not wait for what comes after.
+        const isMuch = uploaded > 0 && this.queued().bytes >= MUCH_BYTES && this.#listeners.size === 0;
+        if (!this.#isWantedAgain && !isMuch) return null;
+        this.#isWantedAgain = false;
+        await this.#commit();
+        return { mayWithdraw: this.#mayWithdraw };
       },
       commit: async () => {
         if (session !== undefined) await this.#live.durability.commitDurably();

@@ -92,6 +92,25 @@ test('upload: what fails stays in the queue, what came through does not', async 
   for (const digest of digests) assert.ok((await remote.size(chunkName(digest, 2))) !== undefined);
 });
 
+test('upload: chunks behind a slow one do not wait for it, and nothing is under way any more when it fails', async (t) => {
+  const contents = Array.from({ length: 130 }, (_, n) => `${n}`);
+  const { parts, catalog, remote, digests } = await makeParts(t, contents);
+  const slow = chunkName(digests[0]!, 2);
+  const put = remote.put.bind(remote);
+  let done = 0;
+  let fail: (error: CairnError) => void = () => undefined;
+  remote.put = async (name, bytes) => {
+    if (name === slow) await new Promise((_, reject) => (fail = reject));
+    await put(name, bytes);
+    done += 1;
+    // All others were put, those of the next batch too.
+    if (done === contents.length - 1) fail(new CairnError('unreachable', 'made to fail'));
+  };
+  await assert.rejects(uploadChunks(parts), (error) => (error as CairnError).kind === 'unreachable');
+  assert.deepEqual([done, catalog.uploads.totals().chunks], [contents.length - 1, 1]);
+  for (const digest of digests) assert.ok(!processGuards().isHeld(digest));
+});
+
 test('upload: a chunk that is collected between the listing and its turn is not put', async (t) => {
   const { parts, catalog, commit, remote, backend, digests } = await makeParts(t, ['gone', 'stays']);
   const [gone] = digests as [Buffer];

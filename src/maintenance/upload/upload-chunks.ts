@@ -1,4 +1,4 @@
-import pLimit from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { EndedUpload, PendingUpload } from '../../catalog/uploads.js';
 import { withLock } from '../../chunkstore/guards.js';
 import { chunkName } from '../../chunkstore/layout.js';
@@ -6,7 +6,7 @@ import type { UploadParts } from './upload-parts.js';
 
 /** Chunks under way at once, as many as requests may be (backend/s3): of 16 MiB at most, 1 MiB as a rule. */
 const AT_ONCE = 16;
-/** Chunks that are held, and then noted, together. */
+/** Chunks that are held, and then noted, together; there are two such batches at most. */
 const BATCH = 128;
 
 /** What became of the queue as it was. */
@@ -26,28 +26,46 @@ export interface UploadedChunks {
  */
 export async function uploadChunks(parts: UploadParts): Promise<UploadedChunks> {
   const sum = { chunks: 0, bytes: 0, missing: 0, waiting: 0 };
-  for (let after = 0; ; ) {
-    parts.goOn();
-    const batch = parts.reader.uploads.list(after, BATCH);
-    const last = batch.at(-1);
-    if (last === undefined) return sum;
-    after = last.chunk;
-    const done = await uploadBatch(parts, batch);
+  const limit = pLimit(AT_ONCE);
+  const upload = async (batch: readonly PendingUpload[]): Promise<void> => {
+    const done = await uploadBatch(parts, batch, limit);
     sum.chunks += done.chunks;
     sum.bytes += done.bytes;
     sum.missing += done.missing;
     sum.waiting += done.waiting;
     parts.progress({ step: 'uploading chunks', done: sum.bytes, total: 0, unit: 'bytes' });
+  };
+  // Two batches at a time: the next one's chunks take the places that come free while the last of a batch are under way.
+  let [before, current] = [Promise.resolve(), Promise.resolve()];
+  try {
+    for (let after = 0; ; ) {
+      parts.goOn();
+      const batch = parts.reader.uploads.list(after, BATCH);
+      const last = batch.at(-1);
+      if (last === undefined) break;
+      after = last.chunk;
+      before = current;
+      current = upload(batch);
+      current.catch(() => undefined);
+      await before;
+    }
+    await current;
+    return sum;
+  } finally {
+    await Promise.allSettled([before, current]);
   }
 }
 
-async function uploadBatch(parts: UploadParts, batch: readonly PendingUpload[]): Promise<UploadedChunks> {
+async function uploadBatch(
+  parts: UploadParts,
+  batch: readonly PendingUpload[],
+  limit: LimitFunction,
+): Promise<UploadedChunks> {
   for (const { digest } of batch) parts.guards.hold(digest);
   try {
     const ended: EndedUpload[] = [];
     const usable = await usableOf(parts, batch);
     const sum = { chunks: 0, bytes: 0, missing: 0, waiting: batch.length - usable.length };
-    const limit = pLimit(AT_ONCE);
     const outcomes = await Promise.allSettled(
       usable.map((pending) =>
         limit(async () => {

@@ -36,11 +36,24 @@ export async function serveUploadJob(options: UploadJobOptions, port: MessagePor
         progress: (progress) => owner.progress(progress),
         goOn: () => owner.goOn(),
       };
-      return await (options.onlyEvict ? makeRoom(parts) : upload(parts));
+      return await (options.onlyEvict ? makeRoom(parts) : uploadAll(parts));
     } finally {
       datastore.close();
     }
   });
+}
+
+/** Uploads until nobody asks for more: a thread that has begun takes what came meanwhile. */
+async function uploadAll(parts: UploadParts): Promise<UploadReport> {
+  const sum = { chunks: 0, bytes: 0, filesPut: 0, filesRemoved: 0, evictedBytes: 0 };
+  for (let { mayWithdraw } = parts; ; ) {
+    const done = await upload({ ...parts, mayWithdraw });
+    for (const figure of Object.keys(sum) as (keyof typeof sum)[]) sum[figure] += done[figure];
+    const again = await parts.ask('again', done.chunks);
+    if (again === null) return { ...done, ...sum };
+    // What was evicted here the newest copy of the live trees may need.
+    mayWithdraw = again.mayWithdraw && sum.evictedBytes === 0;
+  }
 }
 
 /**

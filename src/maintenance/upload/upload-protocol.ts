@@ -26,6 +26,11 @@ export type UploadAsks = ChangeAsks & {
   readonly usable: { payload: Uint8Array; result: readonly boolean[] };
   /** Whether this machine is the writer of a group, which it becomes where nobody else is. */
   readonly 'take-group': { payload: string; result: boolean };
+  /**
+   * Whether to go through the queue once more, with what was committed until now; null: not.
+   * @param payload chunks that were uploaded this time
+   */
+  readonly again: { payload: number; result: Pick<UploadJobOptions, 'mayWithdraw'> | null };
   /** Readers see what was asked before, and so does the next mount after a power cut. */
   readonly commit: { payload: null; result: null };
 };
