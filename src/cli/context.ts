@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type CallOptions, callDaemon } from '../control/client.js';
+import type { callDaemon as CallDaemon, CallOptions } from '../control/client.js';
 import type { CommandArguments, CommandName, CommandResult } from '../control/commands.js';
 import { CairnError, kindOf } from '../core/errors.js';
 import { ownSocketPath } from '../daemon/control-socket.js';
@@ -69,12 +70,23 @@ export async function askIfMounted<C extends CommandName>(
 ): Promise<CommandResult<C> | undefined> {
   // A daemon on a full disk may not have been able to announce itself.
   const socket = announcementOf(store)?.socket ?? ownSocketPath(store);
-  if (!(await listens(socket, store))) return undefined;
+  if (!mayListen(socket)) return undefined;
+  const { callDaemon } = await import('../control/client.js');
+  if (!(await listens(socket, store, callDaemon))) return undefined;
   return withProgress((onProgress) => callDaemon(socket, command, args, { onProgress, ...options }));
 }
 
+/** False where no daemon is for sure, which then need not be asked: what it is asked with takes time to load. */
+function mayListen(socket: string): boolean {
+  try {
+    return statSync(socket, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
 /** A daemon that goes away in mid-command is an error; one that was gone before is not. */
-async function listens(socket: string, store: string): Promise<boolean> {
+async function listens(socket: string, store: string, callDaemon: typeof CallDaemon): Promise<boolean> {
   const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
   try {
     await callDaemon(socket, 'ping', {}, { signal });

@@ -1,4 +1,5 @@
-import Table from 'cli-table3';
+import { createRequire } from 'node:module';
+import type Table from 'cli-table3';
 import prettyBytes from 'pretty-bytes';
 
 /** Prints a line of a command's result. */
@@ -19,13 +20,18 @@ export function printTable(headings: readonly string[], rows: readonly (readonly
       ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
     ].map((place) => [place, '']),
   );
-  const table = new Table({
+  const table = new (loadTables())({
     head: [...headings],
     chars: { ...none, middle: '  ' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
   table.push(...rows.map((row) => [...row]));
   for (const line of table.toString().split('\n')) print(line.trimEnd());
+}
+
+/** Loaded where something is listed only. */
+function loadTables(): typeof Table {
+  return createRequire(import.meta.url)('cli-table3') as typeof Table;
 }
 
 /** Bytes for people, e.g. `1.5 MiB`. */

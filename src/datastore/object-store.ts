@@ -1,5 +1,4 @@
 import type { Backend } from '../backend/backend.js';
-import { CachedBackend } from '../backend/cache/cached-backend.js';
 import type { Transfers } from '../backend/cache/transfers.js';
 import { FsBackend } from '../backend/fs/fs-backend.js';
 import type { S3Backend } from '../backend/s3/s3-backend.js';
@@ -8,7 +7,7 @@ import { DEFAULT_S3_LIMITS, type S3Settings } from '../backend/s3/s3-settings.js
 import { chunkName, type PrefixDigits, parseQuarantineName } from '../chunkstore/layout.js';
 import { CairnError } from '../core/errors.js';
 import type { DatastoreConfig } from './config.js';
-import { type OpenSpread, openSpread, type SpreadSource } from './open-spread.js';
+import type { OpenSpread, SpreadSource } from './open-spread.js';
 import { sharedObjectsOf } from './shared/s3-shared-objects.js';
 import type { SharedObjects } from './shared/shared-objects.js';
 
@@ -53,6 +52,7 @@ export async function openObjects(
 ): Promise<ObjectPlaces> {
   const { s3 } = config;
   if (config.backends !== undefined) {
+    const { openSpread } = await import('./open-spread.js');
     const { spread, reconfigure, close } = await openSpread(config, purpose);
     return { backend: spread, objects: undefined, spread: { spread, reconfigure }, close };
   }
@@ -62,6 +62,7 @@ export async function openObjects(
   }
   // Loading the SDK takes a quarter of a second, which is for those who need it.
   const { S3Backend } = await import('../backend/s3/s3-backend.js');
+  const { CachedBackend } = await import('../backend/cache/cached-backend.js');
   const remote = new S3Backend(s3);
   const once = new S3Backend(s3, { ...DEFAULT_S3_LIMITS, attempts: 1 });
   const shared = sharedObjectsOf(remote, once);
