@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
@@ -54,6 +55,8 @@ export class S3Requests {
     const { giveUpSeconds } = settings;
     this.#limits = giveUpSeconds === undefined ? limits : { ...limits, giveUpMs: giveUpSeconds * 1000 };
     this.#slot = pLimit(limits.requestsAtOnce);
+    // One for each request that waits to be tried again.
+    setMaxListeners(0, this.#closing.signal);
     // The SDK is pinned to its last line for this Node, so users need not be told at each start that there will be others.
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
     this.#client = new S3Client(clientConfig(settings, limits));

@@ -43,9 +43,9 @@ export class MetSnapshots {
     this.#met.delete(time);
   }
 
-  /** Announces those that something which may fail removes. */
+  /** Announces those that something which may fail removes, besides those announced before. */
   leaving(times: readonly string[]): void {
-    this.#leaving = times;
+    this.#leaving = [...this.#leaving, ...times];
   }
 
   contentOf(time: string): Tree {
