@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { S3Backend } from '../../src/backend/s3/s3-backend.js';
 import type { S3Settings } from '../../src/backend/s3/s3-settings.js';
 import type { GcReport } from '../../src/control/gc-commands.js';
 import { openLibrary, openLibraryReader } from '../../src/library/open-library.js';
@@ -10,23 +9,12 @@ import { isKind } from '../support/kinds.js';
 import { bytesOf } from '../support/libraries.js';
 import type { TestStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
-import { NO_S3, s3Server } from '../support/s3-server.js';
+import { chunksIn, NO_S3, s3Server } from '../support/s3-server.js';
 import { cairn, Machines } from '../support/two-machines.js';
 
 const GROUP = 'host/a';
 const OTHER = 'host/b';
 const server = await s3Server();
-
-async function chunksIn(settings: S3Settings): Promise<number> {
-  const backend = new S3Backend(settings);
-  try {
-    let chunks = 0;
-    for await (const name of backend.list('.chunks')) if (name !== '') chunks += 1;
-    return chunks;
-  } finally {
-    backend.close();
-  }
-}
 
 const currentOf = (store: TestStore, group: string): string => join(store.mountpoint, group, 'current');
 const snapshot = (store: TestStore, group: string): string =>

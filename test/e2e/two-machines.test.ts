@@ -2,15 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { S3Backend } from '../../src/backend/s3/s3-backend.js';
-import type { S3Settings } from '../../src/backend/s3/s3-settings.js';
 import type { UploadStatus } from '../../src/control/upload-commands.js';
 import { outputOf } from '../support/commands.js';
 import { assertSameTree } from '../support/compare-trees.js';
 import type { TestStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
 import { OwnS3Server } from '../support/own-s3-server.js';
-import { NO_S3, s3Server } from '../support/s3-server.js';
+import { chunksIn, NO_S3, s3Server } from '../support/s3-server.js';
 import { Machines, untilDone } from '../support/two-machines.js';
 
 const ROUNDS = 2;
@@ -22,17 +20,6 @@ function fill(folder: string, seed: string, files: number): void {
   for (let n = 0; n < files; n++) writeFileSync(join(folder, `file-${n}`), noise(`${seed} ${n}`, 2000 + n * 991));
   writeFileSync(join(folder, 'large'), noise(seed, 3_000_000));
   outputOf('find', [folder, '-exec', 'touch', '-hd', '2024-01-02T03:04:05.5', '{}', '+']);
-}
-
-async function chunksIn(settings: S3Settings): Promise<number> {
-  const backend = new S3Backend(settings);
-  try {
-    let chunks = 0;
-    for await (const name of backend.list('.chunks')) if (name !== '') chunks += 1;
-    return chunks;
-  } finally {
-    backend.close();
-  }
 }
 
 const currentOf = (store: TestStore, group: string): string => join(store.mountpoint, group, 'current');

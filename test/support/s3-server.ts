@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { S3Backend } from '../../src/backend/s3/s3-backend.js';
 import type { S3Settings } from '../../src/backend/s3/s3-settings.js';
 
 /** The S3 server of the test run (scripts/rgw), if there is one; its keys are in the environment. */
@@ -26,4 +27,16 @@ export async function s3Server(): Promise<S3Server | undefined> {
     return { bucket, store: `store${stores}`, endpoint };
   };
   return { endpoint, newStore };
+}
+
+/** How many chunks a datastore has in its bucket. */
+export async function chunksIn(settings: S3Settings): Promise<number> {
+  const backend = new S3Backend(settings);
+  try {
+    let chunks = 0;
+    for await (const name of backend.list('.chunks')) if (name !== '') chunks += 1;
+    return chunks;
+  } finally {
+    backend.close();
+  }
 }
