@@ -1,9 +1,10 @@
-import type { Extent } from '../catalog/extent.js';
+import type { ChunkExtent, Extent } from '../catalog/extent.js';
 import { ChunkError } from '../chunkstore/chunk-error.js';
-import { CairnError } from '../core/errors.js';
+import type { ByteRange } from '../core/ranges.js';
 import { cachedChunk } from '../native/chunk-cache.js';
 import type { ContentParts } from './content-parts.js';
 import type { ContentTable } from './content-table.js';
+import { KeptBytes } from './kept-bytes.js';
 import type { ReadPiece } from './transfer.js';
 
 /** How far ahead of a sequential reader chunks are loaded, bytes. */
@@ -11,7 +12,7 @@ const READ_AHEAD_BYTES = 8 * 1024 * 1024;
 /** A chunk that garbage collection or a swap of pieces took away is looked up this many times. */
 const ATTEMPTS = 3;
 
-/** Turns a range of a file into the places its bytes lie in, with the chunks among them in the cache. */
+/** Turns a range of a file into the places its bytes lie in: chunks that are in the cache, or the bytes of those that were not. */
 export class ContentReader {
   readonly #parts: ContentParts;
   readonly #table: ContentTable;
@@ -36,17 +37,19 @@ export class ContentReader {
     }
   }
 
+  /** What has to be loaded is kept for this very read: the cache may be smaller than what a read touches, or be others'. */
   async #readLater(ino: number, offset: number, length: number): Promise<ReadPiece[]> {
-    for (let attempt = 1; ; attempt++) {
-      const extents = this.#extents(ino, offset, length);
-      const missing = extents.filter(isMissing);
-      if (missing.length === 0) return this.#pieces(ino, offset, length, extents);
+    const kept = new KeptBytes(this.#parts.chunks);
+    for (let absences = 0; ; ) {
+      const extents = this.#extents(ino, offset, length).map((extent) => within(extent, offset, offset + length));
+      const missing = extents.filter(isMissing).filter((extent) => kept.of(extent) === undefined);
+      if (missing.length === 0) return this.#pieces(ino, offset, length, extents, kept);
       try {
-        await Promise.all(missing.map((extent) => this.#parts.chunks.load(extent.digest, extent.chunkLength)));
+        await kept.add(missing);
       } catch (error) {
-        if (attempt >= ATTEMPTS || !(error instanceof ChunkError && error.state === 'absent')) throw error;
+        absences += 1;
+        if (absences >= ATTEMPTS || !(error instanceof ChunkError && error.state === 'absent')) throw error;
       }
-      if (attempt > ATTEMPTS) throw new CairnError('io', `Chunks of inode ${ino} leave the cache before they are read`);
     }
   }
 
@@ -59,40 +62,53 @@ export class ContentReader {
     return this.#table.get(ino)?.size ?? this.#parts.tree.inodes.find(ino)?.size ?? 0;
   }
 
-  #pieces(ino: number, offset: number, length: number, extents: readonly Extent[]): ReadPiece[] {
+  #pieces(ino: number, offset: number, length: number, extents: readonly Extent[], kept?: KeptBytes): ReadPiece[] {
     const end = Math.min(offset + length, this.#size(ino));
     const draft = this.#table.get(ino)?.draft;
     const pieces: ReadPiece[] = [];
     let at = offset;
     for (const dirty of draft?.covered(offset, Math.max(offset, end)) ?? []) {
-      this.#addStored(pieces, extents, at, dirty.start);
+      this.#addStored(pieces, extents, { start: at, end: dirty.start }, kept);
       if (draft !== undefined) pieces.push({ kind: 'draft', length: dirty.end - dirty.start, draft, at: dirty.start });
       at = dirty.end;
     }
-    this.#addStored(pieces, extents, at, end);
+    this.#addStored(pieces, extents, { start: at, end }, kept);
     return pieces;
   }
 
-  #addStored(pieces: ReadPiece[], extents: readonly Extent[], start: number, end: number): void {
+  #addStored(pieces: ReadPiece[], extents: readonly Extent[], { start, end }: ByteRange, kept?: KeptBytes): void {
     let at = start;
     for (const extent of extents) {
       const from = Math.max(extent.offset, at);
       const to = Math.min(extent.offset + extent.length, end);
       if (from >= to) continue;
       if (from > at) pieces.push({ kind: 'zeros', length: from - at });
-      pieces.push(this.#piece(extent, from, to));
+      pieces.push(this.#piece(extent, from, to, kept));
       at = to;
     }
     if (at < end) pieces.push({ kind: 'zeros', length: end - at });
   }
 
-  #piece(extent: Extent, from: number, to: number): ReadPiece {
-    const at = extent.at + (from - extent.offset);
-    if (extent.kind === 'chunk') return { kind: 'chunk', length: to - from, digest: extent.digest, at };
-    return { kind: 'file', length: to - from, descriptor: this.#parts.journal.descriptor(extent.segment), at };
+  #piece(extent: Extent, from: number, to: number, kept?: KeptBytes): ReadPiece {
+    const length = to - from;
+    const into = from - extent.offset;
+    const at = extent.at + into;
+    if (extent.kind === 'journal') {
+      return { kind: 'file', length, descriptor: this.#parts.journal.descriptor(extent.segment), at };
+    }
+    const bytes = kept?.of(extent);
+    if (bytes !== undefined) return { kind: 'bytes', length, bytes: bytes.subarray(into, into + length) };
+    return { kind: 'chunk', length, digest: extent.digest, at };
   }
 }
 
-function isMissing(extent: Extent): extent is Extent & { kind: 'chunk' } {
+function isMissing(extent: Extent): extent is ChunkExtent {
   return extent.kind === 'chunk' && !cachedChunk(extent.digest);
+}
+
+/** What of the extent lies in [start, end), which it overlaps. */
+function within(extent: Extent, start: number, end: number): Extent {
+  const offset = Math.max(extent.offset, start);
+  const length = Math.min(extent.offset + extent.length, end) - offset;
+  return { ...extent, offset, length, at: extent.at + (offset - extent.offset) };
 }

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import { ChunkError } from '../chunkstore/chunk-error.js';
 import type { ChunkStore } from '../chunkstore/chunk-store.js';
+import { readPart } from '../chunkstore/read-part.js';
 import type { Digest } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
 import type { ByteRange } from '../core/ranges.js';
 import type { ChunkIndex } from '../index/chunk-index.js';
-import { copyCached } from '../native/chunk-cache.js';
 import { HoldScope } from '../native/holds.js';
 import { eitherSignal, endedBy } from './interruption.js';
 import type { ReadParts } from './store-parts.js';
@@ -81,14 +81,10 @@ async function holdAll(holds: HoldScope, index: ChunkIndex, first: number, last:
  */
 export async function readPiece(chunks: ChunkStore, chunk: SizedChunk, { start, end }: ByteRange): Promise<Buffer> {
   const { digest, length } = chunk;
-  if (start > 0 || end < length) {
-    await chunks.load(digest, length);
-    const cached = copyCached(digest, start, end - start);
-    if (cached !== undefined) return cached;
-  }
+  if (start > 0 || end < length) return readPart(chunks, digest, length, start, end - start);
   const bytes = await chunks.read(digest);
   if (bytes.length !== length) throw new ChunkError(digest, 'corrupt', `it has ${bytes.length} bytes, not ${length}`);
-  return bytes.subarray(start, end);
+  return bytes;
 }
 
 /**

@@ -72,7 +72,7 @@ class Payload {
   get reader(): PayloadReader {
     this.#reader ??= new PayloadReader(
       parseDynamicIndex(this.#builder.finish({ uuid: Buffer.alloc(16, 1), ctime: 1 }).bytes),
-      { load: (digest) => this.#load(digestHex(digest)) },
+      { load: (digest) => this.#load(digestHex(digest)), read: async (digest) => this.#plain(digestHex(digest)) },
     );
     return this.#reader;
   }
@@ -112,15 +112,28 @@ class Payload {
 
   async #bring(hex: string): Promise<void> {
     await undefined;
+    insertChunk(Buffer.from(hex, 'hex'), this.#plain(hex));
+  }
+
+  #plain(hex: string): Buffer {
     const plain = this.#chunks.get(hex);
     assert.ok(plain !== undefined, `chunk ${hex} was never stored`);
-    insertChunk(Buffer.from(hex, 'hex'), plain);
+    return plain;
   }
 }
 
 beforeEach(() => {
   setCacheLimit(0);
   setCacheLimit(64 * MIB);
+});
+
+test('a chunk cache that holds nothing fails no read', async () => {
+  setCacheLimit(0);
+  const payload = new Payload();
+  payload.addPack('pack', [100_000, 1, 60_000]);
+  payload.addLarge('large', [700, 900, 100_000, 13]);
+  payload.addZeros(MIB);
+  for (const file of payload.files) await payload.read(file);
 });
 
 test('small files read in order: each chunk is loaded once, and only the first is waited for', async () => {

@@ -1,12 +1,9 @@
 import type { Extent } from '../../catalog/extent.js';
+import { readPart } from '../../chunkstore/read-part.js';
 import { CairnError } from '../../core/errors.js';
-import { copyCached } from '../../native/chunk-cache.js';
 import type { Draft } from '../../native/draft.js';
 import { readDescriptor } from '../../native/files.js';
 import type { PackingParts } from './packing-parts.js';
-
-/** A chunk may leave the cache between its load and its copy when memory is short: it is loaded again. */
-const ATTEMPTS = 3;
 
 /**
  * Copies a file's stored bytes [start, end) into the draft, `shift` bytes further on; a hole becomes zeros.
@@ -38,12 +35,7 @@ async function readExtent(parts: PackingParts, extent: Extent, from: number, to:
     if (bytes.length === to - from) return bytes;
     throw new CairnError('corrupt', `Journal segment ${extent.segment} is shorter than its extents say`);
   }
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    await parts.chunks.load(extent.digest, extent.chunkLength);
-    const bytes = copyCached(extent.digest, at, to - from);
-    if (bytes !== undefined) return bytes;
-  }
-  throw new CairnError('io', 'A chunk leaves the cache before it can be copied: the cache is too small');
+  return readPart(parts.chunks, extent.digest, extent.chunkLength, at, to - from);
 }
 
 const ZEROS = new Uint8Array(64 * 1024);

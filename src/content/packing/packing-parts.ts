@@ -19,7 +19,7 @@ export interface PackingParts {
     /** An open descriptor of the segment. */
     descriptor(segment: number): number;
   };
-  readonly chunks: Pick<ChunkStore, 'hold' | 'release' | 'reuse' | 'load'>;
+  readonly chunks: Pick<ChunkStore, 'hold' | 'release' | 'reuse' | 'load' | 'read'>;
   readonly sink: ChunkSink;
   readonly log: {
     /** Makes the change; false where its `ifVersion` does not fit. */

@@ -2,17 +2,15 @@ import { PAYLOAD_HEADER_BYTES, type PayloadPlace } from '../../archive/payload-i
 import { PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
 import { zeroChunkLength } from '../../chunk/zero-chunks.js';
 import type { ChunkStore } from '../../chunkstore/chunk-store.js';
+import { readPart } from '../../chunkstore/read-part.js';
 import type { NamedPiece } from '../../content/cloner.js';
 import type { ReadPiece } from '../../content/transfer.js';
-import { CairnError } from '../../core/errors.js';
 import type { ByteRange } from '../../core/ranges.js';
 import type { ChunkIndex } from '../../index/chunk-index.js';
 import { cachedChunk } from '../../native/chunk-cache.js';
 import type { Awaitable } from '../api.js';
 import { ReadAhead } from './read-ahead.js';
 import type { SnapshotPieces } from './snapshot-nodes.js';
-
-const ATTEMPTS = 3;
 
 /** A piece of a chunk of the payload stream. */
 interface PayloadPart {
@@ -27,15 +25,15 @@ interface PayloadPart {
 /** Files' content out of the payload stream of one snapshot; who reads it in order finds the next chunks loaded. */
 export class PayloadReader {
   readonly #index: ChunkIndex;
-  readonly #chunks: Pick<ChunkStore, 'load'>;
+  readonly #chunks: Pick<ChunkStore, 'load' | 'read'>;
   readonly #readAhead = new ReadAhead();
 
-  constructor(index: ChunkIndex, chunks: Pick<ChunkStore, 'load'>) {
+  constructor(index: ChunkIndex, chunks: Pick<ChunkStore, 'load' | 'read'>) {
     this.#index = index;
     this.#chunks = chunks;
   }
 
-  /** Pieces of the bytes [offset, offset + length) of a file, cut off at its end; chunks among them are cached. */
+  /** Pieces of the bytes [offset, offset + length) of a file, cut off at its end; chunks among them are cached, or their bytes at hand. */
   read(file: PayloadPlace, offset: number, length: number): Awaitable<readonly ReadPiece[]> {
     const content = file.offset + PAYLOAD_HEADER_BYTES;
     const start = content + Math.min(offset, file.size);
@@ -43,7 +41,7 @@ export class PayloadReader {
     if (start === end) return [];
     const parts = this.#parts(start, end);
     // What is waited for is asked for first.
-    const pieces = parts.some(isMissing) ? this.#load(parts) : parts.map(pieceOf);
+    const pieces = parts.some(isMissing) ? this.#load(parts) : parts.map((part) => pieceOf(part));
     const ahead = this.#readAhead.next(start, end, offset === 0 && length < file.size);
     if (ahead !== undefined) this.#loadAhead(ahead);
     return pieces;
@@ -66,13 +64,17 @@ export class PayloadReader {
     return { length: found, pieces, isPacked };
   }
 
+  /** What has to be loaded is kept for this very read: others may push it out of the cache before all is there. */
   async #load(parts: readonly PayloadPart[]): Promise<readonly ReadPiece[]> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const missing = parts.filter(isMissing);
-      await Promise.all(missing.map(({ digest, chunkLength }) => this.#chunks.load(digest, chunkLength)));
-      if (!parts.some(isMissing)) return parts.map(pieceOf);
+    const kept = new Map<PayloadPart, Buffer>();
+    const keep = async (part: PayloadPart) => {
+      kept.set(part, await readPart(this.#chunks, part.digest, part.chunkLength, part.at, part.length));
+    };
+    for (;;) {
+      const missing = parts.filter((part) => isMissing(part) && !kept.has(part));
+      if (missing.length === 0) return parts.map((part) => pieceOf(part, kept.get(part)));
+      await Promise.all(missing.map(keep));
     }
-    throw new CairnError('io', 'Chunks leave the cache before they are read: it is too small');
   }
 
   #loadAhead({ start, end }: ByteRange): void {
@@ -108,6 +110,7 @@ function isMissing({ digest, isZeros }: PayloadPart): boolean {
   return !isZeros && !cachedChunk(digest);
 }
 
-function pieceOf({ digest, at, length, isZeros }: PayloadPart): ReadPiece {
+function pieceOf({ digest, at, length, isZeros }: PayloadPart, bytes?: Buffer): ReadPiece {
+  if (bytes !== undefined) return { kind: 'bytes', length, bytes };
   return isZeros ? { kind: 'zeros', length } : { kind: 'chunk', length, digest, at };
 }
