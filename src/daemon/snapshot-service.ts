@@ -23,6 +23,7 @@ import type { TreeIndexes } from '../vfs/snapshots/snapshot-tree.js';
 import { GroupChanges } from './group-changes.js';
 import { GroupGuard } from './group-guard.js';
 import { ForeignSnapshots } from './shared/foreign-snapshots.js';
+import { groupsLastOfOthers } from './shared/writers-of-groups.js';
 import type { SnapshotsChanged } from './snapshots-changed.js';
 
 const JOB_SCRIPT = new URL('./snapshot-worker.js', import.meta.url);
@@ -59,7 +60,14 @@ export class SnapshotService {
     const { durability, parts } = live;
     this.#forget = { catalog, durability, log: parts.log, store: paths.root, forgottenFolder: paths.forgotten };
     this.marks = new SnapshotMarks(this.#forget);
-    this.#discover = { catalog, log: parts.log, clock: systemClock, messages: log, store: paths.root };
+    this.#discover = {
+      catalog,
+      log: parts.log,
+      clock: systemClock,
+      messages: log,
+      store: paths.root,
+      isOthers: groupsLastOfOthers(paths),
+    };
     this.#maker = new SnapshotMaker({
       ...{ catalog, log: live.parts.log, contents: live.contents, packer: live.packer },
       ...{ durability: live.durability, clock: systemClock, messages: log },

@@ -21,6 +21,8 @@ export interface DiscoverParts {
   readonly messages: Log;
   /** The datastore's folder. */
   readonly store: string;
+  /** Whether a group, by its path, is another machine's: what is gone there was on its way out. */
+  isOthers(group: string): boolean;
 }
 
 /**
@@ -82,7 +84,11 @@ function holdsTree(files: readonly string[]): boolean {
   return files.includes(WHOLE_NAME) || (files.includes(METADATA_NAME) && files.includes(PAYLOAD_NAME));
 }
 
-async function alignRows({ catalog, messages, store }: DiscoverParts, id: number, group: GroupName): Promise<void> {
+async function alignRows(
+  { catalog, messages, store, isOthers }: DiscoverParts,
+  id: number,
+  group: GroupName,
+): Promise<void> {
   for (const { archive, time, state, files, isProtected } of catalog.snapshots.list(id)) {
     if (state !== 'finished') continue;
     const found = await findSnapshot(store, group, time);
@@ -90,7 +96,8 @@ async function alignRows({ catalog, messages, store }: DiscoverParts, id: number
       if (found.isProtected !== isProtected) catalog.snapshots.update(archive, { isProtected: found.isProtected });
       continue;
     }
-    messages.warn({}, `Snapshot ${groupPath(group)}/${formatSnapshotTime(time)} was removed by somebody else`);
+    const level = isOthers(groupPath(group)) ? 'debug' : 'warn';
+    messages[level]({}, `Snapshot ${groupPath(group)}/${formatSnapshotTime(time)} was removed by somebody else`);
     dropIndexFiles(
       catalog,
       group,

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CachedBackend } from '../../src/backend/cache/cached-backend.js';
+import { makePlaceholder } from '../../src/backend/cache/placeholder.js';
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.js';
 import { createCatalog, openCatalog } from '../../src/catalog/open.js';
 import { openCatalogReader } from '../../src/catalog/open-reader.js';
@@ -144,6 +145,27 @@ test('upload: bytes that are nowhere are counted and stay in the queue, those th
   await backend.removeAll([lost]);
   assert.deepEqual(await uploadChunks(parts), { chunks: 1, bytes: 0, missing: 1, waiting: 0 });
   assert.equal(catalog.uploads.totals().chunks, 1);
+});
+
+test('upload: a chunk only its placeholder tells the length of is there if the object store has as much', async (t) => {
+  const { parts, catalog, commit, remote } = await makeParts(t, []);
+  const digests = ['there', 'shorter there'].map((content) => sha256Sync(Buffer.from(content)));
+  const gathered = catalog.indexFiles.gather();
+  // An index file was found here after its chunks' rows were lost to a crash.
+  catalog.indexFiles.addChunks(
+    gathered,
+    digests.map((digest) => ({ digest, length: 100 })),
+    'present',
+  );
+  commit();
+  for (const [at, digest] of digests.entries()) {
+    const path = join(parts.store, chunkName(digest, 2));
+    mkdirSync(dirname(path), { recursive: true });
+    await makePlaceholder(path, 50);
+    await remote.put(chunkName(digest, 2), Buffer.alloc(50 - at, 1));
+  }
+  const { chunks, missing } = await uploadChunks(parts);
+  assert.deepEqual([chunks, missing, catalog.uploads.totals().chunks], [1, 1, 1]);
 });
 
 test('upload: files that changed are put in their order, those that are gone removed, manifests first', async (t) => {

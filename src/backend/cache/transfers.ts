@@ -30,6 +30,11 @@ export class Transfers {
     return bytes.length;
   }
 
+  /** Length in bytes of the object by its file here, which may be a placeholder; undefined where there is none. */
+  lengthHere(name: string): Promise<number | undefined> {
+    return this.#local.size(name);
+  }
+
   /**
    * Gives back the room of an object's bytes if the other backend says it has as many; the caller knows that they were
    * uploaded as they are, and that nobody removes the object meanwhile.

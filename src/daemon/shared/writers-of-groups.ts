@@ -163,14 +163,20 @@ export function noteGroupsOfOthers(paths: DatastorePaths, others: readonly strin
   return writeJson(paths.groupsOfOthers, { others, lost: [] });
 }
 
+/** Whether a group was another machine's, by its path, when that was last noted. */
+export function groupsLastOfOthers(paths: DatastorePaths): (group: string) => boolean {
+  const others = new Set(stored.safeParse(readJson(paths.groupsOfOthers)).data?.others);
+  return (group) => others.has(group);
+}
+
 /**
  * As far as a store that is not mounted can know: groups are other machines' that were so last, and nobody is asked.
  */
 export function writersWithoutMount(paths: DatastorePaths): GroupWriters {
-  const others = new Set(stored.safeParse(readJson(paths.groupsOfOthers)).data?.others);
+  const wereOthers = groupsLastOfOthers(paths);
   return {
     requireOurs(group) {
-      if (others.has(group)) throw new CairnError('read-only', `The group ${group} is written by another machine`);
+      if (wereOthers(group)) throw new CairnError('read-only', `The group ${group} is written by another machine`);
     },
     takeOver: () => Promise.resolve(),
   };

@@ -88,8 +88,12 @@ async function believe(
   parts: RefreshParts,
   named: readonly { readonly digest: Digest; readonly length: number }[],
 ): Promise<boolean> {
-  const missing = named.filter(({ digest }) => parts.reader.chunks.find(digest)?.state !== 'present');
   const limit = pLimit(LOOKS_AT_ONCE);
+  // With the lock: a collector that came before the hold has written down by now what it takes.
+  const isHere = ({ digest }: { readonly digest: Digest }): Promise<boolean> =>
+    limit(() => withLock(parts.guards, digest, async () => parts.reader.chunks.find(digest)?.state === 'present'));
+  const known = await Promise.all(named.map(isHere));
+  const missing = named.filter((_, at) => known[at] !== true);
   const outcomes = await Promise.all(
     missing.map((chunk) => limit(async () => ({ ...chunk, stored: await parts.objects.size(objectOf(parts, chunk)) }))),
   );

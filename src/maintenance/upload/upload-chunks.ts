@@ -103,5 +103,6 @@ async function uploadHeld(parts: UploadParts, pending: PendingUpload): Promise<n
   const name = chunkName(digest, parts.prefixDigits);
   const bytes = await parts.objects.transfers.upload(name);
   if (bytes !== undefined) return bytes;
-  return (await parts.objects.remote.size(name)) === stored ? 0 : 'missing';
+  const length = stored > 0 ? stored : await parts.objects.transfers.lengthHere(name);
+  return length !== undefined && (await parts.objects.remote.size(name)) === length ? 0 : 'missing';
 }
