@@ -170,6 +170,20 @@ print(len(seen) == 50)`,
     ext4: 'True',
   },
   {
+    name: 'bytes that go through a pipe do not move its times',
+    reason: 'the kernel carries them, and moves no times of files of FUSE by itself',
+    probe: `
+path = args[0] + '/pipe'
+os.mkfifo(path)
+fd = os.open(path, os.O_RDWR)
+os.utime(path, ns=(10**18, 10**18))
+os.write(fd, b'through'); os.read(fd, 100)
+found = os.stat(path)
+print(found.st_atime_ns != 10**18, found.st_mtime_ns != 10**18)`,
+    mount: 'False False',
+    ext4: 'True True',
+  },
+  {
     name: 'pathconf(3) tells 127 as the number of links',
     reason: 'what the C library says for file systems it does not know; 65,000 are allowed, as on ext4',
     probe: "print(os.pathconf(args[0], 'PC_LINK_MAX'))",

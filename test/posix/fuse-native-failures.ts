@@ -15,6 +15,7 @@ export const fuseNativeFailures: KnownFailures = new Map(
     'rename: RENAME_EXCHANGE swaps a file and a folder of files': RENAME_FLAGS,
     'rename: RENAME_WHITEOUT leaves a character device 0, 0 where the file was': RENAME_FLAGS,
     'rename: RENAME_WHITEOUT of a folder into another folder': RENAME_FLAGS,
+    'rename: RENAME_WHITEOUT leaves a device with the ACL that new files of its folder have': RENAME_FLAGS,
     'opening: O_TMPFILE makes a file without a name, linkat gives it one': TEMPORARY,
     'opening: O_TMPFILE with O_EXCL never gets a name, and leaves nothing': TEMPORARY,
     'sparse files: SEEK_DATA and SEEK_HOLE show the map': 'the package has no lseek: a file shows no holes',

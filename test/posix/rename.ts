@@ -17,6 +17,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { outputOf } from '../support/commands.js';
 import { hasErrno } from '../support/errno.js';
 import { python } from '../support/python.js';
 import { asUser, type Family, letClockAdvance, NOBODY } from './family.js';
@@ -235,6 +236,15 @@ export const rename: Family = {
       assert.ok(lstatSync(join(one, 'sub')).isCharacterDevice());
       assert.ok(statSync(join(two, 'sub')).isDirectory());
       assert.deepEqual([statSync(one).nlink, statSync(two).nlink], [2, 3]);
+    },
+
+    'RENAME_WHITEOUT leaves a device with the ACL that new files of its folder have': (folder) => {
+      outputOf('setfacl', ['--default', '--modify', 'u::rwx,u:5:rw-,g::r-x,m::rwx,o::r-x', folder]);
+      const [a, b] = twoFiles(folder);
+      renameat2(a, b, RENAME_WHITEOUT);
+      const acl = outputOf('getfacl', ['--omit-header', '--numeric', '--absolute-names', '--no-effective', a]);
+      assert.deepEqual(acl.trim().split('\n'), ['user::---', 'user:5:rw-', 'group::r-x', 'mask::---', 'other::---']);
+      assert.equal(lstatSync(a).mode & 0o7777, 0);
     },
 
     'in a sticky folder only the owner may rename': (folder) => {

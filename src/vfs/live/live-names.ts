@@ -257,6 +257,7 @@ export function rename(
   requireNoLoop(parts, inode, to);
   if (exchange && target !== undefined) requireNoLoop(parts, target, from);
   if (target !== undefined && !exchange) requireReplaceable(parts, inode, target);
+  const whiteout = flags & RENAME_WHITEOUT ? newInode(parts, caller, from, name, { mode: WHITEOUT_MODE }) : undefined;
   parts.log.make({
     kind: 'rename',
     parent: from.ino,
@@ -264,10 +265,18 @@ export function rename(
     newParent: to.ino,
     newName,
     exchange,
-    ...(flags & RENAME_WHITEOUT ? { whiteout: newInode(parts, caller, from, name, { mode: WHITEOUT_MODE }) } : {}),
+    ...(whiteout === undefined ? {} : { whiteout }),
     ...timeFields(parts.clock.now()),
   });
+  if (whiteout !== undefined) inheritAccess(parts, from, whiteout);
   if (target !== undefined && !exchange) noteLostName(parts, target);
+}
+
+/** The ACL that any new inode of the folder gets; the record of a rename has no room for it. */
+function inheritAccess(parts: LiveParts, folder: Readonly<Inode>, { ino, mode }: Readonly<Inode>): void {
+  for (const { name, value } of inherited(parts, folder, { mode, umask: 0 }).xattrs) {
+    parts.log.make({ kind: 'set-xattr', ino, name, value, ...timeFields(parts.clock.now()) });
+  }
 }
 
 /** @throws {CairnError} `invalid` for flags that are not known or contradict each other */
