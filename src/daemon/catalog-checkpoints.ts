@@ -20,6 +20,8 @@ export class CatalogCheckpoints {
   #worker: Worker | undefined;
   #running = false;
   #logPages = 0;
+  /** Whose last checkpoint failed; told when the first of them fails, and when none does any more. */
+  readonly #failing = new Set<'thread' | 'writer'>();
   #ended = false;
   #failedSync: unknown;
   #tellFailedSync: (error: unknown) => void = () => undefined;
@@ -35,11 +37,11 @@ export class CatalogCheckpoints {
   betweenTransactions(transactions: Transactions, changes: number): void {
     if (this.#running || (changes > FEW_CHANGES && this.#logPages < MAX_LOG_PAGES)) return;
     try {
-      this.#logPages = transactions.checkpoint('passive').logPages;
+      this.#worked('writer', transactions.checkpoint('passive'));
     } catch (error) {
       // The commit before it stands; the log only grows.
       if (isFailedSync(error)) this.#failedSync = error;
-      this.#log.warn({ error }, 'A checkpoint of the catalog failed; it is tried again');
+      this.#failed('writer', { error });
     }
   }
 
@@ -77,11 +79,26 @@ export class CatalogCheckpoints {
   #done(message: CheckpointMessage): void {
     this.#running = false;
     if (!('error' in message)) {
-      this.#logPages = message.logPages;
+      this.#worked('thread', message);
       return;
     }
-    this.#log.warn({ reason: message.error }, 'A checkpoint of the catalog failed; it is tried again');
+    this.#failed('thread', { reason: message.error });
     if (message.isFailedSync) this.#tellFailedSync(new CairnError('io', message.error));
+  }
+
+  #worked(whose: 'thread' | 'writer', { logPages }: CheckpointFigures): void {
+    this.#logPages = logPages;
+    if (this.#failing.delete(whose) && this.#failing.size === 0) {
+      this.#log.info({}, 'Checkpoints of the catalog work again');
+    }
+  }
+
+  /** A disk that is full or read-only fails them all, after each commit. */
+  #failed(whose: 'thread' | 'writer', why: { readonly error: unknown } | { readonly reason: string }): void {
+    if (this.#failing.size === 0) {
+      this.#log.warn(why, 'A checkpoint of the catalog failed; it is tried again after each commit');
+    }
+    this.#failing.add(whose);
   }
 }
 

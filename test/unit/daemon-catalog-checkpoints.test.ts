@@ -6,6 +6,7 @@ import { createCatalog } from '../../src/catalog/open.js';
 import type { Transactions } from '../../src/catalog/transactions.js';
 import { silentLog } from '../../src/core/log.js';
 import { CatalogCheckpoints } from '../../src/daemon/catalog-checkpoints.js';
+import { keptLog } from '../support/live-store.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 test('a thread of checkpoints that ended does not keep the log from being copied', async (t) => {
@@ -24,4 +25,27 @@ test('a thread of checkpoints that ended does not keep the log from being copied
   const transactions = { checkpoint: () => ({ busy: false, logPages: ++byWriter, copiedPages: 0 }) };
   checkpoints.betweenTransactions(transactions as unknown as Transactions, 1);
   assert.equal(byWriter, 1);
+});
+
+test('checkpoints that go on failing are told once, and that they work again', async (t) => {
+  const path = join(temporaryFolder(t), 'catalog.db');
+  createCatalog(path);
+  const log = keptLog();
+  const checkpoints = new CatalogCheckpoints(path, log);
+  t.after(() => checkpoints.end());
+  let isFull = true;
+  const checkpoint = () => {
+    if (isFull) throw new Error('the disk is full');
+    return { busy: false, logPages: 1, copiedPages: 1 };
+  };
+  const commit = () => checkpoints.betweenTransactions({ checkpoint } as unknown as Transactions, 1);
+  for (let n = 0; n < 3; n++) commit();
+  const told = 'warn A checkpoint of the catalog failed; it is tried again after each commit';
+  assert.deepEqual(log.lines, [told]);
+  isFull = false;
+  for (let n = 0; n < 3; n++) commit();
+  assert.deepEqual(log.lines, [told, 'info Checkpoints of the catalog work again']);
+  isFull = true;
+  commit();
+  assert.deepEqual(log.lines.slice(2), [told]);
 });
