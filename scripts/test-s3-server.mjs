@@ -1,15 +1,15 @@
 // The S3 server of a test run: one for all files that need it, since it takes seconds to start.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const RGW = fileURLToPath(new URL('rgw', import.meta.url));
 
-/** Whether a test file talks to S3: its name says so, as in `backend-s3.test.ts`. */
+/** Whether a test file asks for the run's server: its name says so, as in `backend-s3.test.ts`, or what it imports. */
 export function wantsS3(file) {
-  return /(^|-)s3[-.]/.test(basename(file));
+  return /(^|-)s3[-.]/.test(basename(file)) || readFileSync(file, 'utf8').includes('support/s3-server.js');
 }
 
 /**
