@@ -163,7 +163,8 @@ class Passthrough extends PassingOn {
   }
 
   command() {
-    return [this.#program, '-f', '-o', `source=${this.backing},cache=always`, this.root];
+    // It keeps a descriptor open for every file the kernel knows.
+    return ['prlimit', '--nofile=262144:262144', this.#program, '-f', '-o', `source=${this.backing},cache=always`, this.root];
   }
 
   close() {

@@ -42,7 +42,11 @@ function claimWith(locks: readonly FileLock[], descriptor: number): Claim {
     release: () => {
       if (released) return;
       released = true;
-      writeAnnouncement(descriptor, undefined);
+      try {
+        writeAnnouncement(descriptor, undefined);
+      } catch {
+        // It stays, as a killed process's does: nobody answers where it says.
+      }
       closeSync(descriptor);
       for (const lock of locks) lock.release();
     },

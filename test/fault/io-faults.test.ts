@@ -8,6 +8,15 @@ import { Random, seedOfRun } from '../support/random.js';
 const OPERATIONS = 5;
 const TRIALS_EACH = 3;
 
+test('what cannot be taken back in the lock file keeps no mount from ending', async (t) => {
+  await withFaultyStore(new Random(seedOfRun(t)), async (store) => {
+    const kinds = await faultKindsOf(store, 'umount');
+    const truncations = kinds.filter(({ pathClass, call }) => pathClass === 'own' && call === 'truncate');
+    assert.ok(truncations.length > 0);
+    for (const kind of truncations) await tryFault(store, kind, 1, true);
+  });
+});
+
 test('no fault of the disk below loses what was acknowledged', async (t) => {
   const random = new Random(seedOfRun(t));
   const names = Object.keys(FAULT_OPERATIONS);
