@@ -164,7 +164,15 @@ class Passthrough extends PassingOn {
 
   command() {
     // It keeps a descriptor open for every file the kernel knows.
-    return ['prlimit', '--nofile=262144:262144', this.#program, '-f', '-o', `source=${this.backing},cache=always`, this.root];
+    return [
+      'prlimit',
+      '--nofile=262144:262144',
+      this.#program,
+      '-f',
+      '-o',
+      `source=${this.backing},cache=always`,
+      this.root,
+    ];
   }
 
   close() {

@@ -146,19 +146,15 @@ async function serve(
     log.info({ mountpoint: options.mountpoint }, 'unmounted');
   } finally {
     stopSignals();
-    try {
-      await shown?.close();
-      await worker.terminate();
-      await schedule.stop();
-      await removeLeftMount(options, log);
-      // In this order: once the claim is gone another daemon may listen on the same path.
-      control.stopListening();
-      claim.release();
-    } finally {
-      // Whoever asked for the end is told of it, whatever went wrong in it.
-      becomeReleased();
-      await control.close();
-    }
+    await shown?.close();
+    await worker.terminate();
+    await schedule.stop();
+    await removeLeftMount(options, log);
+    // In this order: once the claim is gone another daemon may listen on the same path.
+    control.stopListening();
+    claim.release();
+    becomeReleased();
+    await control.close();
   }
 }
 
