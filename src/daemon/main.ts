@@ -114,7 +114,7 @@ async function serve(
   const released = new Promise<void>((resolve) => {
     becomeReleased = resolve;
   });
-  const schedule = openSchedule(options, worker, hooks);
+  const schedule = await openSchedule(options, worker, hooks);
   const started = { startedAt: Date.now() / 1000, released, metricsAddress: null, isReady: false };
   const mounted: Mounted = { options, worker, schedule, haltPolling: hooks.haltPolling, ...started };
   const metrics = new Metrics(() => sampleOf(mounted));
@@ -158,18 +158,25 @@ async function serve(
   }
 }
 
-function openSchedule(
+/** Where that cannot be done the worker ends too. @throws {CairnError} what reading config and settings gives */
+async function openSchedule(
   options: MountWorkerOptions,
   worker: MountWorker,
   { log, onFailure }: DaemonHooks,
-): ScheduleService {
+): Promise<ScheduleService> {
   const paths = datastorePaths(options.store);
-  return new ScheduleService({
-    ...{ paths, mountpoint: options.mountpoint, readOnly: options.readOnly, log, alarm: wallAlarm },
-    uuid: readConfig(paths).uuid,
-    jobs: scheduledJobs(options.store, worker),
-    onFailure: onFailure ?? null,
-  });
+  try {
+    return new ScheduleService({
+      ...{ paths, mountpoint: options.mountpoint, readOnly: options.readOnly, log, alarm: wallAlarm },
+      uuid: readConfig(paths).uuid,
+      jobs: scheduledJobs(options.store, worker),
+      onFailure: onFailure ?? null,
+    });
+  } catch (error) {
+    await worker.terminate();
+    await removeLeftMount(options, log);
+    throw error;
+  }
 }
 
 /** Without it only commands of the same user find the daemon; a full disk is no reason not to mount. */

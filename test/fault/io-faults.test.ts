@@ -17,6 +17,17 @@ test('what cannot be taken back in the lock file keeps no mount from ending', as
   });
 });
 
+test('a config that cannot be read ends a mount that begins with one line, and no mount that runs', async (t) => {
+  await withFaultyStore(new Random(seedOfRun(t)), async (store) => {
+    for (const operation of ['mount', 'snapshot']) {
+      const kinds = await faultKindsOf(store, operation);
+      const opens = kinds.filter(({ pathClass, call }) => pathClass === 'own' && call === 'open');
+      assert.ok(opens.length > 0);
+      for (const kind of opens) for (let nth = 1; nth <= kind.calls; nth += 1) await tryFault(store, kind, nth, false);
+    }
+  });
+});
+
 test('no fault of the disk below loses what was acknowledged', async (t) => {
   const random = new Random(seedOfRun(t));
   const names = Object.keys(FAULT_OPERATIONS);

@@ -59,12 +59,25 @@ export class ScheduleService {
 
   /** A group has a new snapshot: its chunks get the group's redundancy, and what it need not keep goes. */
   snapshotMade(group: string): void {
-    if (!this.#parts.readOnly && readConfig(this.#parts.paths).groupRedundancy?.[group] !== undefined) {
+    if (!this.#parts.readOnly && this.#bearsMore(group)) {
       this.#scheduler.run({ key: keyOfGroup(RAISE, group), job: RAISE, group }).catch(() => undefined);
     }
     const isWanted = (this.#settings.schedules.prune ?? DEFAULT_TIMES.prune) === AFTER_SNAPSHOT;
     if (!isWanted || this.#parts.readOnly || this.#settings.prune[group] === undefined) return;
     this.#scheduler.run({ key: 'prune', job: 'prune', group }).catch(() => undefined);
+  }
+
+  /** Whether a group asks for more redundancy than the datastore has. */
+  #bearsMore(group: string): boolean {
+    try {
+      return readConfig(this.#parts.paths).groupRedundancy?.[group] !== undefined;
+    } catch (error) {
+      this.#parts.log.warn(
+        { error },
+        `Whether ${group} asks for more redundancy is not known: "cairn repair" brings it about`,
+      );
+      return false;
+    }
   }
 
   /** Changes settings, and goes by them. @throws {CairnError} `invalid` */
