@@ -20,8 +20,11 @@ interface CopyOptions {
 export function addCopy(program: Command): void {
   program
     .command('copy')
-    .description('copy snapshots from one datastore to another: what is missing there, verified on the way')
-    .argument('[names...]', 'groups or snapshots, such as host/web1 or host/web1/latest; default: all')
+    .description('copy snapshots and objects from one datastore to another: what is missing there, verified on the way')
+    .argument(
+      '[names...]',
+      'groups or snapshots, such as host/web1 or host/web1/latest, objects as objects/ID; default: all',
+    )
     .option('--to <store>', 'copy into this datastore, from the one that is meant otherwise')
     .option('--from <store>', 'copy from this datastore, into the one that is meant otherwise')
     .option('--bandwidth <MB/s>', 'read at most so many megabytes a second')
@@ -30,15 +33,18 @@ export function addCopy(program: Command): void {
     .addHelpText(
       'after',
       `
-Both may be mounted or not, and on disk or in front of a bucket. Snapshots keep their names, notes and protection; one that
-is there is passed over, nothing is ever replaced or forgotten. Chunks that are there are not read. Each other one is
-decoded and its digest compared; a snapshot with damage in it is named and left out, and the exit status is 6 then. A copy
-that was broken off goes on where it was. The daemon of a mounted target reads the source with its own rights.
+Both may be mounted or not, and on disk or in front of a bucket. Snapshots keep their names, notes and protection, objects
+(of programs that use the library) their ids and metadata; "snapshots" and "objects" stand for all of them. What is there is
+passed over, nothing is ever replaced or forgotten: an object whose id has other content there is named and left out. Chunks
+that are there are not read. Each other one is decoded and its digest compared; a snapshot or object with damage in it is
+named and left out. The exit status is 6 where anything was left out. A copy that was broken off goes on where it was. The
+daemon of a mounted target reads the source with its own rights.
 
 Examples:
   $ cairn copy --to /mnt/usb/backup
   $ cairn copy host/web1 vm/100/latest --store /srv/backup --to /srv/offsite --bandwidth 20
-  $ cairn copy --from /srv/office --store /srv/backup --dry-run`,
+  $ cairn copy --from /srv/office --store /srv/backup --dry-run
+  $ cairn copy snapshots objects/reports/2026.csv --to /srv/offsite`,
     )
     .action(run);
 }
@@ -48,7 +54,8 @@ async function run(names: readonly string[], _: unknown, command: Command): Prom
   const { source, target } = await storesOf(options);
   const dryRun = options.dryRun === true;
   const done = await copy(target, { source, select: [...names], bytesPerSecond: rateOf(options), dryRun });
-  if (done.snapshots.some(({ state }) => state === 'failed')) process.exitCode = EXIT_PROBLEMS;
+  if (done.objects.failed > 0 || done.snapshots.some(({ state }) => state === 'failed'))
+    process.exitCode = EXIT_PROBLEMS;
   if (options.json) printJson(done);
   else show(done, dryRun);
 }
@@ -82,7 +89,7 @@ function copy(target: string, args: CopyArguments): Promise<Copied> {
   });
 }
 
-function show({ snapshots }: Copied, dryRun: boolean): void {
+function show({ snapshots, objects }: Copied, dryRun: boolean): void {
   for (const { group, time, state, reason } of snapshots) {
     if (state === 'failed') process.stderr.write(`cairn: ${group}/${time}: ${reason}\n`);
   }
@@ -92,5 +99,18 @@ function show({ snapshots }: Copied, dryRun: boolean): void {
   const count = (wanted: Copied['snapshots'][number]['state']) =>
     snapshots.filter(({ state }) => state === wanted).length;
   const failed = count('failed') > 0 ? `, ${count('failed')} failed` : '';
-  print(`${dryRun ? 'Would copy' : 'Copied'} ${done.length} snapshots, ${count('there')} were there${failed}`);
+  const verb = dryRun ? 'Would copy' : 'Copied';
+  print(`${verb} ${done.length} snapshots, ${count('there')} were there${failed}`);
+  showObjects(objects, verb);
+}
+
+function showObjects(
+  { copied, there, wanted, failed, chunks, bytes, failures }: Copied['objects'],
+  verb: string,
+): void {
+  for (const { name, reason } of failures) process.stderr.write(`cairn: ${name}: ${reason}\n`);
+  const done = copied + wanted;
+  if (done + there + failed === 0) return;
+  const left = failed > 0 ? `, ${failed} failed` : '';
+  print(`${verb} ${done} objects (${chunks} new chunks, ${shownBytes(bytes)}), ${there} were there${left}`);
 }

@@ -1,8 +1,10 @@
 import type { Copied, CopyArguments } from '../control/copy-commands.js';
 import { CairnError } from '../core/errors.js';
-import { copySnapshots } from '../snapshot/copy/copy-maker.js';
+import { trackObjects } from '../maintenance/rebuild/track-objects.js';
+import { copyInto } from '../snapshot/copy/copy-maker.js';
 import type { CopyJobOptions } from '../snapshot/copy/copy-protocol.js';
 import { CopyThread } from '../snapshot/copy/copy-thread.js';
+import { meansObjects, parseSelection } from '../snapshot/copy/selection.js';
 import { type GroupPlaces, requireGroupForOthers } from './groups-for-others.js';
 import type { CommandContext } from './snapshot-handlers.js';
 
@@ -13,13 +15,21 @@ export interface CopyWorkerCommands {
   copy: { arguments: CopyArguments; result: Copied };
 }
 
-/** Copies of other datastores' snapshots into one: made on the mount worker, several at once. */
+/** Where copies are put. */
+export interface CopyPlaces extends GroupPlaces {
+  /** An object appeared by itself. */
+  onObject(id: string): void;
+}
+
+/** Copies of other datastores' snapshots and objects into one: made on the mount worker, several at once. */
 export class CopyService {
-  readonly #places: GroupPlaces;
+  readonly #places: CopyPlaces;
+  /** Of objects one at a time: what is on disk and what the catalog says of it are the same in between. */
+  #puttingObjects: Promise<unknown> = Promise.resolve();
   readonly #ending = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(places: GroupPlaces) {
+  constructor(places: CopyPlaces) {
     this.#places = places;
   }
 
@@ -29,7 +39,7 @@ export class CopyService {
     await Promise.allSettled([...this.#running]);
   }
 
-  /** @throws {CairnError} as `copySnapshots`; `invalid` where both are the same datastore */
+  /** @throws {CairnError} as `copyInto`; `invalid` where both are the same datastore */
   run(args: CopyArguments, context: CommandContext): Promise<Copied> {
     const running = this.#run(args, context);
     this.#running.add(running);
@@ -53,12 +63,31 @@ export class CopyService {
       maker: snapshots.others,
       startJob: (options: CopyJobOptions) => new CopyThread(JOB_SCRIPT, options),
       requireGroup: (group: Parameters<typeof requireGroupForOthers>[1]) => requireGroupForOthers(this.#places, group),
+      puttingObjects: (work: () => Promise<void>) => this.#putting(work),
+      onObject: (id: string) => this.#places.onObject(id),
     };
-    const copied = await copySnapshots(parts, {
+    const either = AbortSignal.any([gaveUp.signal, this.#ending.signal]);
+    if (!args.dryRun && meansObjects(parseSelection(args.select)))
+      await this.#putting(() => this.#alignObjects(either));
+    const { snapshots: copied, objects } = await copyInto(parts, {
       ...args,
-      signal: AbortSignal.any([gaveUp.signal, this.#ending.signal]),
-      onProgress: (snapshot, done, total) => progress({ step: `copying ${snapshot}`, done, total, unit: 'bytes' }),
+      signal: either,
+      onProgress: (what, done, total) => progress({ step: `copying ${what}`, done, total, unit: 'bytes' }),
     });
-    return { snapshots: [...copied] };
+    return { snapshots: [...copied], objects: { ...objects, failures: [...objects.failures] } };
+  }
+
+  #putting(work: () => Promise<void>): Promise<void> {
+    const done = this.#puttingObjects.then(work);
+    this.#puttingObjects = done.catch(() => undefined);
+    return done;
+  }
+
+  /** An object that is on disk counts as there: puts that were broken off are ended, or undone, before. */
+  async #alignObjects(signal: AbortSignal): Promise<void> {
+    const { datastore, live } = this.#places;
+    const { catalog, paths } = datastore;
+    const { changed } = await trackObjects({ store: paths.root, catalog, signal });
+    if (changed > 0) await live.durability.commitDurably();
   }
 }

@@ -26,7 +26,7 @@ import { gcHandlers } from './gc-handlers.js';
 import { GcService } from './gc-service.js';
 import { jobHandlers } from './job-handlers.js';
 import { ObjectServices } from './object-services.js';
-import { openTree } from './open-tree.js';
+import { openTree, showing } from './open-tree.js';
 import { readOnlyProblem, refusalProblem } from './read-only-store.js';
 import { refreshHandlers } from './shared/refresh-handlers.js';
 import { RefreshService } from './shared/refresh-service.js';
@@ -115,7 +115,10 @@ async function serve(
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
   const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, objects, transport };
   const places = { datastore, live, snapshots, onPlaced: placing(transport) };
-  const [backups, copying] = [new BackupService(places, startInThread), new CopyService(places)];
+  const [backups, copying] = [
+    new BackupService(places, startInThread),
+    new CopyService({ ...places, onObject: showing(transport) }),
+  ];
   const refresh = shared && new RefreshService({ ...places, shared, log });
   transport.start();
   if (!options.readOnly) {

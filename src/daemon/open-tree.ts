@@ -17,7 +17,8 @@ import { liveNode } from '../vfs/live/live-nodes.js';
 import type { Barrier, LiveParts } from '../vfs/live/live-parts.js';
 import { OpenFiles } from '../vfs/live/open-files.js';
 import { Orphans } from '../vfs/live/orphans.js';
-import { ObjectNodes } from '../vfs/objects/object-nodes.js';
+import { fileNameOfObject } from '../vfs/objects/object-names.js';
+import { OBJECTS_FOLDER_NODE, ObjectNodes } from '../vfs/objects/object-nodes.js';
 import { openObjectsVfs } from '../vfs/objects/objects-vfs.js';
 import { openVfs } from '../vfs/open-vfs.js';
 import { ArchiveNodes } from '../vfs/snapshots/archive-nodes.js';
@@ -97,6 +98,15 @@ function withObjects({ catalog, chunks, paths }: WritableDatastore, trees: Vfs):
     root: () => trees.attributes.get(trees.root),
   });
   return openObjectsVfs(trees, objects);
+}
+
+/** Tells the kernel of objects that appear by themselves. */
+export function showing(transport: Pick<Transport, 'invalidateEntry' | 'invalidateNode'>): (id: string) => void {
+  return (id) => {
+    const name = fileNameOfObject(id);
+    if (name !== undefined) transport.invalidateEntry(OBJECTS_FOLDER_NODE, name);
+    transport.invalidateNode(OBJECTS_FOLDER_NODE);
+  };
 }
 
 function groupAlone({ catalog, paths }: WritableDatastore, whole: Vfs, group: GroupName): Vfs {

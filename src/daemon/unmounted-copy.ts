@@ -5,7 +5,7 @@ import type { CommandContext } from './snapshot-handlers.js';
 import { withUnmounted } from './unmounted-store.js';
 
 /**
- * Copies snapshots into a datastore that is not mounted, in this process.
+ * Copies snapshots and objects into a datastore that is not mounted, in this process.
  * @throws {CairnError} `busy` where another process has the datastore, and as `CopyService.run`
  */
 export function runUnmountedCopy(
@@ -15,6 +15,6 @@ export function runUnmountedCopy(
   log: Log,
 ): Promise<Copied> {
   return withUnmounted(store, log, (opened) =>
-    new CopyService({ ...opened, onPlaced: () => undefined }).run(args, context),
+    new CopyService({ ...opened, onPlaced: () => undefined, onObject: () => undefined }).run(args, context),
   );
 }

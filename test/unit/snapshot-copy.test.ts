@@ -10,6 +10,8 @@ import { Bandwidth } from '../../src/snapshot/copy/bandwidth.js';
 import { chooseSnapshots } from '../../src/snapshot/copy/choose-snapshots.js';
 import { shownSnapshot } from '../../src/snapshot/copy/copy-source.js';
 import { DigestSet } from '../../src/snapshot/copy/digest-set.js';
+import { parseSelection } from '../../src/snapshot/copy/selection.js';
+import { isKind } from '../support/kinds.js';
 
 const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
@@ -38,7 +40,8 @@ const ALL = ['host/a', 'ns/site/host/a', 'vm/latest'].flatMap((path) =>
 
 test('names choose groups, single snapshots and newest ones, each once and in order', () => {
   const chosen = (...names: string[]): string[] => chooseSnapshots(ALL, names).map(shownSnapshot);
-  assert.equal(chosen().length, 9);
+  assert.equal(chooseSnapshots(ALL, 'all').length, 9);
+  assert.equal(chosen().length, 0);
   const [first, second, last] = ['2023-11-14T22:13:20Z', '2023-11-14T22:15:00Z', '2023-11-14T22:16:40Z'];
   assert.deepEqual(chosen('host/a'), [`host/a/${first}`, `host/a/${second}`, `host/a/${last}`]);
   assert.deepEqual(chosen('ns/site/host/a/latest'), [`ns/site/host/a/${last}`]);
@@ -58,6 +61,17 @@ test('names choose groups, single snapshots and newest ones, each once and in or
   refused('host/a/2023-11-14T22:13:21Z', 'not-found');
   refused('host/a/current', 'invalid');
   refused('nonsense', 'invalid');
+});
+
+test('objects are told from groups and snapshots: all, none, or by their ids, whatever is in those', () => {
+  assert.deepEqual(parseSelection([]), { snapshots: 'all', objects: 'all' });
+  assert.deepEqual(parseSelection(['snapshots']), { snapshots: 'all', objects: [] });
+  assert.deepEqual(parseSelection(['objects', 'host/a']), { snapshots: ['host/a'], objects: 'all' });
+  const ids = ['objects/reports/2026.csv', 'objects/objects/ü ', 'objects/reports/2026.csv'];
+  assert.deepEqual(parseSelection(ids), { snapshots: [], objects: ['reports/2026.csv', 'objects/ü '] });
+  for (const none of ['objects/', `objects/${'x'.repeat(201)}`]) {
+    assert.throws(() => parseSelection([none]), isKind('invalid', /Not the id of an object/));
+  }
 });
 
 test('bytes are spent at the rate that was asked for, and without one at once', async () => {

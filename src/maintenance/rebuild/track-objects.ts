@@ -9,7 +9,7 @@ import type { UnreadableIndex } from './track-indexes.js';
 
 const ROWS_AT_ONCE = 500;
 
-/** What objects are tracked with: a datastore nobody else has open. */
+/** What objects are tracked with: a datastore nobody else puts objects into. */
 export interface TrackObjectsContext {
   /** The datastore's folder. */
   readonly store: string;
@@ -49,7 +49,7 @@ export async function trackObjects(context: TrackObjectsContext): Promise<Tracke
   const { store, catalog, signal } = context;
   const unreadable: UnreadableIndex[] = [];
   const counts = { changed: 0, leftovers: 0 };
-  const named = rowsByRecord(catalog);
+  const named = await rowsByRecord(catalog);
   for (const folder of await listed(store, OBJECTS_FOLDER)) {
     requireWanted(signal);
     if (folder.type !== 'folder') continue;
@@ -113,7 +113,7 @@ function fits({ indexPath, deleted }: Row, { record, indexes }: Files): boolean 
 }
 
 /** All rows, by the paths of their records. */
-function rowsByRecord({ objects }: TrackObjectsContext['catalog']): Map<string, Row> {
+async function rowsByRecord({ objects }: TrackObjectsContext['catalog']): Promise<Map<string, Row>> {
   const rows = new Map<string, Row>();
   const add = ({ id, indexPath, deleted }: Row): void => {
     rows.set(objectRecordPath(id), { id, indexPath, deleted });
@@ -124,6 +124,7 @@ function rowsByRecord({ objects }: TrackObjectsContext['catalog']): Map<string, 
     const last = some.at(-1);
     if (last === undefined) break;
     from = Buffer.concat([Buffer.from(last.id), Buffer.alloc(1)]);
+    await breathe();
   }
   for (const row of objects.listDeleted(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)) add(row);
   return rows;

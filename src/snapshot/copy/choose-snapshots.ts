@@ -5,11 +5,11 @@ import type { SourceSnapshot } from './copy-source.js';
 
 /**
  * The snapshots that names mean: those of a group, one by its time, or a group's newest; each once, in the order given.
- * @param names empty: all
+ * @param names `all`: every one
  * @throws {CairnError} `invalid` for a name that is none, `not-found` where nothing has it
  */
-export function chooseSnapshots(all: readonly SourceSnapshot[], names: readonly string[]): SourceSnapshot[] {
-  if (names.length === 0) return [...all];
+export function chooseSnapshots(all: readonly SourceSnapshot[], names: 'all' | readonly string[]): SourceSnapshot[] {
+  if (names === 'all') return [...all];
   const chosen = new Set(names.flatMap((name) => meantBy(all, name)));
   return all.filter((snapshot) => chosen.has(snapshot));
 }

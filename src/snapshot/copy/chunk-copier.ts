@@ -1,3 +1,4 @@
+import { ChunkError } from '../../chunkstore/chunk-error.js';
 import { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { processGuards } from '../../chunkstore/guards.js';
 import type { ReadableDatastore } from '../../datastore/open.js';
@@ -24,7 +25,7 @@ export interface CopierParts {
   onStored(chunks: readonly WrittenChunk[]): void;
 }
 
-/** Brings chunks of one snapshot into the target: those that are not there, verified on the way, each as it is stored. */
+/** Brings chunks of snapshots or objects into the target: those that are not there, verified on the way, each as it is stored. */
 export class ChunkCopier {
   readonly #parts: CopierParts;
   readonly #store: ChunkStore;
@@ -52,9 +53,13 @@ export class ChunkCopier {
 
   /**
    * Copies them, in any order; when it resolves all are held, durable and told of.
-   * @throws {ChunkError} for one that the source has damaged or not at all; what is under way then is brought to its end
+   * @param onUnreadable told of one that the source has damaged or not at all; all others are copied then
+   * @throws {ChunkError} for such a one where nobody is told; what is under way then is brought to its end
    */
-  async copy(chunks: Iterable<ListedChunk>): Promise<void> {
+  async copy<C extends ListedChunk>(
+    chunks: Iterable<C>,
+    onUnreadable?: (chunk: C, error: ChunkError) => void,
+  ): Promise<void> {
     const iterator = chunks[Symbol.iterator]();
     let failed = false;
     const work = async (): Promise<void> => {
@@ -62,6 +67,10 @@ export class ChunkCopier {
         try {
           await this.#copy(next.value);
         } catch (error) {
+          if (onUnreadable !== undefined && error instanceof ChunkError) {
+            onUnreadable(next.value, error);
+            continue;
+          }
           failed = true;
           throw error;
         }

@@ -1,12 +1,13 @@
 import type { ErrorKind } from '../../core/errors.js';
 import type { GroupName } from '../../core/group.js';
-import type { PublishedSnapshot, WrittenChunk } from '../create/job-protocol.js';
+import type { StoredObject } from '../../core/stored-object.js';
+import type { PublishedIndex, PublishedSnapshot, WrittenChunk } from '../create/job-protocol.js';
 
 /** What is copied, and how. */
 export interface CopyScope {
   /** Real path of the datastore to copy from. */
   readonly source: string;
-  /** Groups and snapshots by name, such as `host/web1` or `host/web1/latest`; empty: all. */
+  /** Groups, snapshots and objects by name, such as `host/web1`, `host/web1/latest` or `objects/ID`; empty: all. */
   readonly select: readonly string[];
   /** Bytes of chunks read a second; null: any number. */
   readonly bytesPerSecond: number | null;
@@ -37,28 +38,60 @@ export interface CopiedSnapshot {
   readonly bytes: number;
 }
 
+/** What became of objects: how many were copied, were there with the same content, would be copied, or failed. */
+export interface CopiedObjects {
+  readonly copied: number;
+  readonly there: number;
+  readonly wanted: number;
+  readonly failed: number;
+  /** Chunks that were copied, or would be, and their bytes, as with snapshots. */
+  readonly chunks: number;
+  readonly bytes: number;
+  /** Those that failed, the first thousand. */
+  readonly failures: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** What became of everything. */
+export interface CopyOutcome {
+  readonly snapshots: readonly CopiedSnapshot[];
+  readonly objects: CopiedObjects;
+}
+
+/** An object that is on disk in the target, and its index file. */
+export interface PublishedObject {
+  readonly object: StoredObject;
+  readonly index: PublishedIndex | null;
+}
+
+/** What waits to be published: a snapshot, or some objects. */
+export type GatheredCopy =
+  | { readonly type: 'snapshot'; readonly group: GroupName; readonly time: number }
+  | { readonly type: 'objects' };
+
 /** Job to mount worker. */
 export type FromCopyJob =
-  /** All of one snapshot: its number among `total` ones, and plain bytes of its chunks, each counted once. */
+  /** What it is at, and plain bytes of the chunks of that. */
   | {
       readonly type: 'progress';
-      readonly snapshot: string;
+      readonly what: string;
       readonly done: number;
       readonly total: number;
     }
   /** Chunks that are stored and durable: known from now on, they are not copied again. */
   | { readonly type: 'stored'; readonly chunks: readonly WrittenChunk[] }
-  /** All chunks of the next snapshot are stored and told of; it waits for `publish`. Null: there is none left. */
+  /** All chunks of what is next are stored and told of; it waits for `publish`. Null: there is none left. */
   | {
       readonly type: 'gathered';
-      readonly next: { readonly group: GroupName; readonly time: number } | null;
-      readonly snapshots: readonly CopiedSnapshot[];
+      readonly next: GatheredCopy | null;
+      /** Of everything; null before it is done. */
+      readonly outcome: CopyOutcome | null;
     }
   /** It is on disk and durable; it waits for `next`. */
   | { readonly type: 'published'; readonly snapshot: PublishedSnapshot }
+  | { readonly type: 'published-objects'; readonly objects: readonly PublishedObject[] }
   | { readonly type: 'failed'; readonly kind: ErrorKind; readonly message: string };
 
 /** Mount worker to job. */
 export type ToCopyJob =
-  /** Holds of the next snapshot's chunks are of this scope (native/holds). */
+  /** Holds of the chunks of what is next are of this scope (native/holds). */
   { readonly type: 'next'; readonly holds: number } | { readonly type: 'publish' };

@@ -14,7 +14,7 @@ export class CopyThread extends ThreadedJob<FromCopyJob, ToCopyJob> {
   }
 }
 
-/** The job's side: gathers a snapshot each time it is told to, publishes it when it is told to, and ends behind the last. */
+/** The job's side: gathers a snapshot, or objects, each time it is told to, publishes when it is told to, ends behind the last. */
 export async function serveCopyJob(options: CopyJobOptions, port: MessagePort): Promise<void> {
   const post = (message: FromCopyJob) => port.postMessage(message);
   const messages = messagesOf(port);
@@ -30,11 +30,11 @@ export async function serveCopyJob(options: CopyJobOptions, port: MessagePort): 
     for (;;) {
       const message = await messages();
       if (message.type === 'publish') {
-        post({ type: 'published', snapshot: await opened.publish() });
+        post(await opened.publish());
         continue;
       }
       const next = await opened.gather(message.holds);
-      post({ type: 'gathered', next: next ?? null, snapshots: opened.outcomes });
+      post({ type: 'gathered', next: next ?? null, outcome: next === undefined ? opened.outcome : null });
       if (next === undefined) return;
     }
   } catch (error) {

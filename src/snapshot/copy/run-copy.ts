@@ -10,11 +10,14 @@ import type { PublishedSnapshot, WrittenChunk } from '../create/job-protocol.js'
 import { Bandwidth } from './bandwidth.js';
 import { chooseSnapshots } from './choose-snapshots.js';
 import { ChunkCopier } from './chunk-copier.js';
-import type { CopiedSnapshot, CopyJobOptions } from './copy-protocol.js';
+import { ObjectsCopy } from './copy-objects.js';
+import type { CopiedSnapshot, CopyJobOptions, CopyOutcome, FromCopyJob, GatheredCopy } from './copy-protocol.js';
 import { CopySource, type SourceSnapshot, shownSnapshot } from './copy-source.js';
 import { DigestSet } from './digest-set.js';
 import { publishCopy } from './publish-copy.js';
+import { parseSelection } from './selection.js';
 import { chunksOf, listSameFiles, loadContents, type SnapshotContents } from './snapshot-contents.js';
+import { chooseObjects } from './source-objects.js';
 
 /** A snapshot whose chunks are in the target. */
 interface Gathered {
@@ -23,14 +26,23 @@ interface Gathered {
   readonly copier: ChunkCopier;
 }
 
-/** How far a copy is with the snapshot it is at; plain bytes. */
+/** What a job works with. */
+interface ChosenParts {
+  readonly source: CopySource;
+  readonly target: ReadableDatastore;
+  readonly wanted: SourceSnapshot[];
+  /** Of objects. */
+  readonly records: readonly string[];
+}
+
+/** How far a copy is with what it is at; plain bytes. */
 export interface CopyProgress {
-  readonly snapshot: string;
+  readonly what: string;
   readonly done: number;
   readonly total: number;
 }
 
-/** Copies snapshots one after the other, oldest of a group first. Runs on a thread of its own in the target's process. */
+/** Copies snapshots one after the other, oldest of a group first, then objects. Runs on a thread of its own in the target's process. */
 export class CopyJob {
   readonly #options: CopyJobOptions;
   readonly #source: CopySource;
@@ -40,6 +52,7 @@ export class CopyJob {
   readonly #wanted: SourceSnapshot[];
   readonly #count: number;
   readonly #outcomes: CopiedSnapshot[] = [];
+  readonly #objects: ObjectsCopy;
   /** Chunks counted in a dry run. */
   readonly #counted = new DigestSet();
   #gathered: Gathered | undefined;
@@ -47,7 +60,7 @@ export class CopyJob {
 
   private constructor(
     options: CopyJobOptions,
-    { source, target, wanted }: { source: CopySource; target: ReadableDatastore; wanted: SourceSnapshot[] },
+    { source, target, wanted, records }: ChosenParts,
     onStored: (chunks: readonly WrittenChunk[]) => void,
   ) {
     this.#options = options;
@@ -57,6 +70,8 @@ export class CopyJob {
     this.#count = wanted.length;
     this.#bandwidth = new Bandwidth(options.bytesPerSecond ?? undefined);
     this.#onStored = onStored;
+    const { dryRun } = options;
+    this.#objects = new ObjectsCopy({ source, target, onStored, dryRun, bandwidth: this.#bandwidth }, records);
   }
 
   /**
@@ -69,8 +84,13 @@ export class CopyJob {
     let target: ReadableDatastore | undefined;
     try {
       target = await openDatastoreReader(options.store);
-      const wanted = chooseSnapshots(await source.snapshots(), options.select);
-      return new CopyJob(options, { source, target, wanted }, onStored);
+      const { snapshots, objects } = parseSelection(options.select);
+      const wanted = chooseSnapshots(
+        snapshots === 'all' || snapshots.length > 0 ? await source.snapshots() : [],
+        snapshots,
+      );
+      const records = await chooseObjects(source.store, objects);
+      return new CopyJob(options, { source, target, wanted, records }, onStored);
     } catch (error) {
       target?.close();
       source.close();
@@ -78,41 +98,44 @@ export class CopyJob {
     }
   }
 
-  /** What became of the snapshots so far. */
-  get outcomes(): readonly CopiedSnapshot[] {
-    return this.#outcomes;
+  /** What became of everything so far. */
+  get outcome(): CopyOutcome {
+    return { snapshots: this.#outcomes, objects: this.#objects.outcome };
   }
 
   get progress(): CopyProgress | undefined {
-    if (this.#current === undefined) return undefined;
+    if (this.#current === undefined) return this.#objects.progress;
     const { name, copier, total } = this.#current;
-    return { snapshot: name, done: copier.counts.passedBytes, total };
+    return { what: name, done: copier.counts.passedBytes, total };
   }
 
   /**
-   * Goes on to the next snapshot that is to be copied and copies its chunks. One that is damaged, or goes meanwhile, is noted
-   * as failed and passed over.
-   * @param holds scope for its chunks
+   * Goes on to the next snapshot, or objects, that are to be copied and copies their chunks. What is damaged, or goes
+   * meanwhile, is noted as failed and passed over.
+   * @param holds scope for their chunks
    * @returns what waits for `publish`; undefined when all are done
    * @throws {CairnError} what keeps all others from being copied too
    */
-  async gather(holds: number): Promise<SourceSnapshot | undefined> {
+  async gather(holds: number): Promise<GatheredCopy | undefined> {
     for (let next = this.#wanted.shift(); next !== undefined; next = this.#wanted.shift()) {
       try {
-        if (await this.#gather(next, holds)) return next;
+        if (await this.#gather(next, holds)) return { type: 'snapshot', group: next.group, time: next.time };
       } catch (error) {
         if (kindOf(error) !== 'corrupt' && kindOf(error) !== 'not-found') throw error;
         this.#note(next, { state: 'failed', reason: (error as Error).message, chunks: 0, bytes: 0 });
       }
     }
     this.#current = undefined;
-    return undefined;
+    return (await this.#objects.gather(holds)) ? { type: 'objects' } : undefined;
   }
 
-  /** Puts what was gathered into the target's folder. */
-  async publish(): Promise<PublishedSnapshot> {
-    if (this.#gathered === undefined) throw new CairnError('invalid', 'Nothing was gathered to be published');
-    const { snapshot, contents, copier } = this.#gathered;
+  /** Puts what was gathered into the target's folder. @returns what the job says of it */
+  async publish(): Promise<Extract<FromCopyJob, { type: 'published' | 'published-objects' }>> {
+    if (this.#gathered === undefined) return { type: 'published-objects', objects: await this.#objects.publish() };
+    return { type: 'published', snapshot: await this.#publishSnapshot(this.#gathered) };
+  }
+
+  async #publishSnapshot({ snapshot, contents, copier }: Gathered): Promise<PublishedSnapshot> {
     this.#gathered = undefined;
     const published = await publishCopy(this.#options.store, snapshot, contents);
     const { chunks, bytes } = copier.counts;

@@ -60,8 +60,11 @@ export interface ListedChunk {
   readonly length: number;
 }
 
-/** The chunks of a snapshot, those in `seen` left out; all of them are in it from then on. */
-export function* chunksOf({ indexes }: Pick<SnapshotContents, 'indexes'>, seen: DigestSet): Generator<ListedChunk> {
+/** The chunks of a snapshot or object, those in `seen` left out; all of them are in it from then on. */
+export function* chunksOf(
+  { indexes }: { readonly indexes: readonly { readonly index: ChunkIndex }[] },
+  seen: DigestSet,
+): Generator<ListedChunk> {
   for (const { index } of indexes) {
     for (let position = 0; position < index.count; position += 1) {
       const digest = index.digest(position);
