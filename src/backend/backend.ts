@@ -1,4 +1,4 @@
-import type { FileBatch } from './fs/file-batch.js';
+import type { FileBatch } from './file-batch.js';
 
 /**
  * One object store: bytes under a name. A name is a relative path of components that are safe everywhere

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { FileBatch } from '../../src/backend/fs/file-batch.js';
+import { FileBatch } from '../../src/backend/file-batch.js';
 import { FsBackend } from '../../src/backend/fs/fs-backend.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
 import { temporaryFolder } from '../support/temporary-folder.js';

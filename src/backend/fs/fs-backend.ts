@@ -15,9 +15,9 @@ import {
   touchFile,
 } from '../../native/files.js';
 import type { Backend, BackendFigures, DoneTogether, Move } from '../backend.js';
+import { FILE_MODE, type FileBatch } from '../file-batch.js';
 import { checkName, checkPrefix, checkRange, isComponent, isTemporary, temporaryName } from '../names.js';
 import { Barrier } from './barrier.js';
-import { FILE_MODE, type FileBatch } from './file-batch.js';
 
 const FOLDER_MODE = 0o755;
 

@@ -1,6 +1,6 @@
 import { CairnError, isOutOfRoom, kindOf } from '../../core/errors.js';
 import type { Backend, BackendFigures } from '../backend.js';
-import type { FileBatch } from '../fs/file-batch.js';
+import type { FileBatch } from '../file-batch.js';
 import { MARK_NAME, type MemberMark, parseMark } from './mark.js';
 
 /** How a member is to be used; may be changed at any time. */

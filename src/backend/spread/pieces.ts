@@ -8,7 +8,7 @@ import {
   USUAL_HEADER_BYTES,
 } from '../erasure/shard-header.js';
 import { readShards, sameObject } from '../erasure/shards.js';
-import type { FileBatch } from '../fs/file-batch.js';
+import type { FileBatch } from '../file-batch.js';
 import type { Member } from './member.js';
 
 /** A piece of an object; with `payload` where it was read and is sound. */

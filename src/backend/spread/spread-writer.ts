@@ -2,7 +2,7 @@ import { CairnError, isOutOfRoom } from '../../core/errors.js';
 import { formatRedundancy, piecesOf, type Redundancy, sameRedundancy, writeQuorumOf } from '../../core/redundancy.js';
 import type { ShardHeader } from '../erasure/shard-header.js';
 import { codeObject, cutObject, parityBytesOf } from '../erasure/shards.js';
-import { FileBatch } from '../fs/file-batch.js';
+import { FileBatch } from '../file-batch.js';
 import type { Member } from './member.js';
 import type { Members } from './members.js';
 import { type Answers, lookForPieces, type PieceSet, setsOf, stagedName } from './pieces.js';

@@ -1,4 +1,4 @@
-import { type FileToPut, putNewFiles, whichMayStand } from '../../native/files.js';
+import { type FileToPut, putNewFiles, whichMayStand } from '../native/files.js';
 
 /** Permission bits of an object's file. */
 export const FILE_MODE = 0o644;
