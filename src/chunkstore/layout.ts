@@ -12,6 +12,14 @@ export function chunkName(digest: Digest, prefixDigits: PrefixDigits): string {
   return `${CHUNKS_FOLDER}/${hex.slice(0, prefixDigits)}/${hex}`;
 }
 
+const CHUNK = /^\.chunks\/[0-9a-f]+\/([0-9a-f]{64})$/;
+
+/** The chunk that has this name in a backend; undefined for any other name. */
+export function chunkOfName(name: string): Digest | undefined {
+  const [, hex] = CHUNK.exec(name) ?? [];
+  return hex === undefined ? undefined : digestFromHex(hex);
+}
+
 /** The names of all folders chunks can lie in, relative to the datastore; 256 or 65,536 of them. */
 export function chunkFolders(prefixDigits: PrefixDigits): string[] {
   return Array.from({ length: 16 ** prefixDigits }, (_, prefix) => {

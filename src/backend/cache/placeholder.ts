@@ -14,11 +14,20 @@ export function looksEvicted(bytes: Buffer): boolean {
 
 /** Whether the file at `path` stands for an object whose bytes are elsewhere. */
 export async function isPlaceholder(path: string): Promise<boolean> {
+  return (await standing(path)) === 'placeholder';
+}
+
+/** Whether the file at `path` has an object's bytes. */
+export async function hasBytes(path: string): Promise<boolean> {
+  return (await standing(path)) === 'bytes';
+}
+
+async function standing(path: string): Promise<'nothing' | 'placeholder' | 'bytes'> {
   try {
-    return ((await stat(path)).mode & 0o777) === MODE;
+    return ((await stat(path)).mode & 0o777) === MODE ? 'placeholder' : 'bytes';
   } catch (error) {
     const failure = fromSystemError(error, `look at ${path}`);
-    if (failure.kind === 'not-found') return false;
+    if (failure.kind === 'not-found') return 'nothing';
     throw failure;
   }
 }

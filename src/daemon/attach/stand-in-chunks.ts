@@ -4,7 +4,7 @@ import pLimit from 'p-limit';
 import { makePlaceholder } from '../../backend/cache/placeholder.js';
 import type { S3Backend } from '../../backend/s3/s3-backend.js';
 import { standingDigests } from '../../chunk/standing-chunks.js';
-import { chunkFolders, chunkName, type PrefixDigits } from '../../chunkstore/layout.js';
+import { chunkFolders, chunkName, chunkOfName, type PrefixDigits } from '../../chunkstore/layout.js';
 import type { Digest } from '../../core/digest.js';
 import type { JobProgress } from '../../maintenance/job/job-messages.js';
 
@@ -15,7 +15,6 @@ const MADE_AT_ONCE = 32;
 const LISTED_TOGETHER = 10_000;
 const QUARANTINE = '.cairn/quarantine';
 const OWN_MODE = 0o700;
-const CHUNK = /^\.chunks\/[0-9a-f]+\/[0-9a-f]{64}$/;
 
 /** What was listed. */
 export interface StoodInChunks {
@@ -49,7 +48,7 @@ export async function standInChunks(
         isWhole = false;
         break;
       }
-      if (!CHUNK.test(name) || seen.has(name)) continue;
+      if (chunkOfName(name) === undefined || seen.has(name)) continue;
       if (most < Number.POSITIVE_INFINITY) seen.add(name);
       standing.delete(name);
       sum.chunks += 1;

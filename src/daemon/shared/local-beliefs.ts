@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs';
-import { isPlaceholder } from '../../backend/cache/placeholder.js';
+import { hasBytes } from '../../backend/cache/placeholder.js';
 import { openCatalogReader } from '../../catalog/open-reader.js';
 import { processGuards, withLock } from '../../chunkstore/guards.js';
-import { chunkName } from '../../chunkstore/layout.js';
+import { chunkName, chunkOfName } from '../../chunkstore/layout.js';
 import type { LiveStore } from '../../content/open-live-store.js';
-import { DIGEST_BYTES, type Digest, digestFromHex } from '../../core/digest.js';
+import { DIGEST_BYTES, type Digest } from '../../core/digest.js';
 import type { Log } from '../../core/log.js';
 import type { WritableDatastore } from '../../datastore/open.js';
 import type { LocalBeliefs } from '../../datastore/shared/membership.js';
@@ -13,7 +12,6 @@ import { UNCERTAIN } from '../../maintenance/upload/upload-parts.js';
 import { groupOfFile } from '../../maintenance/upload/written-groups.js';
 
 const ROWS_AT_ONCE = 500;
-const CHUNK_NAME = /\/([0-9a-f]{64})$/;
 const LISTED_AT_ONCE = 65_536;
 
 /** What beliefs are looked up and corrected in. */
@@ -65,7 +63,7 @@ async function correct(
       const gone = rows.filter(({ digest }) => !isThere(digest));
       for (const { digest, chunk } of gone) {
         await withLock(processGuards(), digest, async () => {
-          if (await isHere(`${paths.root}/${chunkName(digest, config.prefixDigits)}`)) {
+          if (await hasBytes(`${paths.root}/${chunkName(digest, config.prefixDigits)}`)) {
             catalog.uploads.addAgain([chunk]);
             again += 1;
           } else if (catalog.chunks.setState(digest, 'bad')) lost += 1;
@@ -94,17 +92,12 @@ async function correct(
   if (lost > 0) log.warn({ chunks: lost }, 'Chunks were collected while other machines took this one for dead');
 }
 
-/** Whether the bytes of a chunk are in this file. */
-async function isHere(path: string): Promise<boolean> {
-  return existsSync(path) && !(await isPlaceholder(path));
-}
-
 /** The chunks in the object store. @returns whether it has one */
 export async function listChunksThere(objects: Pick<SharedObjects, 'list'>): Promise<(digest: Digest) => boolean> {
   const there = new SortedDigests();
   for await (const name of objects.list('.chunks')) {
-    const hex = CHUNK_NAME.exec(name)?.[1];
-    if (hex !== undefined) there.add(digestFromHex(hex));
+    const digest = chunkOfName(name);
+    if (digest !== undefined) there.add(digest);
   }
   there.sort();
   return (digest) => there.has(digest);

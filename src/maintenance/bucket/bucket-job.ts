@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
-import { digestFromHex } from '../../core/digest.js';
+import { chunkOfName } from '../../chunkstore/layout.js';
 import { CairnError } from '../../core/errors.js';
 import { openDatastoreReader } from '../../datastore/open.js';
 import { type BucketChunk, BucketCollection, type BucketReport } from '../../datastore/shared/bucket-collection.js';
@@ -14,7 +14,6 @@ import { type RootParts, SharedRoots } from './bucket-roots.js';
 /** Chunks of one round: who answers it gets them in one object of 32 bytes each. */
 const AT_ONCE = 100_000;
 const REST_MS = 250;
-const CHUNK_NAME = /^\.chunks\/[0-9a-f]+\/([0-9a-f]{64})$/;
 
 /** The job's side of a collection of the object store. */
 export async function serveBucketJob(options: BucketJobOptions, port: MessagePort): Promise<void> {
@@ -76,7 +75,7 @@ function collectionOf(
 
 async function* chunksThere(objects: SharedObjects): AsyncGenerator<BucketChunk> {
   for await (const name of objects.list('.chunks')) {
-    const hex = CHUNK_NAME.exec(name)?.[1];
-    if (hex !== undefined) yield { digest: digestFromHex(hex), name };
+    const digest = chunkOfName(name);
+    if (digest !== undefined) yield { digest, name };
   }
 }

@@ -1,5 +1,5 @@
-import { chunkFolders, chunkName, QUARANTINE_FOLDER } from '../../chunkstore/layout.js';
-import { type Digest, digestFromHex } from '../../core/digest.js';
+import { chunkFolders, chunkName, chunkOfName, QUARANTINE_FOLDER } from '../../chunkstore/layout.js';
+import type { Digest } from '../../core/digest.js';
 import { CairnError } from '../../core/errors.js';
 import { readConfig } from '../../datastore/config.js';
 import type { MendedObject, Spread } from '../../datastore/object-store.js';
@@ -46,7 +46,6 @@ export interface MendReport {
 
 const OBJECTS_AT_ONCE = 4;
 const SHOWN_PROBLEMS = 100;
-const CHUNK = /\/([0-9a-f]{64})$/;
 
 type Counts = { -readonly [K in keyof Omit<MendReport, 'damaged' | 'problems' | 'complete'>]: number };
 
@@ -129,10 +128,9 @@ class MendRun {
   }
 
   async #mend(name: string): Promise<MendedObject> {
-    const digest = digestOf(name);
     // What is in quarantine stays as it is.
-    const isInPlace = !name.startsWith(`${QUARANTINE_FOLDER}/`);
-    const wanted = digest !== undefined && isInPlace ? this.#wanted.of(digest) : undefined;
+    const digest = chunkOfName(name);
+    const wanted = digest === undefined ? undefined : this.#wanted.of(digest);
     const { mender } = this.#spread;
     const mended = await (this.#apply ? mender.mend(name, wanted) : mender.survey(name, wanted));
     this.#count(name, digest, mended);
@@ -184,9 +182,4 @@ class MendRun {
       `${name}: ${state}, ${pieces} pieces are not as they should be${reason === undefined ? '' : ` (${reason})`}`,
     );
   }
-}
-
-function digestOf(name: string): Digest | undefined {
-  const [, hex] = CHUNK.exec(name) ?? [];
-  return hex === undefined ? undefined : digestFromHex(hex);
 }
