@@ -41,15 +41,18 @@ function keyOf({ digest, at, length }: ChunkExtent): string {
 /** In the order they have in the file; a chunk counts once in a batch. */
 function* batches(extents: readonly ChunkExtent[]): Generator<readonly ChunkExtent[]> {
   let batch: ChunkExtent[] = [];
-  let lengths = new Map<string, number>();
+  let bytes = 0;
+  const counted = new Set<string>();
   for (const extent of extents) {
-    lengths.set(digestHex(extent.digest), extent.chunkLength);
-    const bytes = [...lengths.values()].reduce((sum, length) => sum + length, 0);
-    if (batch.length > 0 && bytes > AT_ONCE_BYTES) {
+    const chunk = digestHex(extent.digest);
+    const more = counted.has(chunk) ? 0 : extent.chunkLength;
+    if (batch.length > 0 && bytes + more > AT_ONCE_BYTES) {
       yield batch;
-      batch = [];
-      lengths = new Map([[digestHex(extent.digest), extent.chunkLength]]);
+      [batch, bytes] = [[], 0];
+      counted.clear();
     }
+    if (!counted.has(chunk)) bytes += extent.chunkLength;
+    counted.add(chunk);
     batch.push(extent);
   }
   if (batch.length > 0) yield batch;
