@@ -1,8 +1,9 @@
 import { rmdir } from 'node:fs/promises';
 import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
 import { type GroupName, groupPath } from '../core/group.js';
+import { listIfThere } from '../datastore/list-if-there.js';
 import { createGroupFolder, isUnfinishedOwner } from '../index/snapshot-folder.js';
-import { listFolder, makeFolders, removeFile, syncFolder } from '../native/files.js';
+import { makeFolders, removeFile, syncFolder } from '../native/files.js';
 import type { GroupStoreFolders } from '../vfs/groups/group-parts.js';
 
 /** Who owns what this daemon makes, as PBS writes it (pbs-format §10). */
@@ -76,11 +77,5 @@ function isGroupFile(name: string): boolean {
 
 /** Names in a folder; none where it is absent. */
 async function namesIn(path: string): Promise<string[]> {
-  try {
-    return (await listFolder(path)).map(({ name }) => name.toString('latin1'));
-  } catch (error) {
-    const failure = fromSystemError(error, `list ${path}`);
-    if (kindOf(failure) === 'not-found') return [];
-    throw failure;
-  }
+  return (await listIfThere(path)).map(({ name }) => name.toString('latin1'));
 }

@@ -10,6 +10,7 @@ import { systemClock } from '../../core/time.js';
 import type { WritableDatastore } from '../../datastore/open.js';
 import type { Session } from '../../datastore/shared/membership.js';
 import type { ReadIndex } from '../../maintenance/gc/gc-protocol.js';
+import { recordIndex } from '../../maintenance/gc/index-recorder.js';
 import { unpackDigests } from '../../maintenance/gc/packed-digests.js';
 import { type AskHandlers, runOwnedJob } from '../../maintenance/job/job-owner.js';
 import type { ForeignChunks, RefreshAsks, RefreshJobOptions } from '../../maintenance/refresh/refresh-protocol.js';
@@ -20,7 +21,6 @@ import type { SharedStore } from './shared-store.js';
 const SCRIPT = new URL('./refresh-worker.js', import.meta.url);
 /** How often it is looked what other machines published. */
 const INTERVAL_MS = 30_000;
-const ROWS_PER_TURN = 250;
 
 /** What snapshots of other machines are shown with. */
 export interface RefreshServiceParts {
@@ -186,16 +186,8 @@ export class RefreshService {
     return true;
   }
 
-  async #recordIndex({ file, digests, lengths }: ReadIndex): Promise<null> {
-    const { indexFiles } = this.#parts.datastore.catalog;
-    const gathered = indexFiles.gather();
-    const chunks = unpackDigests(digests).map((digest, at) => ({ digest, length: lengths[at] as number }));
-    for (let from = 0; from < chunks.length; from += ROWS_PER_TURN) {
-      await this.#turn();
-      indexFiles.addChunks(gathered, chunks.slice(from, from + ROWS_PER_TURN), 'present');
-    }
-    await this.#turn();
-    indexFiles.put(file, gathered);
+  async #recordIndex(index: ReadIndex): Promise<null> {
+    await recordIndex(this.#parts.datastore.catalog, index, () => this.#turn());
     return null;
   }
 

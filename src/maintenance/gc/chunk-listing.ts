@@ -1,7 +1,6 @@
 import { CHUNKS_FOLDER } from '../../chunkstore/layout.js';
 import type { Digest } from '../../core/digest.js';
-import { fromSystemError, kindOf } from '../../core/errors.js';
-import { listFolder } from '../../native/files.js';
+import { listIfThere } from '../../datastore/list-if-there.js';
 
 /** A file among the chunks; its path is relative to the datastore. */
 export type ChunkFile =
@@ -25,14 +24,8 @@ const UNFINISHED = /^[0-9a-f]{64}\.tmp_[0-9a-zA-Z]{6}$/;
  */
 export async function listChunkFolder(store: string, folder: string): Promise<ChunkFile[]> {
   const prefix = folder.slice(CHUNKS_FOLDER.length + 1);
-  try {
-    const names = await listFolder(`${store}/${folder}`);
-    return names.map(({ name, type }) => chunkFile(folder, prefix, name.toString('latin1'), type === 'file'));
-  } catch (error) {
-    const failure = fromSystemError(error, `list ${store}/${folder}`);
-    if (kindOf(failure) === 'not-found') return [];
-    throw failure;
-  }
+  const names = await listIfThere(`${store}/${folder}`);
+  return names.map(({ name, type }) => chunkFile(folder, prefix, name.toString('latin1'), type === 'file'));
 }
 
 function chunkFile(folder: string, prefix: string, name: string, isFile: boolean): ChunkFile {

@@ -6,6 +6,7 @@ import type { Packer } from '../../content/packing/packer.js';
 import { digestHex } from '../../core/digest.js';
 import type { AskHandlers } from '../job/job-owner.js';
 import type { GcAsks, Load, PackedDigests, ReadIndex } from './gc-protocol.js';
+import { recordIndex } from './index-recorder.js';
 import { unpackDigests } from './packed-digests.js';
 
 /** Rows written between two turns of the mount's requests. */
@@ -92,16 +93,8 @@ export class GcOwner {
     return { busy: Math.min(1, perSecond / BUSY_REQUESTS_PER_SECOND) };
   }
 
-  async #recordIndex({ file, digests, lengths }: ReadIndex): Promise<null> {
-    const { indexFiles } = this.#parts.catalog;
-    const gathered = indexFiles.gather();
-    const chunks = unpackDigests(digests).map((digest, position) => ({ digest, length: lengths[position] as number }));
-    for (let from = 0; from < chunks.length; from += ROWS_PER_TURN) {
-      await this.#turn();
-      indexFiles.addChunks(gathered, chunks.slice(from, from + ROWS_PER_TURN), 'present');
-    }
-    await this.#turn();
-    indexFiles.put(file, gathered);
+  async #recordIndex(index: ReadIndex): Promise<null> {
+    await recordIndex(this.#parts.catalog, index, () => this.#turn());
     return null;
   }
 

@@ -1,9 +1,10 @@
 import type { Catalog } from '../../catalog/open.js';
-import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
+import { CairnError, fromSystemError } from '../../core/errors.js';
 import type { StoredObject } from '../../core/stored-object.js';
+import { listIfThere } from '../../datastore/list-if-there.js';
 import { OBJECTS_FOLDER, objectRecordPath, parseObjectFile } from '../../index/object-files.js';
 import { parseObjectRecord } from '../../index/object-record.js';
-import { type FolderName, listFolder, readFile, removeFiles } from '../../native/files.js';
+import { readFile, removeFiles } from '../../native/files.js';
 import { breathe, requireWanted } from '../job/care-context.js';
 import type { UnreadableIndex } from './track-indexes.js';
 
@@ -50,7 +51,7 @@ export async function trackObjects(context: TrackObjectsContext): Promise<Tracke
   const unreadable: UnreadableIndex[] = [];
   const counts = { changed: 0, leftovers: 0 };
   const named = await rowsByRecord(catalog);
-  for (const folder of await listed(store, OBJECTS_FOLDER)) {
+  for (const folder of await listIfThere(`${store}/${OBJECTS_FOLDER}`)) {
     requireWanted(signal);
     if (folder.type !== 'folder') continue;
     const path = `${OBJECTS_FOLDER}/${folder.name.toString()}`;
@@ -132,7 +133,7 @@ async function rowsByRecord({ objects }: TrackObjectsContext['catalog']): Promis
 
 async function filesOf(store: string, folder: string): Promise<Map<string, Files>> {
   const found = new Map<string, Files>();
-  for (const { name: bytes, type } of await listed(store, folder)) {
+  for (const { name: bytes, type } of await listIfThere(`${store}/${folder}`)) {
     const fileName = bytes.toString();
     if (type === 'file' && UNFINISHED.test(fileName)) await removeFiles([`${store}/${folder}/${fileName}`]);
     const file = type === 'file' ? parseObjectFile(fileName) : undefined;
@@ -143,15 +144,4 @@ async function filesOf(store: string, folder: string): Promise<Map<string, Files
     else files.indexes.push(`${folder}/${fileName}`);
   }
   return found;
-}
-
-/** The folder of objects is made with the first one. */
-async function listed(store: string, folder: string): Promise<FolderName[]> {
-  try {
-    return await listFolder(`${store}/${folder}`);
-  } catch (error) {
-    const failure = fromSystemError(error, `list ${store}/${folder}`);
-    if (kindOf(failure) === 'not-found') return [];
-    throw failure;
-  }
 }

@@ -1,13 +1,13 @@
 import { dirname } from 'node:path';
-import { fromSystemError, kindOf } from '../../core/errors.js';
 import { groupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
+import { listIfThere } from '../../datastore/list-if-there.js';
 import type { Spread } from '../../datastore/object-store.js';
 import { readIfThere } from '../../datastore/read-if-there.js';
 import { MANIFEST_NAME, PROTECTED_NAME } from '../../index/archive-names.js';
 import { isObjectRecord, OBJECTS_FOLDER, parseObjectFile } from '../../index/object-files.js';
 import { listGroups, listNamespaces, listSnapshots } from '../../index/snapshot-folder.js';
-import { type FolderName, listFolder, makeFolders, putFile, syncFolder } from '../../native/files.js';
+import { makeFolders, putFile, syncFolder } from '../../native/files.js';
 import { type CareContext, requireWanted } from '../job/care-context.js';
 
 /** What was done to the copies backends have of index files and manifests. Counts of files. */
@@ -91,16 +91,6 @@ async function objectFiles(store: string): Promise<string[]> {
   return paths;
 }
 
-async function listIfThere(folder: string): Promise<FolderName[]> {
-  try {
-    return await listFolder(folder);
-  } catch (error) {
-    const failure = fromSystemError(error, `list ${folder}`);
-    if (kindOf(failure) === 'not-found') return [];
-    throw failure;
-  }
-}
-
 function keepersOf(spread: Spread, path: string): Member[] {
   const usable = spread.members.order(path).filter(({ settings, available }) => {
     return available && !settings.readOnly && !settings.draining;
@@ -129,12 +119,12 @@ async function removeForgotten(
   here: ReadonlySet<string>,
 ): Promise<number> {
   const copies = await copiesOn(spread);
-  const known = (folder: string): boolean =>
-    [...copies].some((path) => dirname(path) === folder && catalog.indexFiles.find(path) !== undefined);
+  const tracked = new Set([...copies].filter((path) => catalog.indexFiles.find(path) !== undefined));
+  const known = new Set([...tracked].map(dirname));
   // An object's record stays for good, and its index files come and go one by one.
   const isNeeded = (path: string): boolean => {
-    if (!path.startsWith(`${OBJECTS_FOLDER}/`)) return known(dirname(path));
-    return isObjectRecord(path) || catalog.indexFiles.find(path) !== undefined;
+    if (!path.startsWith(`${OBJECTS_FOLDER}/`)) return known.has(dirname(path));
+    return isObjectRecord(path) || tracked.has(path);
   };
   const gone = [...copies].filter((path) => !here.has(path) && !isNeeded(path));
   // A snapshot without its manifest counts as unfinished.

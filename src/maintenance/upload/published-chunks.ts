@@ -1,9 +1,8 @@
 import { ChunkSet } from '../../catalog/chunk-set.js';
 import { standingDigests } from '../../chunk/standing-chunks.js';
 import type { Digest } from '../../core/digest.js';
-import { fromSystemError, kindOf } from '../../core/errors.js';
+import { listIfThere } from '../../datastore/list-if-there.js';
 import { loadIndex } from '../../index/index-file.js';
-import { listFolder } from '../../native/files.js';
 import { UNCERTAIN, type UploadParts } from './upload-parts.js';
 
 const ROWS_AT_ONCE = 500;
@@ -57,12 +56,6 @@ export async function withPublishedChunks<T>(
 /** The pin here is a copy of the one there, put after that. */
 async function pinsHere({ store, machine }: Pick<UploadParts, 'store' | 'machine'>): Promise<string[]> {
   const folder = `pins/${machine}`;
-  try {
-    const names = (await listFolder(`${store}/${folder}`)).map(({ name }) => name.toString());
-    return names.filter((name) => INDEX.test(name)).map((name) => `${folder}/${name}`);
-  } catch (error) {
-    const failure = fromSystemError(error, `list ${store}/${folder}`);
-    if (kindOf(failure) === 'not-found') return [];
-    throw failure;
-  }
+  const names = (await listIfThere(`${store}/${folder}`)).map(({ name }) => name.toString());
+  return names.filter((name) => INDEX.test(name)).map((name) => `${folder}/${name}`);
 }
