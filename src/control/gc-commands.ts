@@ -50,7 +50,7 @@ export const gcReport = z.object({
   inUse: count,
   startedAt: z.number(),
   seconds: z.number(),
-  /** Null where no object store is shared, or it is not collected: by a dry run, or unmounted. */
+  /** Null where no object store is shared, or it was a dry run. */
   bucket: bucketOutcome.nullable().default(null),
 });
 

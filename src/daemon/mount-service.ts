@@ -52,6 +52,8 @@ interface Mounted {
   readonly copies: CatalogCopies;
   readonly objects: ObjectServices | undefined;
   readonly transport: Transport;
+  /** Where other machines may use the object store, too. */
+  readonly refresh: RefreshService | undefined;
 }
 
 /** Opens the datastore, mounts it, and serves it until the mount has gone and all is safe. */
@@ -113,13 +115,14 @@ async function serve(
   const verify = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests });
   if (datastore.spread !== undefined) snapshots.onMade(() => verify.copyIndexes());
   const clones = clonesOf({ datastore, live, snapshots, parts }, transport, group, log);
-  const mounted: Mounted = { options, datastore, live, parts, snapshots, verify, gc, copies, objects, transport };
   const places = { datastore, live, snapshots, onPlaced: placing(transport) };
   const [backups, copying] = [
     new BackupService(places, startInThread),
     new CopyService({ ...places, onObject: showing(transport) }),
   ];
   const refresh = shared && new RefreshService({ ...places, shared, log });
+  const served = { options, datastore, live, parts, snapshots, transport };
+  const mounted: Mounted = { ...served, verify, gc, copies, objects, refresh };
   transport.start();
   if (!options.readOnly) {
     for (const service of [upkeep, verify, copies, objects, refresh]) service?.start();
@@ -254,7 +257,7 @@ async function finish({ live, parts, snapshots, copies }: Mounted, log: Log): Pr
 }
 
 function stateOf(mounted: Mounted): MountState {
-  const { live, datastore, options, snapshots, verify, gc, copies, objects, transport } = mounted;
+  const { live, datastore, options, snapshots, verify, gc, copies, objects, refresh, transport } = mounted;
   const { log } = live.parts;
   const failure = options.readOnly ? undefined : log.failure;
   return {
@@ -269,6 +272,7 @@ function stateOf(mounted: Mounted): MountState {
       ...gc.problems(),
       ...copies.problems(),
       ...(objects?.problems() ?? []),
+      ...(refresh?.problems() ?? []),
     ],
     requests: { ...transport.counters().byOperation },
     oldestVerifiedAt: asked(() => datastore.catalog.chunks.oldestVerifiedAt(), 0),

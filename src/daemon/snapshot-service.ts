@@ -116,11 +116,15 @@ export class SnapshotService {
     return made;
   }
 
+  async #tellMade(group: GroupName): Promise<void> {
+    for (const told of this.#made) await told(groupPath(group));
+  }
+
   async #madeOther(group: GroupName, made: MadeSnapshot): Promise<MadeSnapshot> {
     const newest = this.#datastore.catalog.snapshots.newestFinished(made.groupId);
     if (newest?.archive === made.archive) this.changes.otherSnapshotMade(made.groupId, made.archive);
     this.#changed(made.groupId, { made });
-    for (const told of this.#made) await told(groupPath(group));
+    await this.#tellMade(group);
     return made;
   }
 
@@ -143,7 +147,7 @@ export class SnapshotService {
     this.#jobChunks = addCounters(this.#jobChunks, made.work.chunks);
     this.changes.snapshotMade(made.groupId, made.archive, sequence);
     this.#changed(made.groupId, { made });
-    for (const told of this.#made) await told(groupPath(group));
+    await this.#tellMade(group);
     return {
       group: groupPath(group),
       time: formatSnapshotTime(made.time),

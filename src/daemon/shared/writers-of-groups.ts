@@ -113,7 +113,7 @@ export class WritersOfGroups {
       await takeGroup(this.#parts, session.lease, group);
     } catch (error) {
       if (kindOf(error) !== 'busy') throw error;
-      await this.noteOther(group, true, writerIn(error));
+      await this.noteOther(group, true, await this.#writerOf(group));
       return false;
     }
     this.#taken.set(group, session);
@@ -205,9 +205,4 @@ export function foreignGroups({ groups }: Pick<Catalog, 'groups'>, writers: Writ
       if (path !== undefined) await writers.takeOver(path);
     },
   };
-}
-
-function writerIn(error: unknown): string {
-  const [, writer] = /is written by (.*)$/.exec(error instanceof Error ? error.message : '') ?? [];
-  return writer ?? NOBODY_KNOWN;
 }
