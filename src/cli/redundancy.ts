@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { groupPath, parseGroupPath } from '../core/group.js';
 import { formatRedundancy, parseRedundancy } from '../core/redundancy.js';
 import { askBackends, showMended } from './backend-asking.js';
 import { existingStore, optionsOf } from './context.js';
@@ -61,10 +62,12 @@ async function show(store: string, { json, group }: Options): Promise<void> {
 
 async function changeGroup(store: string, scheme: string, group: string, { later, json }: Options): Promise<void> {
   const redundancy = scheme === 'default' ? null : formatRedundancy(parseRedundancy(scheme));
+  const { groupRedundancy } = await askBackends(store, 'backend-list', {});
   await askBackends(store, 'backend-change', { kind: 'group-redundancy', group, redundancy });
   if (later) return print(`New snapshots of ${group} are kept as ${redundancy ?? 'the others'}`);
-  // What it had before may have to go from other groups' chunks, too.
-  const report = await askBackends(store, 'backend-mend', { apply: true });
+  // What the group had before may have to go from chunks that it has no more, too.
+  const hadNone = groupRedundancy[groupPath(parseGroupPath(group))] === undefined;
+  const report = await askBackends(store, 'backend-mend', { apply: true, ...(hadNone && { group }) });
   if (json) return printJson(report);
   showMended(report, true);
   if (report.complete) print(`The snapshots of ${group} are kept as ${redundancy ?? 'the others'}`);
