@@ -81,13 +81,10 @@ export class SameTree {
       const position = await this.#ready();
       if (!this.#isFolder(listing, 0, 2 + folders.length, { parent, nameLength })) return false;
       for (const index of visible) {
-        const isSame =
-          typeOf(listing, index) === TYPE.folder
-            ? await this.#subfolder(open, index, position, scans)
-            : this.#isAtHand() || (await this.#ready()) >= 0
-              ? this.#leaf(listing, index)
-              : false;
-        if (!isSame) return false;
+        const isFolder = typeOf(listing, index) === TYPE.folder;
+        if (!isFolder && !this.#isAtHand()) await this.#ready();
+        if (!(isFolder ? await this.#subfolder(open, index, position, scans) : this.#leaf(listing, index)))
+          return false;
       }
       await this.#ready();
       return this.#archive.isFolderEnd();
