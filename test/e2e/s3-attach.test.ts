@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { S3Backend } from '../../src/backend/s3/s3-backend.js';
 import type { S3Settings } from '../../src/backend/s3/s3-settings.js';
+import { openCatalogReader } from '../../src/catalog/open-reader.js';
+import { digestHex } from '../../src/core/digest.js';
 import { outputLater, outputOf } from '../support/commands.js';
 import { assertSameTree } from '../support/compare-trees.js';
 import { MAIN, TestStore, withStore } from '../support/mounted-store.js';
@@ -52,6 +54,16 @@ function change(folder: string): void {
 
 const copy = (from: string, to: string): string => outputOf('rsync', ['-aHAX', '--delete', `${from}/`, `${to}/`]);
 
+/** As the recovery point has it: chunks that were made after it are made anew out of the journal. */
+function chunksKnownIn(store: string): string[] {
+  const catalog = openCatalogReader(join(store, '.cairn/catalog.db'));
+  try {
+    return catalog.chunks.list(Buffer.alloc(0), 1000).map(({ digest }) => digestHex(digest));
+  } finally {
+    catalog.close();
+  }
+}
+
 async function namesIn(settings: S3Settings, prefix: string): Promise<string[]> {
   const backend = new S3Backend(settings);
   try {
@@ -89,6 +101,7 @@ s3Test(
           const said = await outputLater(process.execPath, [MAIN, ...args]);
           assert.match(said, /host\/web1\/current: as copied/);
           assert.deepEqual(chunksAskedFor(proxy), [], 'no chunk is fetched');
+          const known = chunksKnownIn(store.store);
           await store.mount();
           proxy.takeSeen();
           await outputLater('ls', ['-lR', currentOf(store)]);
@@ -103,16 +116,17 @@ s3Test(
           assertSameTree(first, join(store.folder, 'old'));
           assert.match(store.cairn('policy', 'show'), /7/);
           assert.match(store.run(['snapshot', 'forget', `${GROUP}/${time}`]).stderr, /is protected/);
-          // Nothing is uploaded a second time, and nothing is asked for chunk by chunk.
+          // Nothing is uploaded a second time, and nothing is asked for chunk by chunk. What was in no chunk yet becomes one.
           proxy.takeSeen();
           const cairn = (...given: string[]) =>
             outputLater(process.execPath, [MAIN, ...given, '--store', store.store], { limitMilliseconds: 60_000 });
           await cairn('sync');
-          const requests = proxy.takeSeen();
-          assert.deepEqual(
-            requests.filter(({ method, path }) => (method === 'PUT' || method === 'HEAD') && !SIGN_OF_LIFE.test(path)),
-            [],
-          );
+          const isNew = (path: string) => path.includes('/.chunks/') && !known.some((digest) => path.includes(digest));
+          const needless = proxy
+            .takeSeen()
+            .filter(({ method, path }) => method === 'HEAD' || (method === 'PUT' && !isNew(path)))
+            .filter(({ path }) => !SIGN_OF_LIFE.test(path));
+          assert.deepEqual(needless, []);
           await cairn('check');
           await cairn('gc', '--grace', '0');
           await cairn('verify');
