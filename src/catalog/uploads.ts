@@ -38,6 +38,7 @@ export class UploadRows {
   readonly #ticket;
   readonly #last;
   readonly #firstTicket;
+  readonly #lastChunk;
   readonly #files;
   readonly #uploaded;
   readonly #file;
@@ -59,6 +60,7 @@ export class UploadRows {
     );
     this.#last = connection.number('SELECT max(ticket) FROM uploads', 'background');
     this.#firstTicket = connection.number('SELECT min(ticket) FROM uploads', 'background');
+    this.#lastChunk = connection.number('SELECT max(chunk) FROM uploads', 'background');
     this.#files = connection.rows(
       'SELECT path, identity FROM remote_files WHERE path > ? ORDER BY path LIMIT ? + 0',
       'background',
@@ -94,6 +96,11 @@ export class UploadRows {
   tickets(): { readonly newest: number; readonly oldest: number } | undefined {
     const [newest, oldest] = [this.#last.get(), this.#firstTicket.get()];
     return typeof newest === 'number' && typeof oldest === 'number' ? { newest, oldest } : undefined;
+  }
+
+  /** Position of the last entry: what comes in later is behind it, but for chunks that were known before; 0 where there is none. */
+  lastChunk(): number {
+    return this.#lastChunk.get() ?? 0;
   }
 
   /** Files known to be in the object store, behind a path (empty: from the start), at most `limit`. */

@@ -13,6 +13,7 @@ import { type AskHandlers, runOwnedJob } from '../maintenance/job/job-owner.js';
 import type { UploadAsks, UploadJobOptions, UploadReport } from '../maintenance/upload/upload-protocol.js';
 import type { SharedStore } from './shared/shared-store.js';
 import { UnitChanges, unsharedChanges } from './shared/unit-changes.js';
+import { UploadPasses } from './upload-passes.js';
 
 const JOB_SCRIPT = new URL('./upload-worker.js', import.meta.url);
 /** How often it is looked whether there is much to upload, and whether there is anything. */
@@ -58,8 +59,9 @@ export class UploadService {
   #evictions = 0;
   #isHeldUp = false;
   #toRemove = 0;
-  /** Somebody waits for what was committed since the job last began to go through the queue. */
-  #isWantedAgain = false;
+  readonly #passes = new UploadPasses();
+  /** What was queued when the pass began that runs. */
+  #passBytes = 0;
   #lookedForLittleAt = 0;
 
   private constructor(
@@ -89,7 +91,7 @@ export class UploadService {
   }
 
   /**
-   * Uploads all that was committed before the call.
+   * Uploads all that was committed before the call, and does not wait for what comes after.
    * @throws {CairnError} what the object store failed with; `corrupt` where chunks are missing
    */
   async drain({ progress, signal }: UploadContext): Promise<void> {
@@ -103,13 +105,10 @@ export class UploadService {
       if (signal.aborted) giveUp();
     });
     try {
-      // One that runs may have passed what was committed last: it goes through the queue again, unless it ends just now.
-      this.#isWantedAgain = true;
-      const running = this.#running?.then(
-        () => !this.#isWantedAgain,
-        () => false,
-      );
-      if (!(await Promise.race([running, given]))) await Promise.race([this.#run(), given]);
+      // The pass that runs may have begun before the commit.
+      const served = this.#passes.next();
+      this.#run().catch(() => undefined);
+      await Promise.race([served, given]);
     } finally {
       this.#listeners.delete(progress);
     }
@@ -118,7 +117,9 @@ export class UploadService {
   /** Evicts some of what is in the object store too. @returns whether there was anything; false where it cannot be asked */
   async evictForRoom(): Promise<boolean> {
     try {
-      const { evictedBytes } = await this.#start(true);
+      const report = await this.#start(true);
+      const { evictedBytes } = report;
+      this.#noteEvicted(report);
       if (evictedBytes > 0) this.#log.info({ evictedBytes }, 'The disk is nearly full: chunks were evicted');
       return evictedBytes > 0;
     } catch (error) {
@@ -199,8 +200,16 @@ export class UploadService {
     this.#running ??= this.#commit()
       .then(() => this.#job())
       .finally(() => this.#commit())
+      .catch((error: unknown) => {
+        this.#passes.fail(error);
+        throw error;
+      })
       .finally(() => {
         this.#running = undefined;
+        if (this.#ending.signal.aborted)
+          this.#passes.fail(new CairnError('interrupted', 'The datastore is being closed'));
+        // They came when it was as good as over.
+        else if (this.#passes.isWanted) this.#run().catch(() => undefined);
       });
     return this.#running;
   }
@@ -213,13 +222,8 @@ export class UploadService {
   async #job(): Promise<UploadReport> {
     try {
       const report = await this.#start(false);
-      this.#uploaded.chunks += report.chunks;
-      this.#uploaded.bytes += report.bytes;
-      if (report.missing > 0) throw new CairnError('corrupt', missingChunks(report.missing));
-      if (report.waiting > 0) throw new CairnError('not-ready', waitingChunks(report.waiting));
-      this.#error = null;
-      this.#completeAt = Date.now() / 1000;
-      this.#pauseMs = FIRST_PAUSE_MS;
+      const failure = failureOf(report);
+      if (failure !== undefined) throw failure;
       return report;
     } catch (error) {
       if (kindOf(error) !== 'interrupted') this.#failed(error);
@@ -231,33 +235,54 @@ export class UploadService {
   async #start(onlyEvict: boolean): Promise<UploadReport> {
     const shared = this.#shared;
     const session = onlyEvict ? undefined : await shared?.ensure(this.#ending.signal);
-    if (!onlyEvict) this.#isWantedAgain = false;
     const changes = session && new UnitChanges(session);
     const options: UploadJobOptions = {
       ...{ store: this.#datastore.paths.root, onlyEvict, isShared: shared !== undefined },
       ...{ machine: shared?.machine ?? '', mayWithdraw: this.#mayWithdraw },
     };
+    if (!onlyEvict) this.#beginPass();
     try {
-      const report = (await runOwnedJob<UploadAsks>({
+      return (await runOwnedJob<UploadAsks>({
         ...{ script: JOB_SCRIPT, options, signal: this.#ending.signal },
         handlers: { ...this.#handlers(session), ...(changes?.handlers ?? unsharedChanges) },
         onProgress: (at) => this.#tell(at),
       })) as UploadReport;
-      if (report.evictedBytes > 0) {
-        this.#evictions += 1;
-        this.#mayWithdraw = false;
-      }
-      this.#isHeldUp = report.isHeldUp;
-      if (!onlyEvict) this.#toRemove = report.filesToRemove;
-      return report;
     } finally {
       changes?.close();
     }
   }
 
+  #beginPass(): void {
+    this.#passBytes = this.queued().bytes;
+    this.#passes.begin();
+  }
+
+  #endPass(report: UploadReport): void {
+    this.#uploaded.chunks += report.chunks;
+    this.#uploaded.bytes += report.bytes;
+    const failure = failureOf(report);
+    if (!report.isCut) {
+      this.#noteEvicted(report);
+      this.#toRemove = report.filesToRemove;
+      if (failure === undefined) {
+        this.#error = null;
+        this.#completeAt = Date.now() / 1000;
+        this.#pauseMs = FIRST_PAUSE_MS;
+      }
+    }
+    this.#passes.end(failure);
+  }
+
+  #noteEvicted({ evictedBytes, isHeldUp }: UploadReport): void {
+    if (evictedBytes > 0) {
+      this.#evictions += 1;
+      this.#mayWithdraw = false;
+    }
+    this.#isHeldUp = isHeldUp;
+  }
+
   #tell(at: JobProgress): void {
-    const left = this.#datastore.catalog.uploads.totals().bytes;
-    const progress = at.unit === 'bytes' ? { ...at, total: at.done + left } : at;
+    const progress = at.unit === 'bytes' ? { ...at, total: Math.max(at.done, this.#passBytes) } : at;
     for (const listener of this.#listeners) listener(progress);
   }
 
@@ -289,7 +314,7 @@ export class UploadService {
         await this.#turn();
         if (session !== undefined) requireCurrent(session);
         uploads.end(ended);
-        return null;
+        return this.#passes.isInTheWay;
       },
       files: async ({ put, removed }) => {
         await this.#turn();
@@ -297,12 +322,12 @@ export class UploadService {
         uploads.noteFiles(put, removed);
         return null;
       },
-      again: async (uploaded) => {
-        // Who waits for what was committed before does not wait for what comes after.
-        const isMuch = uploaded > 0 && this.queued().bytes >= MUCH_BYTES && this.#listeners.size === 0;
-        if (!this.#isWantedAgain && !isMuch) return null;
-        this.#isWantedAgain = false;
+      again: async (report) => {
+        this.#endPass(report);
+        const isMuch = report.chunks > 0 && this.queued().bytes >= MUCH_BYTES;
+        if (!this.#passes.isWanted && !isMuch) return null;
         await this.#commit();
+        this.#beginPass();
         return { mayWithdraw: this.#mayWithdraw };
       },
       commit: async () => {
@@ -323,6 +348,12 @@ export class UploadService {
 function requireCurrent(session: Session | undefined): Session {
   if (session?.isCurrent === true) return session;
   throw new CairnError('stale', 'Other machines took this one for dead meanwhile; it joins again');
+}
+
+/** Why not everything is uploaded that was to be. */
+function failureOf({ missing, waiting }: UploadReport): CairnError | undefined {
+  if (missing > 0) return new CairnError('corrupt', missingChunks(missing));
+  return waiting > 0 ? new CairnError('not-ready', waitingChunks(waiting)) : undefined;
 }
 
 function missingChunks(count: number): string {

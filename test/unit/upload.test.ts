@@ -112,6 +112,42 @@ test('upload: chunks behind a slow one do not wait for it, and nothing is under 
   for (const digest of digests) assert.ok(!processGuards().isHeld(digest));
 });
 
+test('upload: what was queued when it began is gone through once, however fast more comes', async (t) => {
+  const contents = Array.from({ length: 300 }, (_, n) => `${n}`);
+  const { parts, catalog, commit, remote, backend, digests } = await makeParts(t, contents);
+  const put = remote.put.bind(remote);
+  let more = 0;
+  remote.put = async (name, bytes) => {
+    await put(name, bytes);
+    assert.ok(more < 2000, 'whoever writes is faster, and it never ends');
+    for (let n = 0; n < 2; n += 1) {
+      more += 1;
+      const digest = sha256Sync(Buffer.from(`more ${more}`));
+      await backend.put(chunkName(digest, 2), Buffer.from('more'));
+      catalog.chunks.setPresent(digest, 10, 4);
+    }
+    commit();
+  };
+  const { chunks, isCut } = await uploadChunks(parts);
+  assert.deepEqual([chunks, isCut, catalog.uploads.totals().chunks], [300, false, more]);
+  for (const digest of digests) assert.ok((await remote.size(chunkName(digest, 2))) !== undefined);
+});
+
+test('upload: who comes while nobody waits for what runs does not wait for the rest of it', async (t) => {
+  const { parts, catalog } = await makeParts(
+    t,
+    Array.from({ length: 600 }, (_, n) => `${n}`),
+  );
+  const ask = parts.ask;
+  parts.ask = (async (name: keyof UploadAsks, payload: never) => {
+    const answer = await ask(name, payload);
+    return name === 'ended' ? true : answer;
+  }) as UploadParts['ask'];
+  const { chunks, isCut } = await uploadChunks(parts);
+  assert.ok(isCut && chunks < 600, `${chunks}`);
+  assert.equal(catalog.uploads.totals().chunks, 600 - chunks);
+});
+
 test('upload: a chunk that is collected between the listing and its turn is not put', async (t) => {
   const { parts, catalog, commit, remote, backend, digests } = await makeParts(t, ['gone', 'stays']);
   const [gone] = digests as [Buffer];
@@ -143,7 +179,7 @@ test('upload: bytes that are nowhere are counted and stay in the queue, those th
   await backend.transfers.upload(there);
   await backend.transfers.evict(there, (work) => work());
   await backend.removeAll([lost]);
-  assert.deepEqual(await uploadChunks(parts), { chunks: 1, bytes: 0, missing: 1, waiting: 0 });
+  assert.deepEqual(await uploadChunks(parts), { chunks: 1, bytes: 0, missing: 1, waiting: 0, isCut: false });
   assert.equal(catalog.uploads.totals().chunks, 1);
 });
 

@@ -17,15 +17,18 @@ export interface UploadedChunks {
   readonly missing: number;
   /** A collection of the object store may be deleting them: they stay in the queue too. */
   readonly waiting: number;
+  /** It ended before it was through, as somebody waits for the next pass. */
+  readonly isCut: boolean;
 }
 
 /**
- * Uploads the chunks of the queue, once through. A chunk is held from before it is looked up until it is noted: no
+ * Uploads the chunks that are in the queue now, once through: however fast more comes, it ends. A chunk is held from before it is looked up until it is noted: no
  * collector removes it meanwhile, so nothing comes to the object store after it was removed there.
  * @throws {CairnError} what the object store failed with; what was uploaded before is noted
  */
 export async function uploadChunks(parts: UploadParts): Promise<UploadedChunks> {
-  const sum = { chunks: 0, bytes: 0, missing: 0, waiting: 0 };
+  const sum = { chunks: 0, bytes: 0, missing: 0, waiting: 0, isCut: false };
+  const end = parts.reader.uploads.lastChunk();
   const limit = pLimit(AT_ONCE);
   const upload = async (batch: readonly PendingUpload[]): Promise<void> => {
     const done = await uploadBatch(parts, batch, limit);
@@ -33,14 +36,15 @@ export async function uploadChunks(parts: UploadParts): Promise<UploadedChunks> 
     sum.bytes += done.bytes;
     sum.missing += done.missing;
     sum.waiting += done.waiting;
+    sum.isCut ||= done.isCut;
     parts.progress({ step: 'uploading chunks', done: sum.bytes, total: 0, unit: 'bytes' });
   };
   // Two batches at a time: the next one's chunks take the places that come free while the last of a batch are under way.
   let [before, current] = [Promise.resolve(), Promise.resolve()];
   try {
-    for (let after = 0; ; ) {
+    for (let after = 0; !sum.isCut; ) {
       parts.goOn();
-      const batch = parts.reader.uploads.list(after, BATCH);
+      const batch = parts.reader.uploads.list(after, BATCH).filter(({ chunk }) => chunk <= end);
       const last = batch.at(-1);
       if (last === undefined) break;
       after = last.chunk;
@@ -65,7 +69,7 @@ async function uploadBatch(
   try {
     const ended: EndedUpload[] = [];
     const usable = await usableOf(parts, batch);
-    const sum = { chunks: 0, bytes: 0, missing: 0, waiting: batch.length - usable.length };
+    const sum = { chunks: 0, bytes: 0, missing: 0, waiting: batch.length - usable.length, isCut: false };
     const outcomes = await Promise.allSettled(
       usable.map((pending) =>
         limit(async () => {
@@ -78,7 +82,7 @@ async function uploadBatch(
         }),
       ),
     );
-    if (ended.length > 0) await parts.ask('ended', ended);
+    if (ended.length > 0) sum.isCut = (await parts.ask('ended', ended)) === true;
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     return sum;

@@ -13,6 +13,9 @@ import type { UploadAsks, UploadJobOptions, UploadReport } from './upload-protoc
 /** Given back at a time on a full disk. */
 const ROOM_FOR_DISK_BYTES = 256 * 1024 * 1024;
 
+const NO_CHUNKS = { chunks: 0, bytes: 0, missing: 0, waiting: 0, isCut: false };
+const NO_FILES = { filesPut: 0, filesRemoved: 0, filesToRemove: 0, evictedBytes: 0, isHeldUp: false };
+
 /** The job's side of an upload. */
 export async function serveUploadJob(options: UploadJobOptions, port: MessagePort, factsOf: FactsOf): Promise<void> {
   const owner = new JobPort<UploadAsks>(port);
@@ -43,26 +46,27 @@ export async function serveUploadJob(options: UploadJobOptions, port: MessagePor
   });
 }
 
-/** Uploads until nobody asks for more: a thread that has begun takes what came meanwhile. */
+/** Makes passes until nobody asks for more: a thread that has begun takes what came meanwhile. @returns what the last one did */
 async function uploadAll(parts: UploadParts): Promise<UploadReport> {
-  const sum = { chunks: 0, bytes: 0, filesPut: 0, filesRemoved: 0, evictedBytes: 0 };
+  let evictedBytes = 0;
   for (let { mayWithdraw } = parts; ; ) {
     const done = await upload({ ...parts, mayWithdraw });
-    for (const figure of Object.keys(sum) as (keyof typeof sum)[]) sum[figure] += done[figure];
-    const again = await parts.ask('again', done.chunks);
-    if (again === null) return { ...done, ...sum };
+    evictedBytes += done.evictedBytes;
+    const again = await parts.ask('again', done);
+    if (again === null) return done;
     // What was evicted here the newest copy of the live trees may need.
-    mayWithdraw = again.mayWithdraw && sum.evictedBytes === 0;
+    mayWithdraw = again.mayWithdraw && evictedBytes === 0;
   }
 }
 
 /**
- * Brings everything to the object store that is not there: chunks, then the files of snapshots, which name them. Files are
+ * Brings everything to the object store that is not there now: chunks, then the files of snapshots, which name them. Files are
  * listed before the queue is gone through: what they name is in the object store then, unless a chunk is missing.
  */
 export async function upload(parts: UploadParts): Promise<UploadReport> {
   const files = await listStoreFiles(parts);
   const uploaded = await uploadChunks(parts);
+  if (uploaded.isCut) return { ...NO_FILES, ...uploaded };
   const isComplete = uploaded.missing + uploaded.waiting === 0;
   const { put, removed, kept } = isComplete ? await uploadFiles(parts, files) : { put: 0, removed: 0, kept: 0 };
   const evicted = await evictChunks(parts);
@@ -72,6 +76,5 @@ export async function upload(parts: UploadParts): Promise<UploadReport> {
 /** Evicts a part of what is here, whatever the bound. */
 async function makeRoom(parts: UploadParts): Promise<UploadReport> {
   const evicted = await evictChunks(parts, (bytes) => bytes - ROOM_FOR_DISK_BYTES);
-  const nothing = { chunks: 0, bytes: 0, missing: 0, waiting: 0, filesPut: 0, filesRemoved: 0, filesToRemove: 0 };
-  return { ...nothing, ...evicted };
+  return { ...NO_FILES, ...NO_CHUNKS, ...evicted };
 }

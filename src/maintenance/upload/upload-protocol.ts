@@ -15,8 +15,8 @@ export interface UploadJobOptions {
 
 /** What the job asks of whoever may write to the catalog; at most 1,000 rows each. */
 export type UploadAsks = ChangeAsks & {
-  /** These chunks are in the object store. */
-  readonly ended: { payload: readonly EndedUpload[]; result: null };
+  /** These chunks are in the object store. The answer: whether to end the pass, since somebody waits for the next one alone. */
+  readonly ended: { payload: readonly EndedUpload[]; result: boolean };
   /** These files are there now, and those are there no more. */
   readonly files: {
     payload: { readonly put: readonly RemoteFile[]; readonly removed: readonly string[] };
@@ -27,15 +27,15 @@ export type UploadAsks = ChangeAsks & {
   /** Whether this machine is the writer of a group, which it becomes where nobody else is. */
   readonly 'take-group': { payload: string; result: boolean };
   /**
-   * Whether to go through the queue once more, with what was committed until now; null: not.
-   * @param payload chunks that were uploaded this time
+   * A pass is over. Whether to make another, with what was committed until now; null: not.
+   * @param payload what it did
    */
-  readonly again: { payload: number; result: Pick<UploadJobOptions, 'mayWithdraw'> | null };
+  readonly again: { payload: UploadReport; result: Pick<UploadJobOptions, 'mayWithdraw'> | null };
   /** Readers see what was asked before, and so does the next mount after a power cut. */
   readonly commit: { payload: null; result: null };
 };
 
-/** What a job did. */
+/** What a pass did. */
 export interface UploadReport {
   readonly chunks: number;
   readonly bytes: number;
@@ -43,6 +43,8 @@ export interface UploadReport {
   readonly missing: number;
   /** Chunks of the queue that may be put only when a collection of the object store is over. */
   readonly waiting: number;
+  /** It was ended before it was through the queue, and put no files. */
+  readonly isCut: boolean;
   /** Snapshots that stay in the object store until the live trees are copied there (`mayWithdraw`). */
   readonly filesToRemove: number;
   /** Files of groups and snapshots that were put, and removed. */
