@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { createCatalog, openCatalog } from '../../src/catalog/open.js';
+import { openCatalogReader } from '../../src/catalog/open-reader.js';
+import { processGuards } from '../../src/chunkstore/guards.js';
 import { type Digest, digestHex } from '../../src/core/digest.js';
+import { CairnError } from '../../src/core/errors.js';
 import { encodeDynamicIndex } from '../../src/index/dynamic-index.js';
 import { unpackDigests } from '../../src/maintenance/gc/packed-digests.js';
 import { fetchSnapshot } from '../../src/maintenance/refresh/fetch-snapshot.js';
+import { refresh } from '../../src/maintenance/refresh/refresh-job.js';
 import type { RefreshParts } from '../../src/maintenance/refresh/refresh-parts.js';
+import type { RefreshAsks } from '../../src/maintenance/refresh/refresh-protocol.js';
+import { FETCHING } from '../../src/maintenance/upload/upload-parts.js';
+import { catalogPath } from '../support/catalog.js';
+import { isKind } from '../support/kinds.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const FOLDER = 'host/a/2026-11-21T10:00:00Z';
 const SNAPSHOT = { group: 'host/a', time: 1, folder: FOLDER, files: [`${FOLDER}/root.mpxar.didx`], tag: '' };
@@ -36,4 +48,96 @@ test('a chunk that a collector takes while its snapshot is fetched is asked for 
   };
   assert.equal(await fetchSnapshot(parts as unknown as RefreshParts, SNAPSHOT, new Set(), []), false);
   assert.deepEqual(asked, [digestHex(digest)]);
+});
+
+/** A machine's folder and catalog, and what it is told of another one's snapshots; a kill takes what was not committed. */
+async function machine(t: TestContext) {
+  const path = catalogPath(t);
+  createCatalog(path);
+  let catalog = openCatalog(path, true);
+  catalog.transactions.begin();
+  const reader = openCatalogReader(path);
+  const store = temporaryFolder(t);
+  t.after(() => {
+    reader.close();
+    catalog.close();
+  });
+  const commit = () => {
+    catalog.transactions.commit(catalog.transactions.appliedSequence());
+    catalog.transactions.begin();
+  };
+  const bucket = new Map<string, Buffer>();
+  const asked: string[] = [];
+  let isKilled = false;
+  const ask = async (name: keyof RefreshAsks, payload: unknown): Promise<unknown> => {
+    asked.push(name);
+    if (name === 'record-index' && isKilled) throw new CairnError('interrupted', 'made to end');
+    if (name === 'fetching') {
+      const put = (payload as RefreshAsks['fetching']['payload']).map((file) => ({ path: file, identity: FETCHING }));
+      catalog.uploads.noteFiles(put, []);
+    }
+    if (name === 'adopt') catalog.uploads.noteFiles((payload as RefreshAsks['adopt']['payload']).files, []);
+    if (name === 'forget') catalog.uploads.noteFiles([], (payload as RefreshAsks['forget']['payload']).files);
+    if (name === 'fetching' || !isKilled) commit();
+    return name === 'is-others' || name === 'chunks' ? true : null;
+  };
+  const below = (prefix: string) => [...bucket.keys()].filter((name) => name.startsWith(`${prefix}/`));
+  const parts = {
+    ...{ store, prefixDigits: 2, reader, guards: processGuards(), ask },
+    factsOf: async () => undefined,
+    standIn: async () => undefined,
+    objects: {
+      get: async (name: string) => bucket.get(name),
+      size: async () => 77,
+      list: async function* (prefix: string) {
+        yield* below(prefix);
+      },
+    },
+    listing: {
+      objects: async function* (prefix: string) {
+        for (const name of below(prefix)) yield { name, tag: 'a' };
+      },
+    },
+    progress: () => undefined,
+    goOn: () => undefined,
+  } as unknown as RefreshParts;
+  const killed = async (): Promise<void> => {
+    isKilled = true;
+    await assert.rejects(refresh(parts), isKind('interrupted', /made to end/));
+    isKilled = false;
+    catalog.close();
+    catalog = openCatalog(path, true);
+    catalog.transactions.begin();
+    asked.splice(0);
+  };
+  return { parts, bucket, store, asked, killed, noted: () => reader.uploads.listFiles('', 100) };
+}
+
+/** Another machine's snapshot in the bucket. */
+function publish(bucket: Map<string, Buffer>): string {
+  const { bytes } = encodeDynamicIndex({ uuid: Buffer.alloc(16), ctime: 0 }, [
+    { end: 10, digest: Buffer.alloc(32, 7) },
+  ]);
+  bucket.set(`${FOLDER}/root.mpxar.didx`, bytes);
+  bucket.set(`${FOLDER}/index.json.blob`, Buffer.from('manifest'));
+  return `${FOLDER}/index.json.blob`;
+}
+
+test('a snapshot whose fetching a kill broke off goes where its machine forgot it meanwhile', async (t) => {
+  const { parts, bucket, store, asked, killed, noted } = await machine(t);
+  const manifest = publish(bucket);
+  await killed();
+  assert.ok(existsSync(join(store, manifest)), 'the next mount shows it');
+  bucket.clear();
+  assert.deepEqual(await refresh(parts), { appeared: 0, gone: 1, changed: 0, postponed: 0 });
+  assert.deepEqual([asked, noted()], [['is-others', 'forget'], []]);
+});
+
+test('a snapshot whose fetching a kill broke off is fetched again where it still is', async (t) => {
+  const { parts, bucket, killed, noted } = await machine(t);
+  const manifest = publish(bucket);
+  await killed();
+  assert.deepEqual(await refresh(parts), { appeared: 1, gone: 0, changed: 0, postponed: 0 });
+  assert.deepEqual(noted(), [{ path: manifest, identity: 'tag a' }]);
+  assert.deepEqual(await refresh(parts), { appeared: 0, gone: 0, changed: 0, postponed: 0 });
 });

@@ -15,7 +15,7 @@ import { objectIndexPath, objectRecordPath } from '../../src/index/object-files.
 import { listStoreFiles } from '../../src/maintenance/upload/store-files.js';
 import { uploadChunks } from '../../src/maintenance/upload/upload-chunks.js';
 import { uploadFiles } from '../../src/maintenance/upload/upload-files.js';
-import type { UploadParts } from '../../src/maintenance/upload/upload-parts.js';
+import { FETCHING, type UploadParts } from '../../src/maintenance/upload/upload-parts.js';
 import type { UploadAsks } from '../../src/maintenance/upload/upload-protocol.js';
 import { sha256Sync } from '../../src/native/hash.js';
 import { catalogPath } from '../support/catalog.js';
@@ -221,6 +221,14 @@ test('upload: files that changed are put in their order, those that are gone rem
   assert.deepEqual(asked, [], 'what waits is not gone');
   await uploadFiles(parts, { ready: [], waiting });
   assert.deepEqual(asked, [`remove ${names[1]}`, `remove ${names[0]}`]);
+});
+
+test('upload: a snapshot of another machine that never came here is not taken for gone', async (t) => {
+  const { parts, catalog, commit, asked } = await makeParts(t, []);
+  catalog.uploads.noteFiles([{ path: 'host/x/2026-11-20T10:00:00Z/index.json.blob', identity: FETCHING }], []);
+  commit();
+  assert.deepEqual(await uploadFiles(parts, { ready: [], waiting: new Set() }), { put: 0, removed: 0, kept: 0 });
+  assert.deepEqual(asked, []);
 });
 
 test('upload: the mark of protection goes at once, though its snapshot would have to stay for now', async (t) => {

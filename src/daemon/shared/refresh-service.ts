@@ -14,6 +14,7 @@ import { recordIndex } from '../../maintenance/gc/index-recorder.js';
 import { unpackDigests } from '../../maintenance/gc/packed-digests.js';
 import { type AskHandlers, runOwnedJob } from '../../maintenance/job/job-owner.js';
 import type { ForeignChunks, RefreshAsks, RefreshJobOptions } from '../../maintenance/refresh/refresh-protocol.js';
+import { FETCHING } from '../../maintenance/upload/upload-parts.js';
 import { makeGroup } from '../../snapshot/make-group.js';
 import type { SnapshotService } from '../snapshot-service.js';
 import type { SharedStore } from './shared-store.js';
@@ -126,6 +127,13 @@ export class RefreshService {
       'is-others': (group) => this.#isOthers(group),
       chunks: (chunks) => this.#believe(session, generation, chunks),
       'record-index': (index) => this.#recordIndex(index),
+      fetching: async (manifests) => {
+        await this.#turn();
+        const put = manifests.map((path) => ({ path, identity: FETCHING }));
+        datastore.catalog.uploads.noteFiles(put, []);
+        await live.durability.commitDurably();
+        return null;
+      },
       adopt: async ({ group, time, files }) => {
         await this.#turn();
         this.#makeGroup(group);

@@ -3,12 +3,14 @@ import { processGuards } from '../../chunkstore/guards.js';
 import { CairnError } from '../../core/errors.js';
 import { snapshotTimeOf } from '../../core/snapshot-time.js';
 import { openDatastoreReader } from '../../datastore/open.js';
+import { MANIFEST_NAME } from '../../index/archive-names.js';
 import { JobPort } from '../job/job-port.js';
 import { isManifest } from '../upload/store-files.js';
+import { FETCHING } from '../upload/upload-parts.js';
 import { groupOfFile } from '../upload/written-groups.js';
 import { fetchMarks, mayBeMarkedAnew } from './fetch-marks.js';
 import { fetchSnapshot } from './fetch-snapshot.js';
-import { type ListedSnapshots, listPublished } from './listed-snapshots.js';
+import { type ListedSnapshot, type ListedSnapshots, listPublished } from './listed-snapshots.js';
 import type { RefreshParts } from './refresh-parts.js';
 import type { RefreshAsks, RefreshJobOptions, RefreshReport } from './refresh-protocol.js';
 
@@ -54,7 +56,8 @@ export async function refresh(parts: RefreshParts): Promise<RefreshReport> {
   const wanted = [];
   let changed = 0;
   for (const [manifest, snapshot] of listed.snapshots) {
-    const isKnown = parts.reader.uploads.fileIdentity(manifest) !== undefined;
+    const identity = parts.reader.uploads.fileIdentity(manifest);
+    const isKnown = identity !== undefined && identity !== FETCHING;
     if (isKnown && !mayBeMarkedAnew(parts, snapshot)) continue;
     const known = isOthers.get(snapshot.group) ?? (await parts.ask('is-others', snapshot.group));
     isOthers.set(snapshot.group, known);
@@ -68,6 +71,8 @@ export async function refresh(parts: RefreshParts): Promise<RefreshReport> {
     const batch = wanted.slice(done, done + BATCH);
     parts.progress({ step: 'fetching snapshots', done, total: wanted.length, unit: 'items' });
     const held: Uint8Array[] = [];
+    // Once its files are here a mount shows it, whatever becomes of this job.
+    await parts.ask('fetching', batch.map(manifestOf));
     try {
       for (const snapshot of batch) {
         parts.goOn();
@@ -82,7 +87,11 @@ export async function refresh(parts: RefreshParts): Promise<RefreshReport> {
   return { appeared, gone, changed, postponed: wanted.length - appeared };
 }
 
-/** Snapshots that came from there, and are there no more. */
+function manifestOf({ folder }: ListedSnapshot): string {
+  return `${folder}/${MANIFEST_NAME}`;
+}
+
+/** Snapshots that came from there, or were about to, and are there no more. */
 async function forgetGone(parts: RefreshParts, { snapshots }: ListedSnapshots): Promise<number> {
   const { uploads } = parts.reader;
   const known = new Map<string, string[]>();

@@ -27,6 +27,8 @@ export type RefreshAsks = {
    */
   readonly chunks: { payload: ForeignChunks; result: boolean };
   readonly 'record-index': { payload: ReadIndex; result: null };
+  /** These snapshots, named by their manifests, are about to come here: noted durably, so that they also go again. */
+  readonly fetching: { payload: readonly string[]; result: null };
   /** Shows a snapshot whose files are all here; these are its files, as they are in the object store. */
   readonly adopt: {
     payload: { readonly group: string; readonly time: number; readonly files: readonly RemoteFile[] };

@@ -3,7 +3,7 @@ import { readIfThere } from '../../datastore/read-if-there.js';
 import { PROTECTED_NAME } from '../../index/archive-names.js';
 import { changing } from './shared-changes.js';
 import { isManifest, isNamespaceMark } from './store-files.js';
-import { type StoreFile, type StoreFiles, UNCERTAIN, type UploadParts } from './upload-parts.js';
+import { FETCHING, type StoreFile, type StoreFiles, UNCERTAIN, type UploadParts } from './upload-parts.js';
 import { WrittenGroups } from './written-groups.js';
 
 const LISTED_AT_ONCE = 1000;
@@ -53,7 +53,8 @@ function knownFiles(parts: UploadParts): Map<string, string> {
   const known = new Map<string, string>();
   for (let after = ''; ; ) {
     const files = parts.reader.uploads.listFiles(after, LISTED_AT_ONCE);
-    for (const { path, identity } of files) known.set(path, identity);
+    // What never came here is not gone from here.
+    for (const { path, identity } of files) if (identity !== FETCHING) known.set(path, identity);
     const last = files.at(-1);
     if (last === undefined) return known;
     after = last.path;

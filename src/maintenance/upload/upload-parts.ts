@@ -22,6 +22,9 @@ export type FactsOf = (path: string) => Promise<FileFacts | undefined>;
 /** Identity of a file that may be in the object store, or not: it is about to be put there, or removed. */
 export const UNCERTAIN = 'uncertain';
 
+/** Identity of another machine's manifest while its snapshot is being fetched: its files may be here, or not. */
+export const FETCHING = 'fetching';
+
 /** What an upload works with. */
 export interface UploadParts {
   /** The datastore's folder. */
