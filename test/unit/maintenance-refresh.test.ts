@@ -50,6 +50,24 @@ test('a chunk that a collector takes while its snapshot is fetched is asked for 
   assert.deepEqual(asked, [digestHex(digest)]);
 });
 
+function clientOf(bucket: ReadonlyMap<string, Buffer>) {
+  const below = (prefix: string) => [...bucket.keys()].filter((name) => name.startsWith(`${prefix}/`));
+  return {
+    objects: {
+      get: async (name: string) => bucket.get(name),
+      size: async () => 77,
+      list: async function* (prefix: string) {
+        yield* below(prefix);
+      },
+    },
+    listing: {
+      objects: async function* (prefix: string) {
+        for (const name of below(prefix)) yield { name, tag: 'a' };
+      },
+    },
+  };
+}
+
 /** A machine's folder and catalog, and what it is told of another one's snapshots; a kill takes what was not committed. */
 async function machine(t: TestContext) {
   const path = catalogPath(t);
@@ -81,23 +99,10 @@ async function machine(t: TestContext) {
     if (name === 'fetching' || !isKilled) commit();
     return name === 'is-others' || name === 'chunks' ? true : null;
   };
-  const below = (prefix: string) => [...bucket.keys()].filter((name) => name.startsWith(`${prefix}/`));
   const parts = {
-    ...{ store, prefixDigits: 2, reader, guards: processGuards(), ask },
+    ...{ store, prefixDigits: 2, reader, guards: processGuards(), ask, ...clientOf(bucket) },
     factsOf: async () => undefined,
     standIn: async () => undefined,
-    objects: {
-      get: async (name: string) => bucket.get(name),
-      size: async () => 77,
-      list: async function* (prefix: string) {
-        yield* below(prefix);
-      },
-    },
-    listing: {
-      objects: async function* (prefix: string) {
-        for (const name of below(prefix)) yield { name, tag: 'a' };
-      },
-    },
     progress: () => undefined,
     goOn: () => undefined,
   } as unknown as RefreshParts;
