@@ -29,6 +29,13 @@ export function askBackends<C extends BackendCommandName>(
 export function showMended(report: BackendCommandResult<'backend-mend'>, apply: boolean): void {
   for (const problem of report.problems) print(problem);
   report.damaged.forEach(printDamaged);
+  report.missingPieces.forEach((line) => {
+    print(line);
+  });
+  for (const { id, missing: lacking, orphaned } of report.backends) {
+    if (lacking > 0) print(`${id} lacks ${lacking} pieces that were put there`);
+    if (orphaned > 0) print(`${id} has ${orphaned} pieces that nothing needs`);
+  }
   const { objects, whole, mended, degraded, lost, unknown, missing, strays } = report;
   const done = apply ? `${mended} mended, ${degraded} still lack pieces` : `${degraded} lack pieces`;
   print(`${objects} chunks: ${whole} whole, ${done}, ${lost} lost, ${missing} missing`);

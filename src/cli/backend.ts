@@ -57,7 +57,7 @@ function addShowing(backend: Command): void {
     .action(runList);
   backend
     .command('show')
-    .description('show one backend')
+    .description('show one backend, and which chunks depend on it')
     .argument('<id>', 'the backend')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ cairn backend show disk2')
@@ -122,15 +122,19 @@ async function runList(_: unknown, command: Command): Promise<void> {
 
 async function runShow(id: string, _: unknown, command: Command): Promise<void> {
   const options = optionsOf<{ json?: boolean }>(command);
-  const { backends } = await askBackends(await existingStore(options.store), 'backend-list', {});
-  const found = backends.find((backend) => backend.id === id);
-  if (found === undefined) throw new CairnError('not-found', `There is no backend ${id}`);
-  if (options.json) printJson(found);
-  else
-    printTable(
-      ['', ''],
-      Object.entries(found).map(([key, value]) => [key, value === null ? '' : String(value)]),
-    );
+  const { backend, dependence } = await askBackends(await existingStore(options.store), 'backend-show', { id });
+  if (options.json) return printJson({ ...backend, dependence });
+  printTable(
+    ['', ''],
+    Object.entries(backend).map(([key, value]) => [key, value === null ? '' : String(value)]),
+  );
+  if (dependence === null) return print('Where pieces are is not recorded yet: "cairn repair" records it');
+  const { chunks, lost, lastPieces, failing, lostWithFailing } = dependence;
+  print(
+    `${chunks} chunks have a piece there. Without it ${lost} could not be read, ${lastPieces} bore no further loss`,
+  );
+  const others = failing.filter((other) => other !== id);
+  if (others.length > 0) print(`Without it and ${others.join(', ')}: ${lostWithFailing} could not be read`);
 }
 
 async function runSet(id: string, _: unknown, command: Command): Promise<void> {
@@ -165,7 +169,7 @@ function showAll(described: Described): void {
     return;
   }
   printTable(
-    ['ID', 'TYPE', 'PLACE', 'WEIGHT', 'STATE', 'SIZE', 'FREE'],
+    ['ID', 'TYPE', 'PLACE', 'WEIGHT', 'STATE', 'SIZE', 'FREE', 'PIECES', 'HELD'],
     backends.map((backend) => [
       backend.id,
       backend.type,
@@ -174,6 +178,8 @@ function showAll(described: Described): void {
       stateOf(backend),
       shownRoom(backend.totalBytes),
       shownRoom(backend.availableBytes),
+      String(backend.pieces ?? ''),
+      shownRoom(backend.pieceBytes),
     ]),
   );
   const bears = tolerance === 1 ? 'one backend' : `${tolerance} backends`;
@@ -182,6 +188,10 @@ function showAll(described: Described): void {
   for (const [group, own] of Object.entries(described.groupRedundancy)) print(`Redundancy of ${group}: ${own}`);
   if (converting) print('Some chunks are not as the redundancy has it yet: "cairn repair" brings that about');
   if (waitingForRepair > 0) print(`${waitingForRepair} chunks lack pieces and wait to be mended`);
+  if (described.comparedAt === null) {
+    print('Pieces are counted as they are put, and were never compared with what is there: "cairn repair" does');
+  }
+  if (described.recordProblem !== null) print(`Pieces are not counted: ${described.recordProblem}`);
   for (const { id, reason } of backends) if (reason !== null) print(`${id}: ${reason}`);
 }
 

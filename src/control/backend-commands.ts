@@ -23,6 +23,21 @@ const backend = z.object({
   /** Null where there is no limit, or it does not say. */
   totalBytes: count.nullable(),
   availableBytes: count.nullable(),
+  /** Pieces it has as far as is recorded, and their bytes; null where nothing is. */
+  pieces: count.nullable(),
+  pieceBytes: count.nullable(),
+});
+
+/** What depends on one backend, by the record of pieces: nothing is asked of any. Counts of chunks. */
+const dependence = z.object({
+  /** With a piece on it. */
+  chunks: count,
+  /** That could not be read if it were lost alone; that could be, but bore no further loss. */
+  lost: count,
+  lastPieces: count,
+  /** The backends that are failing now, and what could not be read if they and it were lost together. */
+  failing: z.array(z.string()),
+  lostWithFailing: count,
 });
 
 const backends = z.object({
@@ -41,6 +56,10 @@ const backends = z.object({
   availableBytes: count.nullable(),
   /** Chunks that were seen to lack pieces and wait to be mended; more may. */
   waitingForRepair: count,
+  /** When all chunks were last compared with what backends have, seconds since 1970: what is put since is recorded too; null: never. */
+  comparedAt: count.nullable(),
+  /** Why the record of pieces may be behind; null: it is not, as far as known. */
+  recordProblem: z.string().nullable(),
 });
 
 const changes = z.strictObject({
@@ -68,6 +87,10 @@ const change = z.discriminatedUnion('kind', [
 const mended = z.object({
   ...{ objects: count, whole: count, mended: count, degraded: count, lost: count, unknown: count },
   ...{ missing: count, strays: count, removedPieces: count },
+  /** Pieces that were put on a backend and are not there, and those there that nothing needs. */
+  backends: z.array(z.object({ id: z.string(), missing: count, orphaned: count })),
+  /** Which are missing where, the first hundred. */
+  missingPieces: z.array(z.string()),
   damaged: z.array(damagedChunk),
   problems: z.array(z.string()),
   complete: z.boolean(),
@@ -76,6 +99,10 @@ const mended = z.object({
 /** The commands on the backends chunks are spread over; part of `commands`. */
 export const backendCommands = {
   'backend-list': { arguments: nothing, result: backends },
+  'backend-show': {
+    arguments: z.strictObject({ id }),
+    result: z.object({ backend, dependence: dependence.nullable() }),
+  },
   'backend-change': { arguments: change, result: nothing },
   /** Makes good what pieces are missing; `apply`: or only says which. `group`: only gives its chunks the redundancy they should have. */
   'backend-mend': { arguments: z.strictObject({ apply: z.boolean(), group: z.string().optional() }), result: mended },

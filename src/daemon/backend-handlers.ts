@@ -1,4 +1,5 @@
 import type { MemberCounters } from '../backend/spread/member.js';
+import type { HeldShards } from '../catalog/shard-places.js';
 import {
   type BackendCommandArguments,
   type BackendCommandName,
@@ -13,6 +14,7 @@ import { type BackendsChange, changeBackends } from '../datastore/change-backend
 import { readConfig } from '../datastore/config.js';
 import type { ReadableDatastore } from '../datastore/open.js';
 import { titleOfBackend } from '../datastore/open-spread.js';
+import { dependenceOn } from './backend-dependence.js';
 import type { CareCaller, RunCareJob } from './care-handlers.js';
 
 /** What the main thread asks the mount worker about backends: the clients' commands as they are. */
@@ -34,6 +36,7 @@ export type BackendParts = Pick<ReadableDatastore, 'paths' | 'spread'>;
 export function backendHandlers(parts: BackendParts, run: RunCareJob): HandlersOf<CareCaller> {
   return {
     'backend-list': () => describeBackends(parts),
+    'backend-show': ({ id }) => describeBackend(parts, id),
     'backend-change': async (change) => {
       await applyChange(parts, checkedChange(change));
       return {};
@@ -66,6 +69,7 @@ export async function describeBackends({
   const redundancy = parseRedundancy(config.redundancy ?? 'single');
   const spread = places?.spread;
   const room = await spread?.figures().catch(() => undefined);
+  const held = places?.shards.read((shards) => shards.held());
   const backends = await Promise.all(
     (config.backends ?? []).map(async (backend) => {
       const member = spread?.members.all.find(({ settings }) => settings.id === backend.id);
@@ -80,6 +84,7 @@ export async function describeBackends({
         reason: failing ? (reason ?? null) : null,
         totalBytes: figures?.totalBytes ?? null,
         availableBytes: figures?.availableBytes ?? null,
+        ...shownPieces(held, id),
       };
     }),
   );
@@ -93,7 +98,29 @@ export async function describeBackends({
     ...{ converting: config.converting ?? false, backends },
     ...{ totalBytes: room?.totalBytes ?? null, availableBytes: room?.availableBytes ?? null },
     waitingForRepair: spread?.readRepair.waiting ?? 0,
+    comparedAt: places?.shards.read((shards) => shards.comparedAt()) ?? null,
+    recordProblem: places?.shards.problem ?? null,
   };
+}
+
+/** One backend, and what depends on it. @throws {CairnError} `not-found` */
+export async function describeBackend(parts: BackendParts, id: string): Promise<BackendCommandResult<'backend-show'>> {
+  const { backends } = await describeBackends(parts);
+  const backend = backends.find((one) => one.id === id);
+  if (backend === undefined) throw new CairnError('not-found', `There is no backend ${id}`);
+  const layouts = parts.spread?.shards.read((shards) => shards.layouts());
+  const failing = backends.filter(({ state }) => state === 'failing').map((one) => one.id);
+  const ids = backends.map((one) => one.id);
+  return { backend, dependence: layouts === undefined ? null : dependenceOn(id, layouts, ids, failing) };
+}
+
+/** What a record says of one backend. */
+function shownPieces(
+  held: ReadonlyMap<string, HeldShards> | undefined,
+  id: string,
+): { pieces: number | null; pieceBytes: number | null } {
+  const { shards, bytes } = held?.get(id) ?? { shards: 0, bytes: 0 };
+  return held === undefined ? { pieces: null, pieceBytes: null } : { pieces: shards, pieceBytes: bytes };
 }
 
 /** How one backend is doing, for figures; room is as last heard, null where it is not known or has no limit. */
@@ -102,15 +129,19 @@ export interface BackendState extends MemberCounters {
   readonly failing: boolean;
   readonly totalBytes: number | null;
   readonly availableBytes: number | null;
+  /** Pieces it has as far as is recorded, and their bytes; null where nothing is. */
+  readonly pieces: number | null;
+  readonly pieceBytes: number | null;
 }
 
 /** Nothing is waited for, and none of it depends on how many chunks there are. */
 export function backendStates({ spread: places }: Pick<BackendParts, 'spread'>): BackendState[] {
+  const held = places?.shards.read((shards) => shards.held());
   return (places?.spread.members.all ?? []).map((member) => {
     const { id, failing } = member.health;
     const room = member.lastFigures();
     const { totalBytes = null, availableBytes = null } = (failing ? undefined : room) ?? {};
-    return { id, failing, totalBytes, availableBytes, ...member.counters };
+    return { id, failing, totalBytes, availableBytes, ...shownPieces(held, id), ...member.counters };
   });
 }
 

@@ -4,7 +4,13 @@ import { changeBackends } from '../datastore/change-backends.js';
 import { claimDatastore } from '../datastore/claim.js';
 import { openDatastoreReader } from '../datastore/open.js';
 import { datastorePaths } from '../datastore/paths.js';
-import { backendHandlers, checkedChange, describeBackends } from './backend-handlers.js';
+import {
+  type BackendParts,
+  backendHandlers,
+  checkedChange,
+  describeBackend,
+  describeBackends,
+} from './backend-handlers.js';
 import type { CareCaller } from './care-handlers.js';
 import { withUnmounted } from './unmounted-store.js';
 import { VerifyService } from './verify-service.js';
@@ -20,7 +26,11 @@ export async function runUnmountedBackends<C extends BackendCommandName>(
   caller: CareCaller,
   log: Log,
 ): Promise<BackendCommandResult<C>> {
-  if (command === 'backend-list') return (await listUnmounted(store)) as BackendCommandResult<C>;
+  if (command === 'backend-list') return (await asReader(store, describeBackends)) as BackendCommandResult<C>;
+  if (command === 'backend-show') {
+    const { id } = args as BackendCommandArguments<'backend-show'>;
+    return (await asReader(store, (parts) => describeBackend(parts, id))) as BackendCommandResult<C>;
+  }
   if (command === 'backend-change') return (await changeUnmounted(store, args as never)) as BackendCommandResult<C>;
   return withUnmounted(store, log, async ({ datastore, live, snapshots }) => {
     const service = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests: () => 0 });
@@ -35,10 +45,10 @@ export async function runUnmountedBackends<C extends BackendCommandName>(
   });
 }
 
-async function listUnmounted(store: string): Promise<BackendCommandResult<'backend-list'>> {
+async function asReader<T>(store: string, work: (parts: BackendParts) => Promise<T>): Promise<T> {
   const datastore = await openDatastoreReader(store);
   try {
-    return await describeBackends(datastore);
+    return await work(datastore);
   } finally {
     datastore.close();
   }

@@ -8,6 +8,7 @@ import { chunkName, type PrefixDigits, parseQuarantineName } from '../chunkstore
 import { CairnError } from '../core/errors.js';
 import type { DatastoreConfig } from './config.js';
 import type { OpenSpread, SpreadSource } from './open-spread.js';
+import { datastorePaths } from './paths.js';
 import { sharedObjectsOf } from './shared/s3-shared-objects.js';
 import type { SharedObjects } from './shared/shared-objects.js';
 
@@ -53,8 +54,8 @@ export async function openObjects(
   const { s3 } = config;
   if (config.backends !== undefined) {
     const { openSpread } = await import('./open-spread.js');
-    const { spread, reconfigure, close } = await openSpread(config, purpose);
-    return { backend: spread, objects: undefined, spread: { spread, reconfigure }, close };
+    const { close, ...spread } = await openSpread(config, purpose, datastorePaths(root).shards);
+    return { backend: spread.spread, objects: undefined, spread, close };
   }
   if (s3 === undefined) {
     const backend = new FsBackend(root, ['.chunks']);

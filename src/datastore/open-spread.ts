@@ -13,6 +13,7 @@ import { digestFromHex } from '../core/digest.js';
 import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
 import { parseRedundancy } from '../core/redundancy.js';
 import type { BackendConfig, SpreadConfig } from './backend-config.js';
+import { ShardRecord } from './shard-record.js';
 
 const FOLDER_MODE = 0o750;
 /** Folders of a member that are never made by a put: where they are gone its disk is. */
@@ -25,6 +26,8 @@ export type SpreadSource = SpreadConfig & { readonly uuid: string; readonly pref
 /** Several backends as one, and what closes them. */
 export interface OpenSpread {
   readonly spread: SpreadBackend;
+  /** Where pieces were put and last seen. */
+  readonly shards: ShardRecord;
   /** Goes by a config that was changed. */
   reconfigure(config: SpreadSource): Promise<void>;
   close(): void;
@@ -33,22 +36,27 @@ export interface OpenSpread {
 /**
  * Opens the backends of a config that has some; nothing is asked of them.
  * @param purpose only the datastore's one writer mends what readers come across
+ * @param record path of the database of where pieces are
  */
-export async function openSpread(config: SpreadSource, purpose: 'read' | 'write'): Promise<OpenSpread> {
+export async function openSpread(config: SpreadSource, purpose: 'read' | 'write', record: string): Promise<OpenSpread> {
   const servers = new Servers();
+  const shards = new ShardRecord(record);
   const spread = new SpreadBackend({
     ...(await setupOf(config, servers)),
     datastore: config.uuid,
     partitions: (prefix) => partitionsOf(prefix, config.prefixDigits),
     exclusively: whileLocked,
+    heard: (change) => shards.note(change),
   });
   if (purpose === 'read') await spread.readRepair.pause();
   return {
     spread,
+    shards,
     reconfigure: async (changed) => spread.members.configure(await setupOf(changed, servers)),
     close: () => {
       void spread.readRepair.pause();
       servers.close();
+      shards.close();
     },
   };
 }

@@ -196,6 +196,8 @@ export interface ECGroup {
   readonly shards: readonly ECShard[];
   /** Indexes of pieces that were not found. */
   readonly missing: readonly number[];
+  /** Of those, the backends they were put on, as far as is recorded, that answer without them. */
+  readonly missingOn?: readonly { readonly index: number; readonly backendId: string }[];
   /** Whether what was found gives the chunk back. */
   readonly canRecover: boolean;
 }

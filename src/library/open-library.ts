@@ -159,7 +159,7 @@ function backendsOf(
   { backend, config, objects, paths, spread }: WritableDatastore | ReadableDatastore,
   readOnly: boolean,
 ): BackendSource {
-  if (spread !== undefined) return spreadBackends(paths, spread.spread, readOnly);
+  if (spread !== undefined) return spreadBackends(paths, spread, readOnly);
   const place =
     objects === undefined
       ? ({ type: 'fs', location: paths.root, readOnly } as const)

@@ -6,14 +6,15 @@ import { digestHex } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
 import { formatRedundancy, piecesOf } from '../core/redundancy.js';
 import { readConfig } from '../datastore/config.js';
-import type { Spread } from '../datastore/object-store.js';
+import type { SpreadPlaces } from '../datastore/object-store.js';
 import type { DatastorePaths } from '../datastore/paths.js';
 import type { ECGroup } from './api.js';
 import type { BackendSource, NamedBackend } from './backend-operations.js';
 
 /** The backends chunks of a datastore are spread over, as its config has them at each call. */
-export function spreadBackends(paths: DatastorePaths, spread: Spread, isReader: boolean): BackendSource {
+export function spreadBackends(paths: DatastorePaths, places: SpreadPlaces, isReader: boolean): BackendSource {
   const { prefixDigits } = readConfig(paths);
+  const { spread } = places;
   return {
     all: () => {
       const { backends = [], preferredBackend } = readConfig(paths);
@@ -26,7 +27,7 @@ export function spreadBackends(paths: DatastorePaths, spread: Spread, isReader: 
         return [named(member, { type, location, mediaType: media }, isReader)];
       });
     },
-    groupOf: (digest) => groupOf(spread, digestHex(digest), chunkName(digest, prefixDigits)),
+    groupOf: (digest) => groupOf(places, digestHex(digest), chunkName(digest, prefixDigits)),
     preferring: (id) => withPut(spread, (name, bytes) => spread.put(name, bytes, id)),
   };
 }
@@ -45,20 +46,26 @@ function named(
   };
 }
 
-async function groupOf(spread: Spread, chunkId: string, name: string): Promise<ECGroup> {
+async function groupOf({ spread, shards: record }: SpreadPlaces, chunkId: string, name: string): Promise<ECGroup> {
   const layout = await objectLayout(spread.members, name);
   if (layout === undefined) throw new CairnError('not-found', `No backend has anything of chunk ${chunkId}`);
-  const { redundancy, objectBytes, pieces, copies } = layout;
+  const { redundancy, objectBytes, pieces, copies, silent } = layout;
   const whole = copies.map((backendId) => ({ index: 0, backendId, isParity: false }));
   const shards = pieces.map(({ index, member }) => {
     return { index, backendId: member, isParity: index >= redundancy.data };
   });
   const indexes = Array.from({ length: piecesOf(redundancy) }, (_, index) => index);
+  const isWhole = copies.length > 0 && shards.length === 0;
+  const missing = isWhole ? [] : indexes.filter((at) => !shards.some(({ index }) => index === at));
+  const recorded = record.read((table) => table.find(name));
+  const missingOn = missing.flatMap((index) => {
+    const backendId = recorded?.places.get(index);
+    return backendId === undefined || silent.includes(backendId) ? [] : [{ index, backendId }];
+  });
   return {
     ...{ chunkId, scheme: formatRedundancy(redundancy), size: objectBytes },
     shards: shards.length > 0 ? shards : whole,
-    missing:
-      copies.length > 0 && shards.length === 0 ? [] : indexes.filter((at) => !shards.some(({ index }) => index === at)),
+    ...{ missing, missingOn },
     canRecover: copies.length > 0 || shards.length >= redundancy.data,
   };
 }

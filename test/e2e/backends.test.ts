@@ -24,7 +24,20 @@ interface Listed {
   readonly redundancy: string;
   readonly converting: boolean;
   readonly totalBytes: number;
-  readonly backends: readonly { readonly id: string; readonly state: string; readonly place: string }[];
+  readonly comparedAt: number | null;
+  readonly backends: readonly {
+    readonly id: string;
+    readonly state: string;
+    readonly place: string;
+    readonly pieces: number | null;
+  }[];
+}
+
+interface Dependence {
+  readonly chunks: number;
+  readonly lost: number;
+  readonly failing: readonly string[];
+  readonly lostWithFailing: number;
 }
 
 function makeSource(folder: string): string {
@@ -81,6 +94,24 @@ function grow(store: TestStore): void {
   assert.match(store.cairn('redundancy', 'ec:4+2'), /All chunks are kept as ec:4\+2/);
 }
 
+/** Waits until the record of pieces says what backends have: it is written behind. */
+async function piecesAreCounted(store: TestStore): Promise<void> {
+  await until('each backend has the pieces that are recorded', () =>
+    listed(store).backends.every(({ place, pieces }) => pieces === chunkFilesIn(place).length + quarantinedIn(place)),
+  );
+}
+
+function quarantinedIn(folder: string): number {
+  const quarantine = join(folder, '.cairn/quarantine');
+  if (!existsSync(quarantine)) return 0;
+  return readdirSync(quarantine, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length;
+}
+
+/** What depends on a backend, whether it is there or not. */
+function dependenceOn(store: TestStore, id: string): Dependence {
+  return (JSON.parse(store.cairn('backend', 'show', id, '--json')) as { dependence: Dependence }).dependence;
+}
+
 function roomIsTold(store: TestStore): void {
   const { totalBytes, converting } = listed(store);
   const { bsize, blocks } = statfsSync(store.mountpoint);
@@ -124,6 +155,8 @@ test('a datastore gets more disks and another redundancy, and bears that disks v
       copyIn(store, source);
       store.cairn('snapshot', 'create', GROUP);
       roomIsTold(store);
+      await piecesAreCounted(store);
+      assert.match(store.cairn('metrics'), /^cairn_backend_pieces\{backend="d1"\} [1-9]/m);
       assert.match(store.cairn('metrics'), /^cairn_backend_pieces_written_total\{backend="d1"\} [1-9]/m);
 
       loseTwo(store);
@@ -136,6 +169,9 @@ test('a datastore gets more disks and another redundancy, and bears that disks v
         ['d1', 'd2'],
       );
       assert.equal(store.run(['status']).status, EXIT_PROBLEMS);
+      const { chunks, lost, failing: gone, lostWithFailing } = dependenceOn(store, 'd3');
+      assert.deepEqual([lost, gone, lostWithFailing], [0, ['d1', 'd2'], chunks]);
+      assert.equal(dependenceOn(store, 'd1').lostWithFailing, 0);
 
       replace(store);
       const repaired = store.run(['repair']);
@@ -146,9 +182,18 @@ test('a datastore gets more disks and another redundancy, and bears that disks v
       store.cairn('gc', '--grace', '0');
       store.cairn('check', '--deep');
       assert.match(store.cairn('repair', '--dry-run'), /: (\d+) whole, 0 lack pieces, 0 lost, 0 missing/);
+      await piecesAreCounted(store);
+      assert.notEqual(listed(store).comparedAt, null);
       await store.remount();
       bothSame(store, source);
       assert.deepEqual(store.status().problems, []);
+      rmSync(chunkFilesIn(disk(store, 'd3'))[0] as string);
+      assert.match(
+        store.run(['repair', '--dry-run']).stdout,
+        /is missing on d3\nd3 lacks 1 pieces that were put there\n/,
+      );
+      assert.match(store.cairn('repair'), /is missing on d3\nd3 lacks 1 pieces/);
+      assert.doesNotMatch(store.cairn('repair', '--dry-run'), /lacks/);
     },
     { groups: [GROUP] },
   );

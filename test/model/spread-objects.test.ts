@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { parseShardHeader } from '../../src/backend/erasure/shard-header.js';
+import type { SpreadBackend } from '../../src/backend/spread/spread-backend.js';
+import { ShardPlaces } from '../../src/catalog/shard-places.js';
 import { CairnError } from '../../src/core/errors.js';
 import { parseRedundancy, piecesOf, toleranceOf } from '../../src/core/redundancy.js';
+import type { ShardChange, ShardNews } from '../../src/core/shard-group.js';
 import { Random, seedOfRun } from '../support/random.js';
 import { MemorySpread } from '../support/spread.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const SCHEMES = ['mirror:2', 'mirror:3', 'ec:2+1', 'ec:4+2', 'ec:6+3', 'ec:10+4', 'ec:3+4', 'ec:13+1'];
 const ROUNDS = 300;
@@ -32,14 +38,39 @@ async function lose(spread: MemorySpread, member: number, name: string, random: 
   }
 }
 
+async function endOf(backend: SpreadBackend, name: string, random: Random): Promise<void> {
+  if (random.below(2) === 0) await backend.removeAll([name]);
+  else await backend.moveAll([{ from: name, to: `${name}.moved` }]);
+}
+
+/** Whether the record says of an object what members have, and how much that is. */
+async function requireRecorded(spread: MemorySpread, record: ShardPlaces, name: string, what: string): Promise<void> {
+  const group = record.find(name);
+  const ids = (await spread.holders(name)).map((at) => `d${at}`);
+  assert.deepEqual([...(group?.places.values() ?? [])].sort(), ids.sort(), what);
+  for (const [index, id] of group?.places ?? []) {
+    const bytes = (await spread.stores[Number(id.slice(1))]?.real.get(name)) ?? Buffer.alloc(0);
+    const header = parseShardHeader(bytes);
+    assert.deepEqual(
+      [header.index, header.generation, bytes.length],
+      [index, group?.generation, group?.shardBytes],
+      what,
+    );
+  }
+}
+
 test('any object, redundancy, losses it bears and range: the bytes are equal; one more loss: an error', async (t) => {
   const random = new Random(seedOfRun(t));
+  const record = ShardPlaces.openWriter(join(temporaryFolder(t), 'shards.db'));
+  t.after(() => record.close());
   for (let round = 0; round < ROUNDS; round += 1) {
     const scheme = random.pick(SCHEMES);
     const redundancy = parseRedundancy(scheme);
     // Now and then a group asks for this redundancy, and the datastore has another.
     const usual = random.below(3) === 0 ? random.pick(['single', 'mirror:2', 'ec:2+1']) : scheme;
-    const change = { groupRedundancies: [redundancy] };
+    const heard: ShardChange[] = [];
+    const hear = (news: ShardNews): void => void heard.push({ ...news, at: 0 });
+    const change = { groupRedundancies: [redundancy], heard: hear };
     const places = Math.max(piecesOf(redundancy), piecesOf(parseRedundancy(usual))) + random.below(3);
     const spread = await MemorySpread.open(places, usual, change);
     const object = random.bytes(lengthOf(random));
@@ -48,6 +79,8 @@ test('any object, redundancy, losses it bears and range: the bytes are equal; on
     await spread.backend.put(name, object);
     const { surplus } = await spread.backend.mender.mend(name, redundancy);
     await spread.backend.mender.removeSurplus(name, surplus);
+    record.apply(heard.splice(0));
+    await requireRecorded(spread, record, name, what);
     const holders = await spread.holders(name);
     for (let loss = 0; loss < toleranceOf(redundancy); loss += 1) {
       const [member] = holders.splice(random.below(holders.length), 1);
@@ -64,6 +97,11 @@ test('any object, redundancy, losses it bears and range: the bytes are equal; on
       assert.ok((await backend.get(name)).equals(object), what);
       assert.equal((await backend.mender.mend(name)).state, 'mended', what);
       assert.equal((await backend.mender.mend(name)).state, 'whole', what);
+      record.apply(heard.splice(0));
+      await requireRecorded(spread, record, name, what);
+      await endOf(backend, name, random);
+      record.apply(heard.splice(0));
+      for (const left of [name, `${name}.moved`]) await requireRecorded(spread, record, left, what);
       continue;
     }
     const left = await spread.holders(name);

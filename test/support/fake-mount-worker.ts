@@ -36,6 +36,7 @@ const handlers: Partial<WorkerHandlers> = {
     backends: [
       {
         ...{ id: 'd0', failing: true, totalBytes: null, availableBytes: 18, errors: 19 },
+        ...{ pieces: 24, pieceBytes: null },
         ...{ piecesWritten: 20, bytesWritten: 21, piecesRead: 22, bytesRead: 23 },
       },
     ],

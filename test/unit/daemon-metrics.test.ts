@@ -71,6 +71,7 @@ test('the figures are the same over the socket and over HTTP, and are what the m
     'cairn_backend_failing{backend="d0"} 1',
     'cairn_backend_available_bytes{backend="d0"} 18',
     'cairn_backend_errors_total{backend="d0"} 19',
+    'cairn_backend_pieces{backend="d0"} 24',
     'cairn_backend_pieces_written_total{backend="d0"} 20',
     'cairn_backend_bytes_read_total{backend="d0"} 23',
     'cairn_gc_last_run_timestamp_seconds 12',

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { ShardPlaces } from '../../src/catalog/shard-places.js';
+import { datastorePaths } from '../../src/datastore/paths.js';
+import { discardShards, openShardWriter } from '../../src/datastore/shard-file.js';
 import type { Library, NewBackend } from '../../src/library/api.js';
 import { memoryLibrary } from '../../src/library/memory-library.js';
 import { createLibrary, openLibrary, openLibraryReader } from '../../src/library/open-library.js';
-import { outputOf } from '../support/commands.js';
+import type { ComparedBackend } from '../../src/maintenance/spread/piece-comparison.js';
+import { outputOf, runCommand } from '../support/commands.js';
 import { isKind } from '../support/kinds.js';
 import { bytesOf, counted, filesBelow } from '../support/libraries.js';
 import { MAIN } from '../support/mounted-store.js';
@@ -166,4 +170,134 @@ test('a store in memory has one backend', async () => {
     await assert.rejects(change, isKind('unsupported'));
   }
   await library.close();
+});
+
+/** How many files of chunks each backend has, and their bytes. */
+function filesOn(backends: readonly NewBackend[]): Map<string, { shards: number; bytes: number }> {
+  return new Map(
+    backends.map(({ id, path = '' }) => {
+      const folders = ['.chunks', '.cairn/quarantine'].filter((folder) => existsSync(join(path, folder)));
+      const files = folders.flatMap((folder) => filesBelow(path, folder));
+      const bytes = files.reduce((sum, file) => sum + statSync(join(path, file)).size, 0);
+      return [id, { shards: files.length, bytes }];
+    }),
+  );
+}
+
+function recordOf<T>(store: string, work: (record: ShardPlaces) => T): T {
+  const record = openShardWriter(datastorePaths(store).shards).places;
+  try {
+    return work(record);
+  } finally {
+    record.close();
+  }
+}
+
+/** Says of all pieces that they are elsewhere, of some that they are nowhere, and of chunks that never were. */
+function lie(record: ShardPlaces): void {
+  const known = [...Array(256).keys()].flatMap((at) => [
+    ...record.below(`.chunks/${at.toString(16).padStart(2, '0')}`),
+  ]);
+  assert.ok(known.length > 3);
+  const changes = known.map(([name, group], at) => {
+    const ids = [...group.places.values()];
+    const places = new Map([...group.places.keys()].map((index) => [index, ids[(index + 1) % ids.length] as string]));
+    return {
+      kind: 'seen',
+      name,
+      group: at % 3 === 0 ? undefined : { ...group, places },
+      silent: [],
+      at: Date.now(),
+    } as const;
+  });
+  const [, group] = known[0] ?? [];
+  record.apply([...changes, { kind: 'seen', name: `.chunks/00/${'0'.repeat(64)}`, group, silent: [], at: Date.now() }]);
+}
+
+test('the record of where pieces are is a picture: wrong, lost or damaged, all is read and mended, and it is right again', async (t) => {
+  const { library, store, backends } = await spread(t, 4, 'ec:2+1');
+  const content = noise('recorded', 5_000_000);
+  await library.putObject('x', content);
+  const { shards } = datastorePaths(store);
+  const spoils: (() => void)[] = [
+    () => undefined,
+    () => recordOf(store, lie),
+    () => discardShards(shards),
+    () => {
+      discardShards(shards);
+      writeFileSync(shards, noise('no database', 50_000));
+    },
+  ];
+  for (const [at, spoil] of spoils.entries()) {
+    spoil();
+    rmSync(join(backends[at]?.path as string, '.chunks'), { recursive: true });
+    mkdirSync(join(backends[at]?.path as string, '.chunks'));
+    assert.deepEqual(await bytesOf(await library.getObjectData('x')), content);
+    const mended = await library.mendBackends();
+    assert.deepEqual([mended.complete, mended.lost], [true, 0]);
+    await library.putObject(`y${at}`, noise(`y${at}`, 300_000));
+    await library.mendBackends();
+    const held = recordOf(store, (record) => record.held());
+    assert.deepEqual(held, filesOn(backends), `after spoiling ${at}`);
+    assert.ok((recordOf(store, (record) => record.comparedAt()) ?? 0) > 0);
+  }
+  const before = filesOn(backends);
+  await library.putObject('z', noise('z', 700_000));
+  await library.deleteObject('x');
+  await library.collectGarbage();
+  await library.close();
+  assert.notDeepEqual(filesOn(backends), before);
+  assert.deepEqual(
+    recordOf(store, (record) => record.held()),
+    filesOn(backends),
+    'puts and collections are followed',
+  );
+});
+
+interface Compared {
+  readonly backends: {
+    readonly backends: ComparedBackend[];
+    readonly missingPieces: string[];
+    readonly unknown: number;
+  };
+}
+
+test('pieces that are missing, and those that nothing needs, are named; silence proves nothing', async (t) => {
+  const { library, store, backends } = await spread(t, 4, 'ec:2+1');
+  const count = counted(library);
+  await library.putObject('x', noise('compared', 3_000_000));
+  const { ids } = await count();
+  const [id = ''] = ids;
+  const name = `.chunks/${id.slice(0, 2)}/${id}`;
+  const { shards } = await library.getECGroup(id);
+  const placeOf = (backend: string): string => backends.find((one) => one.id === backend)?.path as string;
+  const [first, second] = shards.map(({ backendId }) => backendId) as [string, string];
+  rmSync(join(placeOf(first), name));
+  const { missing, missingOn } = await library.getECGroup(id);
+  assert.deepEqual([missing, missingOn], [[0], [{ index: 0, backendId: first }]]);
+  await library.close();
+  const repair = (...options: string[]): Compared['backends'] => {
+    const { stdout } = runCommand(process.execPath, [MAIN, 'repair', '--json', ...options, '--store', store]);
+    return (JSON.parse(stdout) as Compared).backends;
+  };
+  const inNeed = repair('--dry-run');
+  assert.deepEqual(inNeed.missingPieces, [`${name}: piece 0 is missing on ${first}`]);
+  assert.deepEqual(
+    inNeed.backends.filter((one) => one.missing + one.orphaned > 0),
+    [{ id: first, missing: 1, orphaned: 0 }],
+  );
+  assert.deepEqual(repair().missingPieces, inNeed.missingPieces);
+  const isThere = ({ path = '' }: NewBackend): boolean => existsSync(join(path, name));
+  const other = backends.find((one) => !isThere(one)) as NewBackend;
+  mkdirSync(join(other.path ?? '', dirname(name)), { recursive: true });
+  copyFileSync(join(backends.find(isThere)?.path ?? '', name), join(other.path ?? '', name));
+  const orphaned = repair().backends.reduce((sum, one) => sum + one.orphaned, 0);
+  assert.equal(orphaned, 1);
+  renameSync(placeOf(second), `${placeOf(second)}.away`);
+  const silent = repair('--dry-run');
+  assert.deepEqual([silent.missingPieces, silent.backends.filter((one) => one.missing > 0)], [[], []]);
+  const shown = runCommand(process.execPath, [MAIN, 'backend', 'show', second, '--json', '--store', store]);
+  const { state, pieces, dependence } = JSON.parse(shown.stdout);
+  assert.deepEqual([state, dependence.lost, dependence.chunks], ['failing', 0, pieces]);
+  assert.equal(dependence.lastPieces, pieces);
 });

@@ -68,6 +68,11 @@ export class Members {
     return this.#setup.converting ?? false;
   }
 
+  /** Ids of those there is no point in asking now. */
+  silent(): string[] {
+    return this.#all.filter(({ available }) => !available).map(({ settings }) => settings.id);
+  }
+
   /** From now on; what is under way ends as it began. */
   configure(setup: SpreadSetup): void {
     this.#all = setup.members.map((place) => {

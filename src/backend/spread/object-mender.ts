@@ -1,5 +1,7 @@
 import { CairnError } from '../../core/errors.js';
 import { piecesOf, type Redundancy, sameRedundancy } from '../../core/redundancy.js';
+import type { ShardGroup, ShardNews } from '../../core/shard-group.js';
+import { headerBytesOf } from '../erasure/shard-header.js';
 import type { KeyedLocks } from './keyed-locks.js';
 import type { Member } from './member.js';
 import type { Members } from './members.js';
@@ -24,6 +26,8 @@ export interface MenderParts {
   /** Those puts of this process's thread take. */
   readonly locks: KeyedLocks;
   readonly exclusively: Exclusively;
+  /** Told where pieces are, in the end. */
+  readonly heard: (change: ShardNews) => void;
 }
 
 /** Runs `work` while nobody else, in any thread, puts, moves or removes what has this name. */
@@ -50,6 +54,17 @@ export interface Mended {
   readonly surplus: readonly Member[];
   /** What keeps it from being whole. */
   readonly reason?: string;
+  readonly found: FoundPieces;
+}
+
+/** What members said of an object before anything was done. Members are told by their ids. */
+export interface FoundPieces {
+  /** Undefined where no sound piece was found. */
+  readonly group: ShardGroup | undefined;
+  /** Proven to have nothing. */
+  readonly absent: readonly string[];
+  /** Nobody knows what they have. */
+  readonly silent: readonly string[];
 }
 
 /** Brings objects into the form they should have, each while nobody else changes it. */
@@ -148,32 +163,36 @@ export class ObjectMender {
   }
 
   async #mend(name: string, apply: boolean, asked?: Redundancy): Promise<Mended> {
-    const { members, reader, writer } = this.#parts;
+    const { members, reader, writer, heard } = this.#parts;
     const said = await readPieces(members.order(name), name);
     const answers = members.converting ? said : onlyPieces(said);
-    const set = setsOf(answers.pieces).find(({ whole }) => whole);
+    const sets = setsOf(answers.pieces);
+    const set = sets.find(({ whole }) => whole);
+    const found = foundIn(set ?? sets[0], answers);
     const wanted = asked ?? this.#wanted(set);
     const wrong = wrongPieces(set, wanted);
     const surplus = surplusOf(set, wanted, answers);
-    if (set !== undefined && wrong === 0) return { state: 'whole', pieces: 0, surplus };
+    if (apply) heard({ kind: 'seen', name, group: found.group, silent: found.silent });
+    if (set !== undefined && wrong === 0) return { state: 'whole', pieces: 0, surplus, found };
+    const unmended = { pieces: wrong, surplus: [], found };
     // What is not whole yet may be staged.
     const object = set === undefined ? await readable(reader, name) : await joined(set);
-    if (object instanceof CairnError) return { state: 'unknown', pieces: wrong, surplus: [], reason: object.message };
+    if (object instanceof CairnError) return { state: 'unknown', ...unmended, reason: object.message };
     if (object === undefined) {
       const isAbsent = answers.pieces.length + answers.damaged.length === 0;
-      return { state: isAbsent ? 'absent' : 'lost', pieces: wrong, surplus: [] };
+      return { state: isAbsent ? 'absent' : 'lost', ...unmended };
     }
-    if (!apply) return { state: 'degraded', pieces: wrong, surplus: [] };
+    if (!apply) return { state: 'degraded', ...unmended };
     const sound = new Set([...(set?.pieces.values() ?? [])].map(({ member }) => member));
     try {
       await writer.put(name, object, { sound, redundancy: wanted });
     } catch (error) {
-      return { state: 'degraded', pieces: wrong, surplus: [], reason: (error as Error).message };
+      return { state: 'degraded', ...unmended, reason: (error as Error).message };
     }
-    return this.#outcome(name, wrong, wanted);
+    return { ...(await this.#outcome(name, wrong, wanted)), found };
   }
 
-  async #outcome(name: string, pieces: number, wanted: Redundancy): Promise<Mended> {
+  async #outcome(name: string, pieces: number, wanted: Redundancy): Promise<Omit<Mended, 'found'>> {
     const answers = await lookAtPieces(this.#parts.members.order(name), name);
     const [set] = setsOf(answers.pieces);
     const left = wrongPieces(set, wanted);
@@ -206,6 +225,16 @@ function surplusOf(set: PieceSet | undefined, wanted: Redundancy, { pieces, copi
 /** Whether all pieces are on members that are to keep them. */
 function isComplete(set: PieceSet, wanted: Redundancy): boolean {
   return wrongPieces(set, wanted) === 0;
+}
+
+function foundIn(set: PieceSet | undefined, { absent, unknown }: Answers): FoundPieces {
+  const ids = (members: readonly Member[]): string[] => members.map(({ settings }) => settings.id);
+  const silent = ids(unknown.map(({ member }) => member));
+  if (set === undefined) return { group: undefined, absent: ids(absent), silent };
+  const { redundancy, generation, objectBytes, shardBytes, name } = set.header;
+  const places = new Map([...set.pieces].map(([index, { member }]) => [index, member.settings.id]));
+  const stored = headerBytesOf(name) + shardBytes;
+  return { group: { redundancy, generation, objectBytes, shardBytes: stored, places }, absent: ids(absent), silent };
 }
 
 function keptOf(set: PieceSet): Piece[] {

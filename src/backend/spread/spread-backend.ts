@@ -1,4 +1,5 @@
 import { CairnError } from '../../core/errors.js';
+import type { ShardNews } from '../../core/shard-group.js';
 import type { Backend, BackendFigures, Move } from '../backend.js';
 import { checkName, checkPrefix, checkRange } from '../names.js';
 import { roomFor } from './capacity.js';
@@ -10,7 +11,7 @@ import { type Exclusively, ObjectMender } from './object-mender.js';
 import { STAGED_FOLDER } from './pieces.js';
 import { ReadRepair } from './read-repair.js';
 import { SpreadReader } from './spread-reader.js';
-import { SpreadWriter } from './spread-writer.js';
+import { type PlacedObject, SpreadWriter } from './spread-writer.js';
 import { Unsynced } from './unsynced.js';
 
 /** What objects are spread over, and how. */
@@ -21,6 +22,8 @@ export interface SpreadOptions extends SpreadSetup {
   readonly partitions?: (prefix: string) => readonly string[];
   /** For mending in the background; who calls the other methods sees to it himself where it matters. */
   readonly exclusively?: Exclusively;
+  /** Told where pieces were put and seen, for who keeps a record of that; nothing here asks for it. */
+  readonly heard?: (change: ShardNews) => void;
   /** Milliseconds of a clock; for tests. */
   readonly now?: () => number;
 }
@@ -39,24 +42,27 @@ export class SpreadBackend implements Backend {
   readonly #reader: SpreadReader;
   readonly #writer: SpreadWriter;
   readonly #locks = new KeyedLocks();
+  readonly #heard: (change: ShardNews) => void;
   #unsynced = new Unsynced();
   #barrier: Promise<unknown> = Promise.resolve();
 
   constructor(options: SpreadOptions) {
-    const { exclusively = (_name, work) => work(), now = Date.now } = options;
+    const { exclusively = (_name, work) => work(), heard = () => undefined, now = Date.now } = options;
     const members = new Members(options, options.datastore, now);
     this.members = members;
+    this.#heard = heard;
     this.#partitions = options.partitions ?? ((prefix) => [prefix]);
     this.readRepair = new ReadRepair((name) => this.mender.mend(name));
     const degraded = (name: string): void => this.readRepair.note(name);
     this.#reader = new SpreadReader(members, degraded);
-    this.#writer = new SpreadWriter({ members, degraded, now, placed: (...put) => this.#unsynced.add(...put) });
+    this.#writer = new SpreadWriter({ members, degraded, now, placed: (put) => this.#notePut(put) });
     this.mender = new ObjectMender({
       members,
       reader: this.#reader,
       writer: this.#writer,
       locks: this.#locks,
       exclusively,
+      heard,
     });
   }
 
@@ -98,6 +104,8 @@ export class SpreadBackend implements Backend {
   async removeAll(names: readonly string[]): Promise<boolean[]> {
     names.forEach(checkName);
     const answers = await this.members.askAll('remove objects', (backend) => backend.removeAll(names));
+    const silent = this.#silentBut(answers);
+    for (const name of names) this.#heard({ kind: 'seen', name, group: undefined, silent });
     return names.map((_, at) => answers.some(({ answer }) => answer[at] === true));
   }
 
@@ -108,6 +116,10 @@ export class SpreadBackend implements Backend {
     }
     const answers = await this.members.askAll('move objects', (backend) => backend.moveAll(moves));
     const moved = moves.map((_, at) => answers.some(({ answer }) => answer[at] === true));
+    const silent = this.#silentBut(answers);
+    moves.forEach(({ from, to }, at) => {
+      if (moved[at] === true) this.#heard({ kind: 'moved', from, to, silent });
+    });
     // Where a member had nothing to move, what it has under the new name is another object's.
     await Promise.all(
       answers.map(async ({ member, answer }) => {
@@ -145,6 +157,17 @@ export class SpreadBackend implements Backend {
 
   figures(): Promise<BackendFigures | undefined> {
     return roomFor(this.members.all, this.members.redundancy);
+  }
+
+  #notePut({ name, pieces, group }: PlacedObject): void {
+    this.#unsynced.add(name, [...pieces.values()], group.redundancy.data);
+    const places = new Map([...pieces].map(([index, { member }]) => [index, member.settings.id]));
+    this.#heard({ kind: 'seen', name, group: { ...group, places }, silent: this.members.silent() });
+  }
+
+  #silentBut(answers: readonly { readonly member: Member }[]): string[] {
+    const heardOf = new Set(answers.map(({ member }) => member));
+    return this.members.all.filter((member) => !heardOf.has(member)).map(({ settings }) => settings.id);
   }
 
   async #sync(): Promise<void> {

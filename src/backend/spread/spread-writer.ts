@@ -1,5 +1,6 @@
 import { CairnError, isOutOfRoom } from '../../core/errors.js';
 import { formatRedundancy, piecesOf, type Redundancy, sameRedundancy, writeQuorumOf } from '../../core/redundancy.js';
+import type { ShardGroup } from '../../core/shard-group.js';
 import type { ShardHeader } from '../erasure/shard-header.js';
 import { codeObject, cutObject, parityBytesOf } from '../erasure/shards.js';
 import { FileBatch } from '../file-batch.js';
@@ -11,8 +12,8 @@ import { RecycledRoom } from './recycled-room.js';
 /** What writing works with. */
 export interface WriterParts {
   readonly members: Members;
-  /** Told where an object was put, by member and its epoch, and how many of the pieces give it back; durable after a barrier of those. */
-  readonly placed: (name: string, members: readonly PlacedPiece[], needed: number) => void;
+  /** Told where an object was put; durable after a barrier of those members. */
+  readonly placed: (put: PlacedObject) => void;
   /** Told of objects of which fewer pieces could be stored than there should be. */
   readonly degraded: (name: string) => void;
   readonly now: () => number;
@@ -22,6 +23,13 @@ export interface WriterParts {
 export interface PlacedPiece {
   readonly member: Member;
   readonly epoch: number;
+}
+
+/** An object that was put, and its pieces by their index. */
+export interface PlacedObject {
+  readonly name: string;
+  readonly group: Omit<ShardGroup, 'places'>;
+  readonly pieces: ReadonlyMap<number, PlacedPiece>;
 }
 
 /** How an object is put; all may be absent. */
@@ -38,6 +46,8 @@ export interface PutOptions {
 interface Write {
   readonly name: string;
   readonly redundancy: Redundancy;
+  readonly generation: number;
+  readonly objectBytes: number;
   /** Of each piece the runs of bytes it consists of. */
   readonly files: readonly (readonly Uint8Array[])[];
   /** Puts of pieces where nothing stands go together. */
@@ -93,17 +103,22 @@ export class SpreadWriter {
       const same = own.find(({ header }) => sameRedundancy(header.redundancy, redundancy));
       const generation = same?.header.generation ?? this.#newGeneration(sets);
       const files = cutObject(object, coded, { redundancy, generation, name });
-      await this.#put({ name, redundancy, files, batch, answers, same }, members, options.sound);
+      const objectBytes = object.length;
+      const write = { name, redundancy, generation, objectBytes, files, batch, answers, same };
+      await this.#put(write, members, options.sound);
       return undefined;
     });
   }
 
   async #put(
-    object: Pick<Write, 'name' | 'redundancy' | 'files' | 'batch'> & { answers: Answers; same: PieceSet | undefined },
+    object: Pick<Write, 'name' | 'redundancy' | 'generation' | 'objectBytes' | 'files' | 'batch'> & {
+      answers: Answers;
+      same: PieceSet | undefined;
+    },
     members: readonly Member[],
     sound: ReadonlySet<Member> = new Set(),
   ): Promise<void> {
-    const { name, redundancy, files, answers, same } = object;
+    const { name, redundancy, generation, objectBytes, files, answers, same } = object;
     const assigned = assignedOf(same);
     const length = (files[0] ?? []).reduce((sum, part) => sum + part.length, 0);
     const kept = new Set(assigned.values());
@@ -116,7 +131,8 @@ export class SpreadWriter {
     await this.#requireQuorum(write);
     if (write.occupied.size > 0) await this.#replace(write);
     if (write.done.size < files.length) this.#parts.degraded(name);
-    this.#parts.placed(name, [...write.done.values()], redundancy.data);
+    const group = { redundancy, generation, objectBytes, shardBytes: length };
+    this.#parts.placed({ name, group, pieces: write.done });
   }
 
   /**

@@ -3,7 +3,7 @@ import { ChunkCare } from '../../chunkstore/chunk-care.js';
 import { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { CairnError } from '../../core/errors.js';
 import type { Clock } from '../../core/time.js';
-import type { Spread } from '../../datastore/object-store.js';
+import type { Spread, SpreadPlaces } from '../../datastore/object-store.js';
 import type { ReadableDatastore } from '../../datastore/open.js';
 import type { CareWrites, JobProgress } from './care-writes.js';
 import type { Pace } from './pace.js';
@@ -29,6 +29,8 @@ export interface CareContext {
   readonly objects: ReadableDatastore['backend'];
   /** The backends that have them, where there are several. */
   readonly spread: Spread | undefined;
+  /** Where their pieces were put and last seen. */
+  readonly shards: SpreadPlaces['shards'] | undefined;
   readonly paths: ReadableDatastore['paths'];
   readonly prefixDigits: ReadableDatastore['config']['prefixDigits'];
   readonly writes: CareWrites;
@@ -55,6 +57,7 @@ export function careContext(
     care: new ChunkCare(backend, config.prefixDigits, chunks),
     objects: backend,
     spread: spread?.spread,
+    shards: spread?.shards,
     paths,
     prefixDigits: config.prefixDigits,
     ...rest,

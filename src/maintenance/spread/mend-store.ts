@@ -1,6 +1,13 @@
-import { chunkFolders, chunkName, chunkOfName, QUARANTINE_FOLDER } from '../../chunkstore/layout.js';
+import {
+  chunkFolders,
+  chunkName,
+  chunkOfName,
+  parseQuarantineName,
+  QUARANTINE_FOLDER,
+} from '../../chunkstore/layout.js';
 import type { Digest } from '../../core/digest.js';
 import { CairnError } from '../../core/errors.js';
+import type { ShardGroup } from '../../core/shard-group.js';
 import { readConfig } from '../../datastore/config.js';
 import type { MendedObject, Spread } from '../../datastore/object-store.js';
 import { chunksIn } from '../check/chunk-files.js';
@@ -9,6 +16,7 @@ import { type CareContext, requireWanted } from '../job/care-context.js';
 import { atOnce } from '../verify/at-once.js';
 import { verifySuspects } from '../verify/verify-suspects.js';
 import { copyIndexes } from './copy-indexes.js';
+import { type ComparedBackend, PieceComparison } from './piece-comparison.js';
 import { WantedRedundancy } from './wanted-redundancy.js';
 
 /** How to look after the pieces of all chunks. */
@@ -36,6 +44,10 @@ export interface MendReport {
   /** Chunks the catalog does not know: garbage collection takes them. */
   readonly strays: number;
   readonly removedPieces: number;
+  /** Every backend compared with what was put there; for a group alone, only as far as its chunks were looked at. */
+  readonly backends: readonly ComparedBackend[];
+  /** Which pieces are missing where, the first hundred. */
+  readonly missingPieces: readonly string[];
   /** Of lost and missing chunks, what needs them. */
   readonly damaged: readonly DamagedChunk[];
   /** Names of some objects that are not whole, and why. */
@@ -47,7 +59,9 @@ export interface MendReport {
 const OBJECTS_AT_ONCE = 4;
 const SHOWN_PROBLEMS = 100;
 
-type Counts = { -readonly [K in keyof Omit<MendReport, 'damaged' | 'problems' | 'complete'>]: number };
+type Counts = {
+  -readonly [K in keyof Omit<MendReport, 'damaged' | 'problems' | 'complete' | 'backends' | 'missingPieces'>]: number;
+};
 
 /**
  * Reads every piece of every chunk and makes good what is missing: so it repairs, empties backends, and brings another
@@ -72,7 +86,9 @@ export async function mendStore(context: CareContext, { apply, group }: MendOpti
     );
   }
   await run.folder(QUARANTINE_FOLDER, []);
-  return run.end();
+  const report = await run.end();
+  if (apply) context.shards?.compared(context.clock.now().seconds);
+  return report;
 }
 
 /** Pieces of an object that may go once the others are durable. */
@@ -90,6 +106,7 @@ class MendRun {
     ...{ objects: 0, whole: 0, mended: 0, degraded: 0, lost: 0, unknown: 0 },
     ...{ missing: 0, strays: 0, removedPieces: 0 },
   };
+  readonly #comparison: PieceComparison;
   readonly #damaged: Digest[] = [];
   readonly #problems: string[] = [];
 
@@ -98,16 +115,20 @@ class MendRun {
     this.#spread = spread;
     this.#wanted = wanted;
     this.#apply = apply;
+    this.#comparison = new PieceComparison(spread);
   }
 
   /** Mends what is in a folder, and what should be. @param expected digests of chunks the catalog says are there */
   async folder(folder: string, expected: readonly Digest[]): Promise<void> {
     const names = new Set(expected.map((digest) => chunkName(digest, this.#context.prefixDigits)));
     for await (const name of this.#spread.list(folder)) names.add(name);
+    const recorded = this.#context.shards?.read((places) => places.below(folder));
+    // What was recorded and is gone is forgotten.
+    for (const name of recorded?.keys() ?? []) if (isObjectName(name)) names.add(name);
     const surplus: Surplus[] = [];
     await atOnce(OBJECTS_AT_ONCE, names, async (name) => {
       requireWanted(this.#context.signal);
-      const mended = await this.#mend(name);
+      const mended = await this.#mend(name, recorded?.get(name));
       if (mended.surplus.length > 0) surplus.push({ name, members: mended.surplus });
     });
     if (this.#apply && names.size > 0) await this.#removeSurplus(surplus);
@@ -127,13 +148,13 @@ class MendRun {
     if (this.#apply) await this.#removeSurplus(surplus);
   }
 
-  async #mend(name: string): Promise<MendedObject> {
+  async #mend(name: string, recorded?: ShardGroup): Promise<MendedObject> {
     // What is in quarantine stays as it is.
     const digest = chunkOfName(name);
     const wanted = digest === undefined ? undefined : this.#wanted.of(digest);
     const { mender } = this.#spread;
     const mended = await (this.#apply ? mender.mend(name, wanted) : mender.survey(name, wanted));
-    this.#count(name, digest, mended);
+    this.#count(name, digest, mended, recorded);
     return mended;
   }
 
@@ -153,7 +174,10 @@ class MendRun {
     const { degraded, unknown } = this.#counts;
     const digests = this.#apply ? this.#damaged : [];
     const { damaged } = digests.length > 0 ? await verifySuspects(this.#context, { digests }) : { damaged: [] };
-    return { ...this.#counts, damaged, problems: this.#problems, complete: degraded + unknown === 0 };
+    const complete = degraded + unknown === 0;
+    const backends = this.#comparison.backends();
+    const { missingPieces } = this.#comparison;
+    return { ...this.#counts, damaged, problems: this.#problems, complete, backends, missingPieces };
   }
 
   async #removeStaged(): Promise<void> {
@@ -163,9 +187,11 @@ class MendRun {
     }
   }
 
-  #count(name: string, digest: Digest | undefined, { state, pieces, reason }: MendedObject): void {
+  #count(name: string, digest: Digest | undefined, mended: MendedObject, recorded: ShardGroup | undefined): void {
+    const { state, pieces, reason } = mended;
     const counts = this.#counts;
     const known = digest === undefined ? undefined : this.#context.catalog.chunks.find(digest)?.state;
+    const isStray = digest !== undefined && known === undefined;
     if (state === 'absent') {
       // Collected since it was listed, unless the catalog still counts on it.
       if (known !== 'present') return;
@@ -173,8 +199,9 @@ class MendRun {
     } else {
       counts.objects += 1;
       counts[state] += 1;
-      if (digest !== undefined && known === undefined) counts.strays += 1;
+      if (isStray) counts.strays += 1;
     }
+    this.#comparison.add(name, recorded, mended, isStray);
     if (digest !== undefined && known === 'present' && (state === 'lost' || state === 'absent'))
       this.#damaged.push(digest);
     if (state === 'whole' || state === 'mended' || this.#problems.length >= SHOWN_PROBLEMS) return;
@@ -182,4 +209,9 @@ class MendRun {
       `${name}: ${state}, ${pieces} pieces are not as they should be${reason === undefined ? '' : ` (${reason})`}`,
     );
   }
+}
+
+/** A record may say anything. */
+function isObjectName(name: string): boolean {
+  return chunkOfName(name) !== undefined || parseQuarantineName(name) !== undefined;
 }

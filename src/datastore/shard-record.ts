@@ -1,0 +1,120 @@
+import type { ShardPlaces } from '../catalog/shard-places.js';
+import { kindOf } from '../core/errors.js';
+import type { ShardChange, ShardNews } from '../core/shard-group.js';
+import { discardShards, isCurrent, type OpenShards, openShardReader, openShardWriter } from './shard-file.js';
+
+/** So many changes are written in one transaction: 3 ms of the thread. */
+const STEP = 200;
+const DELAY_MS = 1000;
+const NEXT_STEP_MS = 20;
+/** What is heard beyond that is dropped: the next comparison finds it. */
+const MOST_WAITING = 50_000;
+
+/**
+ * What one thread hears of where pieces are, on its way to `.cairn/shards.db`. It is written behind, a second later at most
+ * while nothing else writes, and nobody waits for it or fails with it: what is lost on the way, by a crash or because the
+ * disk is full, `cairn repair` finds again.
+ */
+export class ShardRecord {
+  readonly #path: string;
+  readonly #waiting: ShardChange[] = [];
+  #open: OpenShards | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #problem: string | undefined;
+  #closed = false;
+
+  /** Nothing is opened yet. */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Why it may be behind; undefined where it could be written, as far as was tried. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  note(news: ShardNews): void {
+    if (this.#closed || this.#waiting.length >= MOST_WAITING) return;
+    this.#waiting.push({ ...news, at: Date.now() });
+    this.#wake(DELAY_MS);
+  }
+
+  /** Writes all that waits, as far as nobody else is writing. */
+  flush(): void {
+    while (this.#waiting.length > 0 && this.#step() === 'written');
+  }
+
+  /** All objects have been compared with what backends have. @param now seconds since 1970 */
+  compared(now: number): void {
+    this.flush();
+    this.#attempt(() => this.#writer().setCompared(now));
+  }
+
+  /** What `read` gives; undefined where nothing was ever recorded, or it cannot be read. */
+  read<T>(read: (places: ShardPlaces) => T): T | undefined {
+    let result: T | undefined;
+    if (this.#waiting.length > 0) this.#step();
+    this.#attempt(() => {
+      if (this.#open !== undefined && isCurrent(this.#open, this.#path)) {
+        result = read(this.#open.places);
+        return;
+      }
+      const places = openShardReader(this.#path);
+      try {
+        result = places && read(places);
+      } finally {
+        places?.close();
+      }
+    });
+    return result;
+  }
+
+  /** Writes what waits, if that is possible at once, and closes. */
+  close(): void {
+    if (this.#closed) return;
+    if (this.#waiting.length > 0) this.#attempt(() => this.#writer().waitForOthers());
+    this.flush();
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#open?.places.close();
+  }
+
+  #wake(delayMs: number): void {
+    if (this.#timer !== undefined) return;
+    // Nobody's process lives for it.
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const done = this.#step();
+      if (this.#waiting.length > 0) this.#wake(done === 'written' ? NEXT_STEP_MS : DELAY_MS);
+    }, delayMs).unref();
+  }
+
+  #step(): 'written' | 'dropped' | 'busy' {
+    const changes = this.#waiting.slice(0, STEP);
+    const done = this.#attempt(() => this.#writer().apply(changes));
+    if (done !== 'busy') this.#waiting.splice(0, changes.length);
+    return done;
+  }
+
+  #writer(): ShardPlaces {
+    if (this.#open !== undefined && isCurrent(this.#open, this.#path)) return this.#open.places;
+    this.#open?.places.close();
+    this.#open = undefined;
+    this.#open = openShardWriter(this.#path);
+    return this.#open.places;
+  }
+
+  #attempt(work: () => void): 'written' | 'dropped' | 'busy' {
+    try {
+      work();
+      this.#problem = undefined;
+      return 'written';
+    } catch (error) {
+      if (kindOf(error) === 'busy') return 'busy';
+      this.#problem = error instanceof Error ? error.message : String(error);
+      // It is a picture: the next one who writes makes it anew.
+      if (kindOf(error) === 'corrupt') discardShards(this.#path);
+      return 'dropped';
+    }
+  }
+}
