@@ -3,8 +3,8 @@ import { kindOf } from '../core/errors.js';
 import type { ShardChange, ShardNews } from '../core/shard-group.js';
 import { discardShards, isCurrent, type OpenShards, openShardReader, openShardWriter } from './shard-file.js';
 
-/** So many changes are written in one transaction: 3 ms of the thread. */
-const STEP = 200;
+/** So many changes are written in one transaction: about 2 ms of the thread. */
+const STEP = 100;
 const DELAY_MS = 1000;
 const NEXT_STEP_MS = 20;
 /** What is heard beyond that is dropped: the next comparison finds it. */
