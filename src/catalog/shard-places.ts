@@ -4,7 +4,7 @@ import { sameRedundancy } from '../core/redundancy.js';
 import type { ShardChange, ShardGroup } from '../core/shard-group.js';
 import { Connection, fromSqliteError, openDatabase, type Row } from './connection.js';
 import { SHARD_APPLICATION_ID, SHARD_SCHEMA, SHARD_SCHEMA_VERSION } from './shard-schema.js';
-import { ShardTotals } from './shard-totals.js';
+import { numbersIn, ShardTotals } from './shard-totals.js';
 
 /** How much a backend was last known to have. */
 export interface HeldShards {
@@ -113,9 +113,20 @@ export class ShardPlaces {
     });
   }
 
-  /** All objects have been compared with what backends have. @throws {CairnError} */
+  /**
+   * All objects have been compared with what backends have. The counters, which a power cut may have left behind, are counted
+   * anew; others do not write meanwhile.
+   * @throws {CairnError} as `apply`
+   */
   setCompared(seconds: number): void {
-    attempt('write', () => this.#setCompared.run(seconds));
+    attempt('write', () => {
+      this.#connection.database
+        .transaction(() => {
+          this.#totals.recount();
+          this.#setCompared.run(seconds);
+        })
+        .immediate();
+    });
   }
 
   /** When that was, in seconds since 1970; undefined: never. @throws {CairnError} */
@@ -274,8 +285,4 @@ function attempt<T>(doing: string, work: () => T): T {
   } catch (error) {
     throw fromSqliteError(error, `${doing} the record of where pieces are`);
   }
-}
-
-function numbersIn(places: string): number[] {
-  return places === '' ? [] : places.split(' ').map(Number);
 }

@@ -1,5 +1,10 @@
 import type { Connection } from './connection.js';
 
+/** The numbers of backends as they stand in a row. */
+export function numbersIn(places: string): number[] {
+  return places === '' ? [] : places.split(' ').map(Number);
+}
+
 interface BackendTotal {
   shards: number;
   bytes: number;
@@ -12,6 +17,9 @@ export class ShardTotals {
   readonly #count;
   readonly #countLayout;
   readonly #endLayout;
+  readonly #groups;
+  readonly #clear;
+  readonly #clearLayouts;
   readonly #ids = new Map<number, string>();
   readonly #numbers = new Map<string, number>();
   readonly #backends = new Map<number, BackendTotal>();
@@ -24,6 +32,9 @@ export class ShardTotals {
     this.#countLayout = connection.write(`INSERT INTO layouts (data, places, objects) VALUES (?, ?, ?)
       ON CONFLICT (data, places) DO UPDATE SET objects = objects + excluded.objects`);
     this.#endLayout = connection.write('DELETE FROM layouts WHERE data = ? AND places = ? AND objects <= 0');
+    this.#groups = connection.rows('SELECT data, places, shard_bytes FROM shard_groups', 'background');
+    this.#clear = connection.write('UPDATE backends SET shards = 0, bytes = 0', 'background');
+    this.#clearLayouts = connection.write('DELETE FROM layouts', 'background');
   }
 
   /** Reads which backends there are, a few rows: others may have added some. What was counted and not stored is dropped. */
@@ -72,6 +83,17 @@ export class ShardTotals {
       this.#countLayout.run(data, places, objects);
       if (objects < 0) this.#endLayout.run(data, places);
     }
+  }
+
+  /** Counts everything anew, within a transaction; about 1 µs for each object. */
+  recount(): void {
+    this.begin();
+    this.#clear.run();
+    this.#clearLayouts.run();
+    for (const [data, places, bytes] of this.#groups.iterate()) {
+      this.count(1, Number(data), numbersIn(places as string), Number(bytes));
+    }
+    this.store();
   }
 
   #know(number: number, id: string): void {

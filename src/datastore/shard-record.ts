@@ -44,8 +44,9 @@ export class ShardRecord {
     while (this.#waiting.length > 0 && this.#step() === 'written');
   }
 
-  /** All objects have been compared with what backends have. @param now seconds since 1970 */
+  /** All objects have been compared with what backends have; waits for who is writing. @param now seconds since 1970 */
   compared(now: number): void {
+    this.#attempt(() => this.#writer().waitForOthers());
     this.flush();
     this.#attempt(() => this.#writer().setCompared(now));
   }

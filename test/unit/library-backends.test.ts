@@ -193,7 +193,7 @@ function recordOf<T>(store: string, work: (record: ShardPlaces) => T): T {
   }
 }
 
-/** Says of all pieces that they are elsewhere, of some that they are nowhere, and of chunks that never were. */
+/** Says of all pieces that they are elsewhere, of some that they are nowhere, and of chunks that never were and cannot be. */
 function lie(record: ShardPlaces): void {
   const known = [...Array(256).keys()].flatMap((at) => [
     ...record.below(`.chunks/${at.toString(16).padStart(2, '0')}`),
@@ -211,7 +211,9 @@ function lie(record: ShardPlaces): void {
     } as const;
   });
   const [, group] = known[0] ?? [];
-  record.apply([...changes, { kind: 'seen', name: `.chunks/00/${'0'.repeat(64)}`, group, silent: [], at: Date.now() }]);
+  const invented = [`.chunks/00/${'0'.repeat(64)}`, '.chunks/00/../no chunk'];
+  const others = invented.map((name) => ({ kind: 'seen', name, group, silent: [], at: Date.now() }) as const);
+  record.apply([...changes, ...others]);
 }
 
 test('the record of where pieces are is a picture: wrong, lost or damaged, all is read and mended, and it is right again', async (t) => {

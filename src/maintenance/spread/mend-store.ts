@@ -124,7 +124,10 @@ class MendRun {
     for await (const name of this.#spread.list(folder)) names.add(name);
     const recorded = this.#context.shards?.read((places) => places.below(folder));
     // What was recorded and is gone is forgotten.
-    for (const name of recorded?.keys() ?? []) if (isObjectName(name)) names.add(name);
+    for (const name of recorded?.keys() ?? []) {
+      if (isObjectName(name)) names.add(name);
+      else if (this.#apply) this.#context.shards?.note({ kind: 'seen', name, group: undefined, silent: [] });
+    }
     const surplus: Surplus[] = [];
     await atOnce(OBJECTS_AT_ONCE, names, async (name) => {
       requireWanted(this.#context.signal);
