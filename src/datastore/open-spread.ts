@@ -36,7 +36,7 @@ export interface OpenSpread {
 /**
  * Opens the backends of a config that has some; nothing is asked of them.
  * @param purpose only the datastore's one writer mends what readers come across
- * @param record path of the database of where pieces are
+ * @param record folder of the database of where pieces are
  */
 export async function openSpread(config: SpreadSource, purpose: 'read' | 'write', record: string): Promise<OpenSpread> {
   const servers = new Servers();

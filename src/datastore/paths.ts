@@ -23,7 +23,7 @@ export interface DatastorePaths {
   /** There while `createDatastore` is at work, or was interrupted. */
   readonly unfinished: string;
   readonly catalog: string;
-  /** Where pieces of chunks are on several backends: a picture that can be lost. */
+  /** Folder of what says where pieces of chunks are on several backends: a picture that can be lost. */
   readonly shards: string;
   /** Copies of the catalog, one by one compressed. */
   readonly catalogCopies: string;
@@ -57,7 +57,7 @@ export function datastorePaths(root: string): DatastorePaths {
     lock: join(own, 'lock'),
     unfinished: join(own, 'unfinished'),
     catalog: join(own, 'catalog.db'),
-    shards: join(own, 'shards.db'),
+    shards: join(own, 'shards'),
     catalogCopies: join(own, 'catalog-copies'),
     rebuilding: join(own, 'rebuilding.json'),
     journal: join(own, 'journal'),

@@ -1,7 +1,7 @@
 import type { ShardPlaces } from '../catalog/shard-places.js';
 import { kindOf } from '../core/errors.js';
 import type { ShardChange, ShardNews } from '../core/shard-group.js';
-import { discardShards, isCurrent, type OpenShards, openShardReader, openShardWriter } from './shard-file.js';
+import { discardShards, isNewest, type OpenShards, openShardReader, openShardWriter } from './shard-file.js';
 
 /** So many changes are written in one transaction: about 2 ms of the thread. */
 const STEP = 100;
@@ -11,21 +11,23 @@ const NEXT_STEP_MS = 20;
 const MOST_WAITING = 50_000;
 
 /**
- * What one thread hears of where pieces are, on its way to `.cairn/shards.db`. It is written behind, a second later at most
+ * What one thread hears of where pieces are, on its way to the database in `.cairn/shards`. It is written behind, a second later at most
  * while nothing else writes, and nobody waits for it or fails with it: what is lost on the way, by a crash or because the
  * disk is full, `cairn repair` finds again.
  */
 export class ShardRecord {
-  readonly #path: string;
+  readonly #folder: string;
   readonly #waiting: ShardChange[] = [];
   #open: OpenShards | undefined;
   #timer: NodeJS.Timeout | undefined;
   #problem: string | undefined;
+  /** Found when it was used: the next who writes begins it anew. */
+  #isDamaged = false;
   #closed = false;
 
   /** Nothing is opened yet. */
-  constructor(path: string) {
-    this.#path = path;
+  constructor(folder: string) {
+    this.#folder = folder;
   }
 
   /** Why it may be behind; undefined where it could be written, as far as was tried. */
@@ -56,11 +58,11 @@ export class ShardRecord {
     let result: T | undefined;
     if (this.#waiting.length > 0) this.#step();
     this.#attempt(() => {
-      if (this.#open !== undefined && isCurrent(this.#open, this.#path)) {
+      if (this.#open !== undefined && isNewest(this.#open, this.#folder)) {
         result = read(this.#open.places);
         return;
       }
-      const places = openShardReader(this.#path);
+      const places = openShardReader(this.#folder);
       try {
         result = places && read(places);
       } finally {
@@ -98,10 +100,14 @@ export class ShardRecord {
   }
 
   #writer(): ShardPlaces {
-    if (this.#open !== undefined && isCurrent(this.#open, this.#path)) return this.#open.places;
-    this.#open?.places.close();
+    const open = this.#open;
+    const isOurs = open !== undefined && isNewest(open, this.#folder);
+    if (isOurs && !this.#isDamaged) return open.places;
     this.#open = undefined;
-    this.#open = openShardWriter(this.#path);
+    open?.places.close();
+    if (isOurs) discardShards(this.#folder);
+    this.#isDamaged = false;
+    this.#open = openShardWriter(this.#folder);
     return this.#open.places;
   }
 
@@ -113,8 +119,7 @@ export class ShardRecord {
     } catch (error) {
       if (kindOf(error) === 'busy') return 'busy';
       this.#problem = error instanceof Error ? error.message : String(error);
-      // It is a picture: the next one who writes makes it anew.
-      if (kindOf(error) === 'corrupt') discardShards(this.#path);
+      this.#isDamaged = kindOf(error) === 'corrupt';
       return 'dropped';
     }
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import Database from 'better-sqlite3';
 import { ShardPlaces } from '../../src/catalog/shard-places.js';
@@ -197,11 +197,13 @@ test('the record is found by its indexes', (t) => {
   }
 });
 
-test('a record that is damaged or of another version is made anew', (t) => {
-  const path = join(temporaryFolder(t), 'shards.db');
-  assert.equal(openShardReader(path), undefined);
-  writeFileSync(path, 'no database, and longer than a header of a hundred bytes would be: '.repeat(9));
-  const record = new ShardRecord(path);
+test('a record that is damaged or of another version is begun anew', (t) => {
+  const folder = join(temporaryFolder(t), 'shards');
+  assert.equal(openShardReader(folder), undefined);
+  mkdirSync(folder);
+  const [first, second] = [join(folder, '1.db'), join(folder, '2.db')];
+  writeFileSync(first, 'no database, and longer than a header of a hundred bytes would be: '.repeat(9));
+  const record = new ShardRecord(folder);
   assert.equal(
     record.read((places) => places.held()),
     undefined,
@@ -221,20 +223,46 @@ test('a record that is damaged or of another version is made anew', (t) => {
     77,
   );
   record.close();
-  const newer = new Database(path);
+  assert.deepEqual(readdirSync(folder), ['2.db']);
+  const newer = new Database(second);
   newer.pragma('user_version = 99');
   newer.close();
-  const { places } = openShardWriter(path);
+  const { places } = openShardWriter(folder);
   assert.equal(places.held().size, 0);
   assert.equal(places.comparedAt(), undefined);
   places.close();
 });
 
-test('who cannot write the record waits, and who finds another file in its place goes on there', (t) => {
-  const { places, path } = opened(t);
-  const record = new ShardRecord(path);
+test('damage that is found later begins it anew, too', (t) => {
+  const folder = join(temporaryFolder(t), 'shards');
+  const names = Array.from({ length: 500 }, (_, at) => `.chunks/a9/${at}`);
+  const first = openShardWriter(folder).places;
+  first.apply(names.map((name) => seen(name, groupOf('single', ['a']))));
+  first.close();
+  const path = join(folder, '1.db');
+  const bytes = readFileSync(path);
+  const rootPages = 4096 * 8;
+  writeFileSync(path, Buffer.concat([bytes.subarray(0, rootPages), Buffer.alloc(bytes.length - rootPages, 0xee)]));
+  const record = new ShardRecord(folder);
   t.after(() => record.close());
-  const other = new Database(path);
+  for (const name of names) record.note(news(name, groupOf('single', ['b'])));
+  for (let tries = 0; tries < 10; tries += 1) record.flush();
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.endsWith('.db')),
+    ['2.db'],
+  );
+  assert.deepEqual(
+    [...(record.read((places) => places.held()) ?? [])].map(([id]) => id),
+    ['b'],
+  );
+});
+
+test('who cannot write the record waits, and who finds a newer one goes on there', (t) => {
+  const folder = join(temporaryFolder(t), 'shards');
+  const { places, number } = openShardWriter(folder);
+  const record = new ShardRecord(folder);
+  t.after(() => record.close());
+  const other = new Database(join(folder, `${number}.db`));
   other.exec('BEGIN IMMEDIATE');
   record.note(news('.chunks/a9/1', groupOf('single', ['a'])));
   record.flush();
@@ -244,21 +272,24 @@ test('who cannot write the record waits, and who finds another file in its place
   other.close();
   record.flush();
   assert.deepEqual(places.held().get('a'), { shards: 1, bytes: 1000 });
-  discardShards(path);
+  discardShards(folder);
   record.note(news('.chunks/a9/2', groupOf('single', ['b'])));
   record.flush();
+  places.close();
   assert.deepEqual(
     record.read((read) => [...read.held().keys()]),
     ['b'],
   );
+  assert.ok(readdirSync(folder).includes(`${number + 1}.db-wal`), 'the log of the new one stays');
 });
 
 test('a disk that takes nothing keeps nobody waiting', (t) => {
-  const path = join(temporaryFolder(t), 'gone', 'shards.db');
+  const path = join(temporaryFolder(t), 'file', 'shards');
+  writeFileSync(dirname(path), '');
   const record = new ShardRecord(path);
   record.note(news('.chunks/a9/1', groupOf('single', ['a'])));
   record.flush();
-  assert.match(record.problem ?? '', /record of where pieces are|directory/);
+  assert.match(record.problem ?? '', /record of where pieces are/);
   record.close();
   assert.equal(existsSync(path), false);
 });

@@ -227,7 +227,7 @@ test('the record of where pieces are is a picture: wrong, lost or damaged, all i
     () => discardShards(shards),
     () => {
       discardShards(shards);
-      writeFileSync(shards, noise('no database', 50_000));
+      for (const name of readdirSync(shards)) writeFileSync(join(shards, name), noise('no database', 50_000));
     },
   ];
   for (const [at, spoil] of spoils.entries()) {
