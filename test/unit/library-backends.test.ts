@@ -222,7 +222,6 @@ test('the record of where pieces are is a picture: wrong, lost or damaged, all i
   await library.putObject('x', content);
   const { shards } = datastorePaths(store);
   const spoils: (() => void)[] = [
-    () => undefined,
     () => recordOf(store, lie),
     () => discardShards(shards),
     () => {
