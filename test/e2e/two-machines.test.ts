@@ -8,7 +8,7 @@ import { assertSameTree } from '../support/compare-trees.js';
 import type { TestStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
 import { OwnS3Server } from '../support/own-s3-server.js';
-import { chunksIn, NO_S3, s3Server } from '../support/s3-server.js';
+import { chunksIn, NO_S3, namesIn, s3Server } from '../support/s3-server.js';
 import { Machines, untilDone } from '../support/two-machines.js';
 
 const ROUNDS = 2;
@@ -77,6 +77,7 @@ test('two machines on one bucket: what both have is there once, each writes its 
     for (const store of [a, b]) await untilDone('refresh', () => store.run(['refresh']));
     const outcome = compareSnapshots(machines, a, b);
     assert.ok(outcome >= 2 + 2 * ROUNDS, `${outcome} snapshots`);
+    await assertMarksGo(server, a);
     for (const store of [a, b]) {
       store.cairn('verify');
       await store.umount();
@@ -89,6 +90,22 @@ test('two machines on one bucket: what both have is there once, each writes its 
     server.end();
   }
 });
+
+/** The mark of a snapshot that was withdrawn goes with a collection, once no late put can bring it back. */
+async function assertMarksGo({ settings }: OwnS3Server, store: TestStore): Promise<void> {
+  const [group] = GROUPS;
+  const time = snapshot(store, group);
+  store.cairn('sync');
+  store.cairn('snapshot', 'forget', `${group}/${time}`);
+  const marks = (): Promise<string[]> => namesIn(settings, `.cairn/shared/revoked/${group}/${time}`);
+  let wasThere = false;
+  await untilDone('the mark comes and goes', async () => {
+    store.cairn('gc');
+    const isThere = (await marks()).length > 0;
+    wasThere ||= isThere;
+    assert.ok(wasThere && !isThere);
+  });
+}
 
 /** Both show the same snapshots, with the same trees. @returns how many */
 function compareSnapshots({ folder }: Machines, a: TestStore, b: TestStore): number {

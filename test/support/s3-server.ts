@@ -31,11 +31,16 @@ export async function s3Server(): Promise<S3Server | undefined> {
 
 /** How many chunks a datastore has in its bucket. */
 export async function chunksIn(settings: S3Settings): Promise<number> {
+  return (await namesIn(settings, '.chunks')).length;
+}
+
+/** Names of all that a datastore has in its bucket below a folder. */
+export async function namesIn(settings: S3Settings, folder: string): Promise<string[]> {
   const backend = new S3Backend(settings);
   try {
-    let chunks = 0;
-    for await (const name of backend.list('.chunks')) if (name !== '') chunks += 1;
-    return chunks;
+    const names: string[] = [];
+    for await (const name of backend.list(folder)) names.push(name);
+    return names;
   } finally {
     backend.close();
   }

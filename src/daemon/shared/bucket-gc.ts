@@ -43,6 +43,7 @@ async function runJob({ datastore, shared }: BucketGcParts, context: GcContext):
   const { lease } = await shared.ensure(context.signal);
   const { machine, host } = shared.status();
   const { leaseSeconds, settleSeconds } = shared;
+  await lease.removeMarks(settleSeconds);
   const options: BucketJobOptions = {
     ...{ store: datastore.paths.root, machine, host, epoch: lease.epoch },
     ...{ leaseSeconds, settleSeconds },

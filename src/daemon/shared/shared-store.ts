@@ -226,6 +226,9 @@ export class SharedStore {
       ...{ objects: this.#objects, identity },
       beliefs: localBeliefs(beliefParts, (group) => writers.isOurs(group)),
       listChunks: () => listChunksThere(this.#objects),
+      now: monotonicSeconds,
+      // Each has a name of its own. To whom a snapshot's group belonged is not to be seen.
+      isOver: (unit) => unit.startsWith(`pins/${identity.id}/`),
       recover: async (lease) => {
         if (!this.#isCollecting) await new RoundLease(this.#roundParts(lease, identity)).recover();
       },

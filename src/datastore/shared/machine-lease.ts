@@ -15,6 +15,9 @@ import {
 } from './machine-epochs.js';
 import { roundsOf } from './rounds.js';
 import { removeEach, type SharedObjects, toJson } from './shared-objects.js';
+import type { WithdrawnUnits } from './withdrawn-units.js';
+
+const LOOKS_AT_ONCE = 16;
 
 /** Who a machine is. */
 export interface MachineIdentity {
@@ -37,6 +40,7 @@ export class MachineLease {
   readonly #objects: SharedObjects;
   /** What is revoked, of what is there. Only this machine publishes what it published before. */
   readonly #revoked: Set<string>;
+  readonly #withdrawn: WithdrawnUnits | undefined;
   readonly #intents = new Map<string, string[]>();
   #beats = 0;
   #lost = false;
@@ -45,7 +49,9 @@ export class MachineLease {
     objects: SharedObjects,
     machine: string,
     { epoch, missedRounds, revoked }: { epoch: number; missedRounds: boolean; revoked: Iterable<string> },
+    withdrawn: WithdrawnUnits | undefined,
   ) {
+    this.#withdrawn = withdrawn;
     this.#objects = objects;
     this.machine = machine;
     this.epoch = epoch;
@@ -55,9 +61,14 @@ export class MachineLease {
 
   /**
    * Begins a new epoch of a machine, in place of all before it.
+   * @param withdrawn takes what this epoch withdraws
    * @throws {CairnError}
    */
-  static async join(objects: SharedObjects, { id, host }: MachineIdentity): Promise<MachineLease> {
+  static async join(
+    objects: SharedObjects,
+    { id, host }: MachineIdentity,
+    withdrawn?: WithdrawnUnits,
+  ): Promise<MachineLease> {
     const nonce = randomBytes(8).toString('hex');
     for (;;) {
       const before = await epochsOf(objects, id);
@@ -74,8 +85,14 @@ export class MachineLease {
       }
       wasAsked &&= last?.ready === true;
       await forgetOldEpochs(objects, id);
-      return new MachineLease(objects, id, { epoch, missedRounds: !wasAsked, revoked: await revokedUnits(objects) });
+      const revoked = await revokedUnits(objects);
+      return new MachineLease(objects, id, { epoch, missedRounds: !wasAsked, revoked }, withdrawn);
     }
+  }
+
+  /** What was revoked when the epoch began, or was by it. */
+  get revoked(): ReadonlySet<string> {
+    return this.#revoked;
   }
 
   /** Whether it was found to have ended. */
@@ -111,6 +128,7 @@ export class MachineLease {
    * @throws {CairnError} `stale` where the epoch has ended; what `put` failed with
    */
   async publish<T>(units: readonly string[], put: () => Promise<T>): Promise<T> {
+    this.#withdrawn?.remove(units);
     const intent = `${intentsFolder(this.machine, this.epoch)}/${randomBytes(8).toString('hex')}`;
     for (const unit of units) this.#intents.set(unit, [...(this.#intents.get(unit) ?? []), intent]);
     await this.#objects.put(intent, toJson(units));
@@ -138,7 +156,31 @@ export class MachineLease {
     for (const unit of units) await this.#objects.put(revokedName(unit), toJson({ machine: this.machine }));
     for (const unit of units) this.#revoked.add(unit);
     await this.check();
-    return remove();
+    const removed = await remove();
+    this.#withdrawn?.add(units);
+    return removed;
+  }
+
+  /**
+   * Removes the marks of units that were withdrawn so long ago that nothing brings them back. What came late keeps its mark.
+   * @param settleSeconds how long a request may still be carried out after it was sent
+   * @returns how many
+   * @throws {CairnError} `stale` where the epoch has ended
+   */
+  async removeMarks(settleSeconds: number): Promise<number> {
+    const units = this.#withdrawn?.due(settleSeconds) ?? [];
+    if (units.length === 0) return 0;
+    await this.check();
+    const gone: string[] = [];
+    for (let done = 0; done < units.length; done += LOOKS_AT_ONCE) {
+      const some = units.slice(done, done + LOOKS_AT_ONCE);
+      const sizes = await Promise.all(some.map((unit) => this.#objects.size(unit)));
+      gone.push(...some.filter((_, index) => sizes[index] === undefined));
+    }
+    await removeEach(this.#objects, gone.map(revokedName));
+    for (const unit of gone) this.#revoked.delete(unit);
+    this.#withdrawn?.remove(units);
+    return gone.length;
   }
 
   /** Ends the epoch: other machines need not wait for this one. */

@@ -4,6 +4,7 @@ import { revokedUnits } from './machine-epochs.js';
 import { type MachineIdentity, MachineLease } from './machine-lease.js';
 import { RoundAnswers, type Wanted } from './round-answers.js';
 import type { SharedObjects } from './shared-objects.js';
+import { WithdrawnUnits } from './withdrawn-units.js';
 
 /** What a machine believes of the object store, as far as others can make it wrong. */
 export interface LocalBeliefs {
@@ -32,6 +33,10 @@ interface MembershipParts {
   readonly listChunks: () => Promise<(digest: Digest) => boolean>;
   /** As `RoundLease.recover`, with this lease. */
   readonly recover: (lease: MachineLease) => Promise<void>;
+  /** Seconds of a clock that is never set. */
+  readonly now: () => number;
+  /** Whether a unit that is revoked is this machine's, as none of another is, and is not published again. */
+  readonly isOver: (unit: string) => boolean;
 }
 
 interface Stay {
@@ -50,10 +55,13 @@ interface Stay {
  */
 export class Membership {
   readonly #parts: MembershipParts;
+  readonly #withdrawn: WithdrawnUnits;
+  #hasJoined = false;
   #stay: Stay | undefined;
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
+    this.#withdrawn = new WithdrawnUnits(parts.now);
   }
 
   /** Undefined while it is not known what is in the object store: then nothing may be put there or published. */
@@ -111,8 +119,11 @@ export class Membership {
   }
 
   async #join(): Promise<Stay> {
-    const { objects, identity, beliefs } = this.#parts;
-    const lease = await MachineLease.join(objects, identity);
+    const { objects, identity, beliefs, isOver } = this.#parts;
+    const lease = await MachineLease.join(objects, identity, this.#withdrawn);
+    // Only those of processes that are no more: one of this process's may just be on its way to be put.
+    if (!this.#hasJoined) this.#withdrawn.add([...lease.revoked].filter(isOver));
+    this.#hasJoined = true;
     const answers = new RoundAnswers(objects, lease, beliefs.wanted);
     const isCurrent = (): boolean => this.#stay?.session === session && !lease.isLost;
     const session: Session = {

@@ -111,7 +111,17 @@ async function forgetter(machine: Machine): Promise<void> {
   await alone(machine, [unit], async () => {
     await session.lease.withdraw([unit], () => machine.objects.removeAll([unit]));
     disk.snapshots.delete(unit);
+    disk.withdrawn.add(unit);
     did('withdrawn');
+  });
+}
+
+/** Marks of what nothing brings back go. */
+async function unmarker(machine: Machine): Promise<void> {
+  const { session } = machine.membership;
+  if (session === undefined) return;
+  await alone(machine, ['unmarking'], async () => {
+    machine.parts.did('marks removed', await session.lease.removeMarks(machine.settleSeconds()));
   });
 }
 
@@ -185,6 +195,7 @@ export const ACTORS: Readonly<Record<string, Actor>> = {
     snapshotter,
     publisher,
     forgetter,
+    unmarker,
     refresher,
     collector,
     preparer,

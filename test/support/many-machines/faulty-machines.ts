@@ -114,6 +114,16 @@ class WithoutSettling extends Machine {
   }
 }
 
+/** Marks of what is withdrawn go at once. */
+class WithoutMarks extends Machine {
+  #leaps = 0;
+
+  override readonly markTime = (): number => {
+    this.#leaps += 1;
+    return this.#leaps * this.settleSeconds();
+  };
+}
+
 /** What other machines have is believed for ever. */
 class WithoutGenerations extends Machine {
   readonly #ever = new Set<string>();
@@ -149,6 +159,7 @@ const FAULTS: Partial<Mixture> = {
   shares: { ...BUSY, refresher: 0, collector: 4, preparer: 2, ticker: 6 },
   ...{ steps: 1500, pauseEvery: 1000, crashEvery: 300, faultEvery: 8, machines: 2 },
 };
+const MARKS: Partial<Mixture> = { ...FAULTS, shares: { ...FAULTS.shares, publisher: 6, forgetter: 6, unmarker: 8 } };
 /** One machine alone: what comes late are its own deletions. */
 const LATE: Partial<Mixture> = {
   shares: { writer: 3, deleter: 12, sweeper: 8, uploader: 4, collector: 6, preparer: 1, ticker: 8 },
@@ -164,6 +175,7 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
   { rule: 'intents of an ended epoch are revoked', machine: WithoutRevoking, mixture: PAUSES, isRare: true },
   { rule: 'the mark is completed after the answers', machine: WithoutSecondMark, mixture: PAUSES, isRare: true },
   { rule: 'deletions without an answer are waited out', machine: WithoutSettling, mixture: LATE },
+  { rule: 'marks stay until nothing comes late', machine: WithoutMarks, mixture: MARKS },
   {
     rule: 'what others had before a collection proves nothing',
     machine: WithoutGenerations,

@@ -43,6 +43,8 @@ export class LocalDisk {
   readonly chunks = new Map<string, Chunk>();
   readonly files = new Map<number, string>();
   readonly snapshots = new Map<string, Snapshot>();
+  /** Units that were published, perhaps, and have been removed. */
+  readonly withdrawn = new Set<string>();
   next = 0;
 
   named(): Set<string> {
@@ -78,6 +80,8 @@ export class Machine {
   readonly doing = new Set<string>();
   /** Told what others had when that was looked at. */
   readonly sawElsewhere: (keys: ReadonlySet<string>) => void = () => undefined;
+  /** By which it is told how long ago something was withdrawn. */
+  readonly markTime: () => number = () => this.parts.now();
   /** What other machines have, as found in a session. */
   known: { readonly of: Session; readonly elsewhere: KnownElsewhere } | undefined;
 
@@ -95,6 +99,8 @@ export class Machine {
         return (digest) => names.has(chunkName(digestHex(digest)));
       },
       recover: (lease) => new RoundLease(this.roundParts(lease)).recover(),
+      now: () => this.markTime(),
+      isOver: (unit) => unit.startsWith(`host/${id}/`) && !parts.disk.snapshots.has(unit),
     });
     this.watch = new Watch(this.objects, parts.now, this.leaseSeconds());
   }

@@ -38,6 +38,7 @@ function mixtureOf(random: Random): Mixture {
         preparer: 1,
         ticker: 4,
         leaver: random.below(2),
+        unmarker: 1,
       },
     },
     crashEvery: random.pick([100, 300, 2000]),
@@ -187,7 +188,7 @@ class Run {
     }
     if (this.#bucket.changes === this.#checked) return this.#failure;
     this.#checked = this.#bucket.changes;
-    this.#failure ??= this.#publishedLoss() ?? this.#believedLoss();
+    this.#failure ??= this.#publishedLoss() ?? this.#believedLoss() ?? this.#broughtBack();
     return this.#failure;
   }
 
@@ -214,6 +215,14 @@ class Run {
       }
     }
     return undefined;
+  }
+
+  /** What was withdrawn never counts again, whatever comes late. */
+  #broughtBack(): string | undefined {
+    const { objects } = this.#bucket;
+    const withdrawn = this.#places.flatMap(({ disk }) => [...disk.withdrawn]);
+    const back = withdrawn.find((unit) => objects.has(unit) && !objects.has(revokedName(unit)));
+    return back && `${back} was withdrawn, and counts again`;
   }
 
   /** Those that are not lost go on until everything is published; then nothing else is left after a collection. */
