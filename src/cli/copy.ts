@@ -7,8 +7,9 @@ import { EXIT_PROBLEMS } from './exit-codes.js';
 import { interruptible } from './interruption.js';
 import { print, printJson, printTable, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
+import { addAccessOptions, refuseServerOptions, type S3Options, s3SettingsOfAddress } from './s3-options.js';
 
-interface CopyOptions {
+interface CopyOptions extends S3Options {
   readonly to?: string;
   readonly from?: string;
   readonly bandwidth?: string;
@@ -18,7 +19,7 @@ interface CopyOptions {
 
 /** `cairn copy [NAME…] --to STORE`, and `--from STORE` */
 export function addCopy(program: Command): void {
-  program
+  const copying = program
     .command('copy')
     .description('copy snapshots and objects from one datastore to another: what is missing there, verified on the way')
     .argument(
@@ -26,10 +27,11 @@ export function addCopy(program: Command): void {
       'groups or snapshots, such as host/web1 or host/web1/latest, objects as objects/ID; default: all',
     )
     .option('--to <store>', 'copy into this datastore, from the one that is meant otherwise')
-    .option('--from <store>', 'copy from this datastore, into the one that is meant otherwise')
+    .option('--from <store>', 'copy from this datastore, or s3://BUCKET/NAME, into the one that is meant otherwise')
     .option('--bandwidth <MB/s>', 'read at most so many megabytes a second')
     .option('-n, --dry-run', 'say what would be copied and change nothing')
-    .option('--json', 'print JSON')
+    .option('--json', 'print JSON');
+  addAccessOptions(copying)
     .addHelpText(
       'after',
       `
@@ -38,12 +40,14 @@ Both may be mounted or not, and on disk or in front of a bucket. Snapshots keep 
 passed over, nothing is ever replaced or forgotten: an object whose id has other content there is named and left out. Chunks
 that are there are not read. Each other one is decoded and its digest compared; a snapshot or object with damage in it is
 named and left out. The exit status is 6 where anything was left out. A copy that was broken off goes on where it was. The
-daemon of a mounted target reads the source with its own rights.
+daemon of a mounted target reads the source with its own rights, a bucket with its own credentials (or those of --profile or
+--credentials-file). From s3:// a bucket is read without a folder in front of it, and nothing is written there.
 
 Examples:
   $ cairn copy --to /mnt/usb/backup
   $ cairn copy host/web1 vm/100/latest --store /srv/backup --to /srv/offsite --bandwidth 20
   $ cairn copy --from /srv/office --store /srv/backup --dry-run
+  $ cairn copy host/web1 --from s3://backups/srv --endpoint https://s3.example.org --store /srv/new
   $ cairn copy snapshots objects/reports/2026.csv --to /srv/offsite`,
     )
     .action(run);
@@ -51,25 +55,47 @@ Examples:
 
 async function run(names: readonly string[], _: unknown, command: Command): Promise<void> {
   const options = optionsOf<CopyOptions>(command);
-  const { source, target } = await storesOf(options);
   const dryRun = options.dryRun === true;
-  const done = await copy(target, { source, select: [...names], bytesPerSecond: rateOf(options), dryRun });
+  const wanted = { select: [...names], bytesPerSecond: rateOf(options), dryRun };
+  const done = await (isAddress(options.from) ? copyFromBucket(options, wanted) : copyFromStore(options, wanted));
   if (done.objects.failed > 0 || done.snapshots.some(({ state }) => state === 'failed'))
     process.exitCode = EXIT_PROBLEMS;
   if (options.json) printJson(done);
   else show(done, dryRun);
 }
 
-async function storesOf({
-  store,
-  to,
-  from,
-}: CopyOptions & { store?: string }): Promise<{ source: string; target: string }> {
-  if ((to === undefined) === (from === undefined)) {
-    throw new CairnError('invalid', 'Say where to copy: --to STORE, or --from STORE');
-  }
+type Wanted = Omit<CopyArguments, 'source'>;
+
+async function copyFromStore(options: CopyOptions & { store?: string }, wanted: Wanted): Promise<Copied> {
+  const { store, to, from } = options;
+  if ((to === undefined) === (from === undefined)) throw whereTo();
+  refuseServerOptions(options, '--from s3://BUCKET/NAME');
   const [here, other] = [await existingStore(store), await existingStore(to ?? from)];
-  return to === undefined ? { source: other, target: here } : { source: here, target: other };
+  const [source, target] = to === undefined ? [other, here] : [here, other];
+  return interruptible((signal) => copy(target, { source, ...wanted }, signal));
+}
+
+async function copyFromBucket(options: CopyOptions & { store?: string }, wanted: Wanted): Promise<Copied> {
+  if (options.to !== undefined) throw whereTo();
+  const s3 = s3SettingsOfAddress(options.from ?? '', options);
+  const target = await existingStore(options.store);
+  const { openBucketSource } = await import('../daemon/attach/bucket-source.js');
+  return interruptible(async (signal) => {
+    const source = await withProgress((progress) => openBucketSource(s3, wanted.select, { signal, progress }));
+    try {
+      return await copy(target, { source: source.folder, ...wanted }, signal);
+    } finally {
+      await source.close();
+    }
+  });
+}
+
+function isAddress(store: string | undefined): boolean {
+  return store !== undefined && /^s3:/i.test(store);
+}
+
+function whereTo(): CairnError {
+  return new CairnError('invalid', 'Say where to copy: --to STORE, or --from STORE');
 }
 
 function rateOf({ bandwidth }: CopyOptions): number | null {
@@ -79,14 +105,12 @@ function rateOf({ bandwidth }: CopyOptions): number | null {
   throw new CairnError('invalid', `--bandwidth is a number of megabytes a second, not ${JSON.stringify(bandwidth)}`);
 }
 
-function copy(target: string, args: CopyArguments): Promise<Copied> {
-  return interruptible(async (signal) => {
-    const answer = await askIfMounted(target, 'copy', args, { signal });
-    if (answer !== undefined) return answer;
-    // All that a datastore is written with; a daemon that answers has it already.
-    const { runUnmountedCopy } = await import('../daemon/unmounted-copy.js');
-    return withProgress((progress) => runUnmountedCopy(target, args, { signal, progress }, createLogger('warn')));
-  });
+async function copy(target: string, args: CopyArguments, signal: AbortSignal): Promise<Copied> {
+  const answer = await askIfMounted(target, 'copy', args, { signal });
+  if (answer !== undefined) return answer;
+  // All that a datastore is written with; a daemon that answers has it already.
+  const { runUnmountedCopy } = await import('../daemon/unmounted-copy.js');
+  return withProgress((progress) => runUnmountedCopy(target, args, { signal, progress }, createLogger('warn')));
 }
 
 function show({ snapshots, objects }: Copied, dryRun: boolean): void {

@@ -23,14 +23,20 @@ export interface S3Options {
 /** What `init` and `attach` note of how a folder is in front of an object store. */
 export type FrontOptions = Pick<CreateOptions, 'cacheBytes' | 'queueBytes' | 'whenFull' | 'durability'>;
 
-/** Adds the options that say how the server is spoken to, and how much of it is kept here. */
-export function addServerOptions(command: Command): Command {
+/** Adds the options that say how the server is spoken to. */
+export function addAccessOptions(command: Command): Command {
   return command
     .option('--endpoint <url>', 'S3 server, if it is not that of AWS')
     .option('--region <name>', 'region of the bucket')
     .option('--profile <name>', 'profile of ~/.aws to take credentials from, instead of the environment')
     .option('--credentials-file <path>', 'JSON file with accessKeyId and secretAccessKey to take credentials from')
     .option('--ca-file <path>', "certificates (PEM) that vouch for the server, instead of the system's")
+    .option('--s3-timeout <seconds>', 'how long a request may take before reading, or fsync, fails (default: 60)');
+}
+
+/** Adds the options that say how the server is spoken to, and how much of it is kept here. */
+export function addServerOptions(command: Command): Command {
+  return addAccessOptions(command)
     .option('--cache-bytes <count>', 'bytes chunks may take in the folder once they are in the bucket (default: any)')
     .option('--queue-bytes <count>', 'bytes of chunks that may wait to be uploaded (default: as the disk takes)')
     .addOption(
@@ -41,14 +47,19 @@ export function addServerOptions(command: Command): Command {
         'local',
         'backend',
       ]),
-    )
-    .option('--s3-timeout <seconds>', 'how long a request may take before reading, or fsync, fails (default: 60)');
+    );
 }
 
 const NEEDS_S3 = [
   ...(['s3Store', 'endpoint', 'region', 'profile', 'credentialsFile', 'caFile'] as const),
   ...(['cacheBytes', 'queueBytes', 'whenFull', 'durability', 's3Timeout'] as const),
 ] as const;
+
+/** @throws {CairnError} `invalid` where an option says how a server is spoken to, and none is meant */
+export function refuseServerOptions(options: S3Options, without: string): void {
+  const stray = NEEDS_S3.find((name) => options[name] !== undefined);
+  if (stray !== undefined) throw new CairnError('invalid', `${flagOf(stray)} means nothing without ${without}`);
+}
 
 /**
  * The object store the options name; undefined where they name none.
@@ -58,8 +69,7 @@ const NEEDS_S3 = [
 export function s3SettingsOf(path: string, options: S3Options): S3Place | undefined {
   const { s3: bucket, s3Store, endpoint, region, profile, credentialsFile, caFile, s3Timeout } = options;
   if (bucket === undefined) {
-    const stray = NEEDS_S3.find((name) => options[name] !== undefined);
-    if (stray !== undefined) throw new CairnError('invalid', `${flagOf(stray)} means nothing without --s3 <bucket>`);
+    refuseServerOptions(options, '--s3 <bucket>');
     return undefined;
   }
   if (endpoint !== undefined && !isServer(endpoint)) {

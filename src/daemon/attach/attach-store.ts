@@ -108,7 +108,8 @@ export async function attachStore(
   return { objects: titleOf(s3), chunks, bytes, point: point ?? null, unusable, rebuilt };
 }
 
-async function noteOf(remote: S3Backend, s3: S3Settings): Promise<BucketNote> {
+/** What an object store says of its datastore. @throws {CairnError} `not-found` where it holds none */
+export async function noteOf(remote: S3Backend, s3: S3Settings): Promise<BucketNote> {
   try {
     return parseBucketNote(await remote.get(BUCKET_NOTE), titleOf(s3));
   } catch (error) {

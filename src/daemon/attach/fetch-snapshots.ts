@@ -23,6 +23,13 @@ export interface FetchedFiles {
   readonly strays: readonly string[];
 }
 
+/** Which files to fetch; absent: all. */
+export interface FetchChoice {
+  isWanted(name: string): boolean;
+  /** Names of manifests that do not count; asked when everything has been listed. */
+  revoked(): Promise<ReadonlySet<string>>;
+}
+
 /**
  * Fetches the files of all finished snapshots, of their groups and namespaces, and of objects; not synced.
  * @param store absolute path of the datastore's folder
@@ -31,10 +38,14 @@ export async function fetchSnapshots(
   remote: S3Backend,
   store: string,
   { progress, signal }: { progress(progress: JobProgress): void; signal: AbortSignal },
+  choice?: FetchChoice,
 ): Promise<FetchedFiles> {
   const names: string[] = [];
-  for (const folder of SNAPSHOT_FOLDERS) for await (const name of remote.list(folder)) names.push(name);
-  const { files, strays } = sorted(names);
+  for (const folder of SNAPSHOT_FOLDERS) {
+    for await (const name of remote.list(folder)) if (choice?.isWanted(name) ?? true) names.push(name);
+  }
+  const revoked = await choice?.revoked();
+  const { files, strays } = sorted(names.filter((name) => revoked?.has(name) !== true));
   const limit = pLimit(FILES_AT_ONCE);
   let done = 0;
   await Promise.all(

@@ -15,7 +15,7 @@ export function chooseSnapshots(all: readonly SourceSnapshot[], names: 'all' | r
 }
 
 function meantBy(all: readonly SourceSnapshot[], name: string): SourceSnapshot[] {
-  const { group, which } = parsed(name);
+  const { group, which } = parseCopyName(name);
   const path = groupPath(group);
   const ofGroup = all.filter((snapshot) => groupPath(snapshot.group) === path);
   const meant =
@@ -24,7 +24,8 @@ function meantBy(all: readonly SourceSnapshot[], name: string): SourceSnapshot[]
   throw new CairnError('not-found', `There is no finished snapshot ${name} to copy`);
 }
 
-function parsed(name: string): { group: TreeName['group']; which: number | 'latest' | 'all' } {
+/** What a name means: a group, or which of its snapshots. @throws {CairnError} `invalid` for a name that is none */
+export function parseCopyName(name: string): { group: TreeName['group']; which: number | 'latest' | 'all' } {
   const parts = name.split('/').filter((part) => part !== '');
   let at = 0;
   while (parts[at] === 'ns') at += 2;

@@ -2,7 +2,7 @@ import { ChunkError } from '../../chunkstore/chunk-error.js';
 import { chunkName, type PrefixDigits } from '../../chunkstore/layout.js';
 import { checkBlob, usingBlob } from '../../chunkstore/verified-blob.js';
 import type { Digest } from '../../core/digest.js';
-import { CairnError, kindOf } from '../../core/errors.js';
+import { kindOf } from '../../core/errors.js';
 import { type GroupName, groupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import { readConfig } from '../../datastore/config.js';
@@ -83,12 +83,11 @@ export class CopySource {
 /** What is in an object store alone is read, but not brought into the folder: it may have no room for it. */
 function chunksOf({ backend, objects }: ObjectPlaces): ChunkPlaces {
   if (objects === undefined) return backend;
-  const { remote } = objects;
+  const { remote, transfers } = objects;
   return {
     get: async (name) => {
-      const bytes = await backend.size(name);
-      if (bytes === undefined) throw new CairnError('not-found', `There is no ${name}`);
-      return backend.getRange(name, 0, bytes);
+      const bytes = await transfers.lengthHere(name);
+      return bytes === undefined ? remote.get(name) : backend.getRange(name, 0, bytes);
     },
     getElsewhere: (name) => remote.get(name),
   };

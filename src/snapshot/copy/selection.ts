@@ -1,4 +1,6 @@
+import { groupPath } from '../../core/group.js';
 import { checkObjectId, OBJECTS_FOLDER } from '../../index/object-files.js';
+import { parseCopyName } from './choose-snapshots.js';
 
 /** What stands for all snapshots, or all objects. */
 const ALL_SNAPSHOTS = 'snapshots';
@@ -33,4 +35,9 @@ export function parseSelection(names: readonly string[]): CopySelection {
 /** Whether it may mean any object. */
 export function meansObjects({ objects }: CopySelection): boolean {
   return objects === 'all' || objects.length > 0;
+}
+
+/** Paths of the groups that names of groups and snapshots are in. @throws {CairnError} `invalid` for a name that is none */
+export function groupsOfSelection(names: readonly string[]): string[] {
+  return names.map((name) => groupPath(parseCopyName(name).group));
 }
