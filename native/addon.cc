@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <napi.h>
 
 #include "capabilities.h"
@@ -8,18 +7,7 @@
 
 namespace {
 
-/**
- * A dozen threads would each get a heap of their own, and what one frees another could not use: the daemon's memory would
- * grow with the number of threads that were ever busy.
- */
-void boundHeaps() {
-#ifdef M_ARENA_MAX
-  mallopt(M_ARENA_MAX, 2);
-#endif
-}
-
 Napi::Object initAddon(Napi::Env env, Napi::Object exports) {
-  boundHeaps();
   cairn::initPool(env);
   cairn::initBlob(env, exports);
   cairn::initChunkCache(env, exports);
@@ -29,6 +17,7 @@ Napi::Object initAddon(Napi::Env env, Napi::Object exports) {
   cairn::initErasure(env, exports);
   cairn::initFiles(env, exports);
   cairn::initHash(env, exports);
+  cairn::initHeap(env, exports);
   cairn::initHolds(env, exports);
   cairn::initJournalFile(env, exports);
   cairn::initLocks(env, exports);

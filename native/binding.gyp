@@ -31,6 +31,7 @@
         "fuse_session_binding.cc",
         "galois.cc",
         "hash_binding.cc",
+        "heap_binding.cc",
         "holds.cc",
         "journal_file.cc",
         "journal_file_binding.cc",

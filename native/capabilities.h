@@ -13,6 +13,7 @@ void initDraft(Napi::Env env, Napi::Object exports);
 void initErasure(Napi::Env env, Napi::Object exports);
 void initFiles(Napi::Env env, Napi::Object exports);
 void initHash(Napi::Env env, Napi::Object exports);
+void initHeap(Napi::Env env, Napi::Object exports);
 void initHolds(Napi::Env env, Napi::Object exports);
 void initJournalFile(Napi::Env env, Napi::Object exports);
 void initLocks(Napi::Env env, Napi::Object exports);

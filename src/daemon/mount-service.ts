@@ -1,3 +1,4 @@
+import type { Worker } from 'node:worker_threads';
 import { addCounters } from '../chunkstore/chunk-store.js';
 import { type LiveStore, openLiveStore } from '../content/open-live-store.js';
 import { Upkeep } from '../content/upkeep.js';
@@ -8,9 +9,10 @@ import { openDatastore, type WritableDatastore } from '../datastore/open.js';
 import type { Transport } from '../fuse/transport.js';
 import { setCacheLimit } from '../native/chunk-cache.js';
 import { unmountFuse } from '../native/fuse-mount.js';
+import { returnFreedMemory } from '../native/heap.js';
 import { liveNode } from '../vfs/live/live-nodes.js';
 import type { LiveParts } from '../vfs/live/live-parts.js';
-import { attach } from './attach.js';
+import { attach, readAhead } from './attach.js';
 import { backendHandlers, backendProblems, backendStates } from './backend-handlers.js';
 import { startInThread } from './backup-in-thread.js';
 import { BackupService } from './backup-service.js';
@@ -60,6 +62,7 @@ interface Mounted {
 export async function serveMount(options: MountWorkerOptions, endpoint: WorkerEndpoint): Promise<void> {
   const log = endpointLog(endpoint);
   setCacheLimit(CHUNK_CACHE_BYTES);
+  process.on('worker', returnMemoryAfter);
   const datastore = await openDatastore(options.store, 'process');
   const checkpoints = new CatalogCheckpoints(datastore.paths.catalog, log);
   try {
@@ -85,8 +88,14 @@ export async function serveMount(options: MountWorkerOptions, endpoint: WorkerEn
   } finally {
     await checkpoints.end();
     datastore.close();
+    process.off('worker', returnMemoryAfter);
   }
   endpoint.ended();
+}
+
+/** What a job's thread used is of no use to those that stay. */
+function returnMemoryAfter(worker: Worker): void {
+  worker.once('exit', () => void returnFreedMemory());
 }
 
 async function serve(
@@ -124,6 +133,7 @@ async function serve(
   const served = { options, datastore, live, parts, snapshots, transport };
   const mounted: Mounted = { ...served, verify, gc, copies, objects, refresh };
   transport.start();
+  void readAhead(options, log);
   if (!options.readOnly) {
     for (const service of [upkeep, verify, copies, objects, refresh]) service?.start();
     clones.removeUnnamed();

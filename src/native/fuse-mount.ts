@@ -137,14 +137,16 @@ export async function isStaleMount(path: string): Promise<boolean> {
 }
 
 /**
- * Sets how far the kernel reads ahead on a mount; by default 128 KiB, whatever the server asks for. Needs root.
+ * Sets how far the kernel reads ahead on a mount of this process; by default 128 KiB, whatever the server asks for. Waits until
+ * the server has agreed with the kernel, which sets it anew then. Needs root.
  * @return whether it could be set
  */
 export async function setReadAhead(mountpoint: string, bytes: number): Promise<boolean> {
-  const place = await resolvedPath(mountpoint);
-  const entry = (await mountTable()).findLast((candidate) => candidate.mountpoint === place);
-  if (entry === undefined) return false;
   try {
+    const place = await realpath(mountpoint);
+    await stat(place);
+    const entry = (await mountTable()).findLast((candidate) => candidate.mountpoint === place);
+    if (entry?.type !== MOUNT_TYPE) return false;
     await writeFile(`/sys/class/bdi/${entry.device}/read_ahead_kb`, String(Math.floor(bytes / 1024)));
     return true;
   } catch {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -34,6 +34,13 @@ test('a store that nobody serves has a status too', async () => {
     },
     { mount: false },
   );
+});
+
+test('the kernel reads four requests ahead of a sequential reader', async () => {
+  await withStore(async (store) => {
+    const device = execFileSync('mountpoint', ['-d', store.mountpoint], { encoding: 'utf8' }).trim();
+    await until('it is set', () => readFileSync(`/sys/class/bdi/${device}/read_ahead_kb`, 'utf8') === '4096\n');
+  });
 });
 
 test('a second daemon is refused with the process id of the first', async () => {
