@@ -6,7 +6,6 @@ import type { S3Settings } from '../../backend/s3/s3-settings.js';
 import { formatConfig } from '../../datastore/config.js';
 import { withObjects } from '../../datastore/object-store.js';
 import { datastorePaths } from '../../datastore/paths.js';
-import { revokedUnits } from '../../datastore/shared/machine-epochs.js';
 import { objectRecordPath } from '../../index/object-files.js';
 import { groupOfFile } from '../../maintenance/upload/written-groups.js';
 import { makeFolders, putFile } from '../../native/files.js';
@@ -57,12 +56,7 @@ async function fetchSource(
   const paths = datastorePaths(folder);
   await makeFolders([paths.own], OWN_FOLDER_MODE);
   await putFile(paths.config, `${paths.config}.tmp`, Buffer.from(config), { mode: OWN_MODE });
-  const isSelected = selector(select);
-  await fetchSnapshots(remote, folder, caller, {
-    isWanted: isSelected,
-    // What machines left that were taken for dead does not count.
-    revoked: () => revokedUnits(remote),
-  });
+  await fetchSnapshots(remote, folder, caller, selector(select));
 }
 
 /** Whether a file may be of what is selected: of a group, all snapshots. */

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import type { S3Backend } from '../../backend/s3/s3-backend.js';
 import { GROUP_TYPES } from '../../core/group.js';
+import { revokedUnits } from '../../datastore/shared/machine-epochs.js';
 import { MANIFEST_NAME } from '../../index/archive-names.js';
 import { OBJECTS_FOLDER } from '../../index/object-files.js';
 import type { JobProgress } from '../../maintenance/job/job-messages.js';
@@ -23,29 +24,24 @@ export interface FetchedFiles {
   readonly strays: readonly string[];
 }
 
-/** Which files to fetch; absent: all. */
-export interface FetchChoice {
-  isWanted(name: string): boolean;
-  /** Names of manifests that do not count; asked when everything has been listed. */
-  revoked(): Promise<ReadonlySet<string>>;
-}
-
 /**
- * Fetches the files of all finished snapshots, of their groups and namespaces, and of objects; not synced.
+ * Fetches the files of all finished snapshots, of their groups and namespaces, and of objects; not synced. What is revoked
+ * does not count.
  * @param store absolute path of the datastore's folder
+ * @param isWanted which files; absent: all
  */
 export async function fetchSnapshots(
-  remote: S3Backend,
+  remote: Pick<S3Backend, 'get' | 'list'>,
   store: string,
   { progress, signal }: { progress(progress: JobProgress): void; signal: AbortSignal },
-  choice?: FetchChoice,
+  isWanted?: (name: string) => boolean,
 ): Promise<FetchedFiles> {
   const names: string[] = [];
   for (const folder of SNAPSHOT_FOLDERS) {
-    for await (const name of remote.list(folder)) if (choice?.isWanted(name) ?? true) names.push(name);
+    for await (const name of remote.list(folder)) if (isWanted?.(name) ?? true) names.push(name);
   }
-  const revoked = await choice?.revoked();
-  const { files, strays } = sorted(names.filter((name) => revoked?.has(name) !== true));
+  // Asked when all has been listed: what was revoked before does not count.
+  const { files, strays } = sorted(names, await revokedUnits(remote));
   const limit = pLimit(FILES_AT_ONCE);
   let done = 0;
   await Promise.all(
@@ -61,7 +57,7 @@ export async function fetchSnapshots(
   return { files, strays };
 }
 
-async function fetchFile(remote: S3Backend, store: string, name: string): Promise<void> {
+async function fetchFile(remote: Pick<S3Backend, 'get'>, store: string, name: string): Promise<void> {
   const path = `${store}/${name}`;
   await mkdir(dirname(path), { recursive: true, mode: FOLDER_MODE });
   // Here a namespace is its folder.
@@ -70,11 +66,13 @@ async function fetchFile(remote: S3Backend, store: string, name: string): Promis
 }
 
 /** Files whose snapshot is finished, or that are of no snapshot. */
-function sorted(names: readonly string[]): FetchedFiles {
+function sorted(names: readonly string[], revoked: ReadonlySet<string>): FetchedFiles {
   const finished = new Set(names.filter((name) => name.endsWith(`/${MANIFEST_NAME}`)).map((name) => dirname(name)));
   const files: string[] = [];
   const strays: string[] = [];
   for (const name of names) {
+    // Of a revoked snapshot nothing is touched: its machine may publish it again.
+    if (revoked.has(name) || revoked.has(`${dirname(name)}/${MANIFEST_NAME}`)) continue;
     // Opening the datastore tells which index files belong to an object (track-objects.ts).
     const isOfObject = name.startsWith(`${OBJECTS_FOLDER}/`);
     const isOfGroup = GROUP_FILES.includes(name.slice(name.lastIndexOf('/') + 1)) || isNamespaceMark(name);
