@@ -42,6 +42,7 @@ that are there are not read. Each other one is decoded and its digest compared; 
 named and left out. The exit status is 6 where anything was left out. A copy that was broken off goes on where it was. The
 daemon of a mounted target reads the source with its own rights, a bucket with its own credentials (or those of --profile or
 --credentials-file). From s3:// a bucket is read without a folder in front of it, and nothing is written there.
+To copy into a bucket attach it into a folder, and copy to that.
 
 Examples:
   $ cairn copy --to /mnt/usb/backup
@@ -69,7 +70,7 @@ type Wanted = Omit<CopyArguments, 'source'>;
 async function copyFromStore(options: CopyOptions & { store?: string }, wanted: Wanted): Promise<Copied> {
   const { store, to, from } = options;
   if ((to === undefined) === (from === undefined)) throw whereTo();
-  refuseServerOptions(options, '--from s3://BUCKET/NAME');
+  if (!isAddress(to)) refuseServerOptions(options, '--from s3://BUCKET/NAME');
   const [here, other] = [await existingStore(store), await existingStore(to ?? from)];
   const [source, target] = to === undefined ? [other, here] : [here, other];
   return interruptible((signal) => copy(target, { source, ...wanted }, signal));

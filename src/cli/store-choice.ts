@@ -26,7 +26,8 @@ export async function chooseStore(given: string | undefined, surroundings: Surro
   const named = given ?? surroundings.environmentStore;
   if (named === undefined) return onlyMounted(await surroundings.mounts());
   if (/^s3:/i.test(named)) {
-    throw new CairnError('unsupported', `${named}: datastores on S3 are not supported yet; give the path of a folder`);
+    const how = `attach it into one ("cairn attach ${named} FOLDER") and name that`;
+    throw new CairnError('unsupported', `${named}: a datastore on S3 is used through a folder: ${how}`);
   }
   if (named === '') throw new CairnError('invalid', 'The datastore given is empty: give the path of a folder');
   const path = await realFolderPath(named);
