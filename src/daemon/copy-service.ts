@@ -87,7 +87,7 @@ export class CopyService {
   async #alignObjects(signal: AbortSignal): Promise<void> {
     const { datastore, live } = this.#places;
     const { catalog, paths } = datastore;
-    const { changed } = await trackObjects({ store: paths.root, catalog, signal });
-    if (changed > 0) await live.durability.commitDurably();
+    const commit = (): Promise<void> => live.durability.commitDurably();
+    await trackObjects({ store: paths.root, catalog, commit, signal });
   }
 }

@@ -12,10 +12,12 @@ const MAX_NAME_BYTES = 200;
 const PLAIN = /[A-Za-z0-9._:@-]/;
 const RECORD = /^(.+)\.object$/s;
 const INDEX = /^(.+)\.([0-9a-f]{16})\.didx$/s;
+const MARK = /^(.+)\.changing$/s;
 
 /** A file that belongs to an object. `name` is that of the object's files without their endings. */
 export type ObjectFile =
   | { readonly kind: 'record'; readonly name: string }
+  | { readonly kind: 'mark'; readonly name: string }
   | { readonly kind: 'index'; readonly name: string; readonly version: string };
 
 /**
@@ -53,6 +55,12 @@ export function objectRecordPath(id: string): string {
   return `${folderOf(name)}/${name}.object`;
 }
 
+/** Where an empty file is, relative to the datastore, while a change of the object is under way that no other name shows. */
+export function objectMarkPath(id: string): string {
+  const name = objectFileName(id);
+  return `${folderOf(name)}/${name}.changing`;
+}
+
 /** Where one version of its index file is, relative to the datastore. @param version 16 hex digits, new for each put */
 export function objectIndexPath(id: string, version: string): string {
   const name = objectFileName(id);
@@ -63,6 +71,8 @@ export function objectIndexPath(id: string, version: string): string {
 export function parseObjectFile(fileName: string): ObjectFile | undefined {
   const [, record] = RECORD.exec(fileName) ?? [];
   if (record !== undefined) return { kind: 'record', name: record };
+  const [, changing] = MARK.exec(fileName) ?? [];
+  if (changing !== undefined) return { kind: 'mark', name: changing };
   const [, name, version] = INDEX.exec(fileName) ?? [];
   return name === undefined || version === undefined ? undefined : { kind: 'index', name, version };
 }

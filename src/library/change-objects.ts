@@ -3,7 +3,7 @@ import { CairnError } from '../core/errors.js';
 import type { StoredObject } from '../core/stored-object.js';
 import type { BuiltIndex } from '../index/dynamic-index.js';
 import { newIndexStamp } from '../index/index-header.js';
-import { checkObjectId, objectIndexPath, objectRecordPath } from '../index/object-files.js';
+import { checkObjectId, objectIndexPath, objectMarkPath, objectRecordPath } from '../index/object-files.js';
 import { encodeObjectRecord } from '../index/object-record.js';
 import { HoldScope } from '../native/holds.js';
 import type { ObjectOperations, ObjectSource, PutOptions, PutResult } from './api.js';
@@ -73,10 +73,15 @@ async function publish(
   };
   await chunks.sync();
   await index.recordChunks(content.written);
-  await putFiles(parts, object, built, signal);
-  const replaced = index.findObject(id)?.indexPath;
-  await index.recordObject({ object, ...(built && { index: built }), replaced });
-  await index.commit();
+  const putBoth = async (): Promise<string | undefined> => {
+    await putFiles(parts, object, built, signal);
+    const replaced = index.findObject(id)?.indexPath;
+    await index.recordObject({ object, ...(built && { index: built }), replaced });
+    await index.commit();
+    return replaced;
+  };
+  // No name tells an empty object from the one it replaces.
+  const replaced = await (built === undefined ? marked(parts, id, putBoth) : putBoth());
   if (replaced !== undefined) await files.removeAll([replaced]);
   return object;
 }
@@ -107,14 +112,29 @@ async function putRecord({ files }: Pick<WriteParts, 'files'>, object: StoredObj
   await files.sync();
 }
 
+/**
+ * Runs a change that brings no index file of a new name. Broken off between record and catalog it is told by the mark beside
+ * them, which goes when the catalog has it.
+ */
+async function marked<T>({ files }: Pick<WriteParts, 'files'>, id: string, change: () => Promise<T>): Promise<T> {
+  const mark = objectMarkPath(id);
+  await files.put(mark, new Uint8Array(0));
+  await files.sync();
+  const result = await change();
+  await files.removeAll([mark]);
+  return result;
+}
+
 async function markDeleted(parts: WriteParts, id: string): Promise<void> {
   const { index, files } = parts;
   index.requireWorking();
   const before = requireObject(parts, id);
   const object: StoredObject = { ...before, deleted: Date.now(), indexPath: undefined };
-  await putRecord(parts, object);
-  await index.recordObject({ object, replaced: before.indexPath });
-  await index.commit();
+  await marked(parts, id, async () => {
+    await putRecord(parts, object);
+    await index.recordObject({ object, replaced: before.indexPath });
+    await index.commit();
+  });
   if (before.indexPath !== undefined) await files.removeAll([before.indexPath]);
 }
 

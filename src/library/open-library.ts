@@ -77,9 +77,9 @@ export async function openLibrary(path: string, { log = silentLog }: OpenLibrary
 async function alignObjects({ datastore, live }: OpenUnmounted, log: Log): Promise<void> {
   const { catalog, paths } = datastore;
   const { signal } = new AbortController();
-  const { changed, unreadable } = await trackObjects({ store: paths.root, catalog, signal });
+  const commit = (): Promise<void> => live.durability.commitDurably();
+  const { unreadable } = await trackObjects({ store: paths.root, catalog, commit, signal });
   for (const { path: record, reason } of unreadable) log.warn({ record }, `An object cannot be read: ${reason}`);
-  if (changed > 0) await live.durability.commitDurably();
 }
 
 /**

@@ -3,10 +3,15 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { FsBackend } from '../../src/backend/fs/fs-backend.js';
+import { openCatalogReader } from '../../src/catalog/open-reader.js';
 import { parseDynamicIndex } from '../../src/index/dynamic-index.js';
 import { parseObjectFile } from '../../src/index/object-files.js';
 import type { Library } from '../../src/library/api.js';
+import { objectChanges } from '../../src/library/change-objects.js';
 import { createLibrary, openLibrary, openLibraryReader } from '../../src/library/open-library.js';
+import type { WriteParts } from '../../src/library/store-parts.js';
+import { TurnsByKey } from '../../src/library/turns-by-key.js';
 import { dropCached } from '../../src/native/chunk-cache.js';
 import { isKind } from '../support/kinds.js';
 import { allOf, bytesOf, datastoreLibrary, filesBelow } from '../support/libraries.js';
@@ -117,6 +122,45 @@ test('puts and deletions that were broken off are ended when the store is opened
   }
   await again.close();
 });
+
+test('a deletion or empty put that was killed between record and catalog is ended when the store is opened', async (t) => {
+  const { library, store } = await datastoreLibrary(t);
+  await library.putObject('deleted', noise('deleted', MIB));
+  await library.putObject('emptied', noise('emptied', MIB));
+  await library.putObject('back', Buffer.alloc(0));
+  await library.deleteObject('back');
+  await library.close();
+  const later = killedBeforeCatalog(store);
+  await assert.rejects(later.deleteObject('deleted'), /killed/);
+  await assert.rejects(later.putObject('emptied', Buffer.alloc(0)), /killed/);
+  await assert.rejects(later.putObject('back', Buffer.alloc(0)), /killed/);
+  for (const round of ['first', 'second']) {
+    const again = await openLibrary(store);
+    assert.deepEqual(await idsOf(again), ['back', 'emptied'], round);
+    await assert.rejects(again.getObject('deleted'), isKind('not-found', /was deleted/));
+    assert.deepEqual([again.getIndexStats().objects, again.getIndexStats().objectBytes], [2, 0]);
+    const left = filesBelow(store, 'objects').map((file) => file.split('/').at(-1));
+    assert.deepEqual(left.sort(), ['back.object', 'deleted.object', 'emptied.object']);
+    await again.close();
+  }
+});
+
+/** Changes objects of a closed store as a process does that is killed when it is about to tell the catalog. */
+function killedBeforeCatalog(store: string): ReturnType<typeof objectChanges> {
+  const reader = openCatalogReader(join(store, '.cairn/catalog.db'));
+  const rows = new Map(['deleted', 'emptied', 'back'].map((id) => [id, reader.objects.find(id)]));
+  reader.close();
+  const index = {
+    requireWorking: () => undefined,
+    findObject: (id: string) => rows.get(id),
+    recordChunks: async () => undefined,
+    recordObject: () => Promise.reject(new Error('killed')),
+  };
+  const chunks = { sync: async () => undefined };
+  const { signal: closing } = new AbortController();
+  const parts = { index, chunks, files: new FsBackend(store), turns: new TurnsByKey(), closing };
+  return objectChanges(parts as unknown as WriteParts);
+}
 
 test('a record that is damaged costs its own object alone, and no chunk', async (t) => {
   const { library, store } = await datastoreLibrary(t);

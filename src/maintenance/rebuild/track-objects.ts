@@ -15,6 +15,8 @@ export interface TrackObjectsContext {
   /** The datastore's folder. */
   readonly store: string;
   readonly catalog: Pick<Catalog, 'objects' | 'indexFiles'>;
+  /** Makes what the catalog was told durable. */
+  commit(): Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -31,6 +33,8 @@ export interface TrackedObjects {
 /** Files of one object. */
 interface Files {
   record: boolean;
+  /** A change was under way that no name shows. */
+  mark: string | undefined;
   readonly indexes: string[];
 }
 
@@ -42,14 +46,16 @@ const UNFINISHED = /\.tmp_[A-Za-z0-9]{6}$/;
 
 /**
  * Brings the objects of the catalog in line with those on disk, and removes what broken off puts and deletions have left.
- * Every put has an index file of its own name, so names alone tell which objects have to be looked at: those whose put or
- * deletion was interrupted before the catalog had it. What it writes is committed by the caller.
+ * Every put has an index file of its own name, and what has none (a deletion, an empty object) a mark while it is under way, so
+ * names alone tell which objects have to be looked at: those whose put or deletion was interrupted before the catalog had it.
+ * What it writes is committed, and then the marks go.
  * @throws {CairnError} where a folder cannot be listed, `interrupted`
  */
 export async function trackObjects(context: TrackObjectsContext): Promise<TrackedObjects> {
   const { store, catalog, signal } = context;
   const unreadable: UnreadableIndex[] = [];
   const counts = { changed: 0, leftovers: 0 };
+  const marks: string[] = [];
   const named = await rowsByRecord(catalog);
   for (const folder of await listIfThere(`${store}/${OBJECTS_FOLDER}`)) {
     requireWanted(signal);
@@ -59,7 +65,7 @@ export async function trackObjects(context: TrackObjectsContext): Promise<Tracke
       const record = `${path}/${name}.object`;
       const row = named.get(record);
       if (row !== undefined && fits(row, files)) named.delete(record);
-      else await look(context, record, files, row, { unreadable, counts, named });
+      else await look(context, record, files, row, { unreadable, counts, named, marks });
     }
     await breathe();
   }
@@ -68,6 +74,8 @@ export async function trackObjects(context: TrackObjectsContext): Promise<Tracke
     forget(catalog, row);
     counts.changed += 1;
   }
+  if (counts.changed > 0) await context.commit();
+  await removeFiles(marks.map((path) => `${store}/${path}`));
   return { ...counts, unreadable };
 }
 
@@ -75,6 +83,8 @@ interface Outcome {
   readonly unreadable: UnreadableIndex[];
   readonly counts: { changed: number; leftovers: number };
   readonly named: Map<string, Row>;
+  /** Those whose objects were looked at. */
+  readonly marks: string[];
 }
 
 async function look(
@@ -82,7 +92,7 @@ async function look(
   recordPath: string,
   files: Files,
   row: Row | undefined,
-  { unreadable, counts, named }: Outcome,
+  { unreadable, counts, named, marks }: Outcome,
 ): Promise<void> {
   named.delete(recordPath);
   let record: StoredObject | undefined;
@@ -94,9 +104,12 @@ async function look(
     unreadable.push({ path: recordPath, reason: error.message });
     return;
   }
+  // The file itself may be gone already.
+  if (row?.indexPath !== undefined && row.indexPath !== record?.indexPath) catalog.indexFiles.remove(row.indexPath);
   if (record !== undefined) catalog.objects.put(record);
   else if (row !== undefined) forget(catalog, row);
   counts.changed += 1;
+  if (files.mark !== undefined) marks.push(files.mark);
   const leftovers = files.indexes.filter((path) => path !== record?.indexPath);
   counts.leftovers += leftovers.length;
   for (const path of leftovers) catalog.indexFiles.remove(path);
@@ -108,9 +121,9 @@ function forget({ objects, indexFiles }: TrackObjectsContext['catalog'], row: Ro
   if (row.indexPath !== undefined) indexFiles.remove(row.indexPath);
 }
 
-function fits({ indexPath, deleted }: Row, { record, indexes }: Files): boolean {
+function fits({ indexPath, deleted }: Row, { record, mark, indexes }: Files): boolean {
   const wanted = indexPath === undefined || deleted !== undefined ? [] : [indexPath];
-  return record && indexes.length === wanted.length && indexes[0] === wanted[0];
+  return record && mark === undefined && indexes.length === wanted.length && indexes[0] === wanted[0];
 }
 
 /** All rows, by the paths of their records. */
@@ -138,9 +151,10 @@ async function filesOf(store: string, folder: string): Promise<Map<string, Files
     if (type === 'file' && UNFINISHED.test(fileName)) await removeFiles([`${store}/${folder}/${fileName}`]);
     const file = type === 'file' ? parseObjectFile(fileName) : undefined;
     if (file === undefined) continue;
-    const files = found.get(file.name) ?? { record: false, indexes: [] };
+    const files = found.get(file.name) ?? { record: false, mark: undefined, indexes: [] };
     found.set(file.name, files);
     if (file.kind === 'record') files.record = true;
+    else if (file.kind === 'mark') files.mark = `${folder}/${fileName}`;
     else files.indexes.push(`${folder}/${fileName}`);
   }
   return found;

@@ -85,7 +85,8 @@ async function objectFiles(store: string): Promise<string[]> {
   for (const { name: folder } of await listIfThere(`${store}/${OBJECTS_FOLDER}`)) {
     const path = `${OBJECTS_FOLDER}/${folder.toString()}`;
     for (const { name } of await listIfThere(`${store}/${path}`)) {
-      if (parseObjectFile(name.toString()) !== undefined) paths.push(`${path}/${name.toString()}`);
+      const { kind = 'mark' } = parseObjectFile(name.toString()) ?? {};
+      if (kind !== 'mark') paths.push(`${path}/${name.toString()}`);
     }
   }
   return paths;
