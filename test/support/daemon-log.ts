@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 
 /** One line of the daemon's log as pino writes it. */
 interface LogLine {
@@ -7,6 +7,9 @@ interface LogLine {
   readonly pid?: number;
   readonly msg?: string;
 }
+
+/** How long the two files are, in bytes. */
+export type LogPlace = readonly [out: number, err: number];
 
 /** pino's number for `warn`. */
 const WARN = 40;
@@ -18,6 +21,8 @@ const WARN = 40;
 export class DaemonLog {
   readonly paths: readonly [out: string, err: string];
   readonly #expected: RegExp[] = [];
+  /** What lies before it was looked at. */
+  #clean: LogPlace = [0, 0];
 
   constructor(out: string, err: string) {
     this.paths = [out, err];
@@ -29,7 +34,7 @@ export class DaemonLog {
   }
 
   text(): string {
-    return this.paths.map(readIfThere).join('');
+    return this.paths.map((path) => readIfThere(path)).join('');
   }
 
   /** The last line on standard error: what a daemon says that cannot go on. */
@@ -37,9 +42,15 @@ export class DaemonLog {
     return readIfThere(this.paths[1]).trimEnd().split('\n').at(-1) ?? '';
   }
 
-  /** Whether the process has logged this message. */
-  says(message: string, pid: number | undefined): boolean {
-    const lines = this.text().split('\n').map(parse);
+  /** Where the log ends now. */
+  end(): LogPlace {
+    const [out, err] = this.paths.map((path) => (existsSync(path) ? statSync(path).size : 0));
+    return [out as number, err as number];
+  }
+
+  /** Whether the process has logged this message behind a place: ids of processes come again. */
+  says(message: string, pid: number | undefined, { behind }: { behind: LogPlace }): boolean {
+    const lines = this.paths.flatMap((path, n) => readIfThere(path, behind[n]).split('\n').map(parse));
     return lines.some((line) => line?.msg === message && line.pid === pid);
   }
 
@@ -54,8 +65,9 @@ export class DaemonLog {
 
   /** Fails where the log holds a warning or error nobody declared. */
   assertClean(): void {
-    const [out, err] = this.paths.map((path) =>
-      readIfThere(path)
+    const end = this.end();
+    const [out, err] = this.paths.map((path, n) =>
+      readIfThere(path, this.#clean[n], end[n])
         .split('\n')
         .filter((line) => line !== ''),
     );
@@ -65,11 +77,12 @@ export class DaemonLog {
     ];
     const unexpected = alarming.filter((line) => !this.#expected.some((pattern) => pattern.test(line)));
     assert.deepEqual(unexpected, [], 'unexpected warnings or errors in the log of the daemon');
+    this.#clean = end;
   }
 }
 
-function readIfThere(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+function readIfThere(path: string, start = 0, end?: number): string {
+  return existsSync(path) ? readFileSync(path).subarray(start, end).toString() : '';
 }
 
 function parse(line: string): LogLine | undefined {

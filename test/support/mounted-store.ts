@@ -13,7 +13,7 @@ import {
   runCommand,
   until,
 } from './commands.js';
-import { DaemonLog } from './daemon-log.js';
+import { DaemonLog, type LogPlace } from './daemon-log.js';
 
 /** The compiled command line program. */
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -52,6 +52,7 @@ export class TestStore {
   readonly #program: string;
   readonly #user: User;
   #daemon: ChildProcess | undefined;
+  #logAtStart: LogPlace = [0, 0];
 
   /**
    * @param folder an empty folder to work in
@@ -120,6 +121,7 @@ export class TestStore {
 
   #start(options: readonly string[]): ChildProcess {
     assert.equal(this.#daemon, undefined, 'the store is mounted already');
+    this.#logAtStart = this.log.end();
     const [out, err] = this.log.paths.map((path) => openSync(path, 'a')) as [number, number];
     const daemon = spawn(process.execPath, [this.#program, 'mount', ...options, this.store, this.mountpoint], {
       ...this.#user,
@@ -138,7 +140,11 @@ export class TestStore {
       () => {
         if ((daemon.exitCode ?? daemon.signalCode) !== null) return 'ended';
         // A killed daemon's mount looks the same until this daemon has taken it away.
-        return this.log.says('mounted', daemon.pid) && mountedOn(this.mountpoint).at(-1) === MOUNT_TYPE && 'stands';
+        return (
+          this.log.says('mounted', daemon.pid, { behind: this.#logAtStart }) &&
+          mountedOn(this.mountpoint).at(-1) === MOUNT_TYPE &&
+          'stands'
+        );
       },
       LIMIT_MILLISECONDS,
     );
