@@ -50,9 +50,10 @@ async function ingestTwice(context, system, name) {
   return { tree, target };
 }
 
-/** Many small files: in, again, again after a remount, 1 % changed, kept, read, out. */
+/** Many small files: in, again twice, again after a remount, 1 % changed, kept, read, out. */
 export async function small(context, system) {
   const { tree, target } = await ingestTwice(context, system, 'small');
+  await context.time('unchanged, once more', () => rsync(tree, target));
   await system.remount();
   await context.time('unchanged, remounted', () => rsync(tree, target));
   const again = () => {
