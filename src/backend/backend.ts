@@ -20,6 +20,12 @@ export interface Backend {
   together?(batch: FileBatch): DoneTogether;
 
   /**
+   * Stores that are far away: how many bytes a reader who goes through objects in order should have under way, so as not to
+   * wait for each. Absent: what a local disk needs.
+   */
+  readonly readAheadBytes?: number;
+
+  /**
    * All bytes under `name`; the buffer is the caller's.
    * @throws {CairnError} `not-found` where nothing is under the name
    */

@@ -11,6 +11,8 @@ import { type ChunkGuards, processGuards, withLock } from './guards.js';
 import { chunkName, type PrefixDigits } from './layout.js';
 import { checkBlob, namingChunk, usingBlob, verifiedPlain } from './verified-blob.js';
 
+const LOCAL_READ_AHEAD_BYTES = 8 * 1024 * 1024;
+
 /** Where a chunk's bytes come from when it has to be written. */
 export interface ChunkSource {
   /** Plain length in bytes, at most 16 MiB. */
@@ -85,6 +87,11 @@ export class ChunkStore {
     this.#guards = guards;
     this.#verifyNew = verifyNew;
     this.counters = this.#counters;
+  }
+
+  /** How far ahead of a reader in order to `load` what it will want, in plain bytes. */
+  get readAheadBytes(): number {
+    return this.#backend.readAheadBytes ?? LOCAL_READ_AHEAD_BYTES;
   }
 
   /** Whom to tell of chunks that `load` and `read` could not have; one listener. */

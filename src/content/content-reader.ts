@@ -7,8 +7,6 @@ import type { ContentTable } from './content-table.js';
 import { KeptBytes } from './kept-bytes.js';
 import type { ReadPiece } from './transfer.js';
 
-/** How far ahead of a sequential reader chunks are loaded, bytes. */
-const READ_AHEAD_BYTES = 8 * 1024 * 1024;
 /** A chunk that garbage collection or a swap of pieces took away is looked up this many times. */
 const ATTEMPTS = 3;
 
@@ -32,7 +30,7 @@ export class ContentReader {
 
   /** Starts loading what a sequential reader at `offset` will want next. Failures are left to the read itself. */
   ahead(ino: number, offset: number): void {
-    for (const extent of this.#extents(ino, offset, READ_AHEAD_BYTES)) {
+    for (const extent of this.#extents(ino, offset, this.#parts.chunks.readAheadBytes)) {
       if (isMissing(extent)) this.#parts.chunks.load(extent.digest, extent.chunkLength).catch(() => undefined);
     }
   }

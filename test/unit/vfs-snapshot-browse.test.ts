@@ -311,7 +311,7 @@ test('hostile metadata gives errors of a known kind, and ends', async (t) => {
         return plain;
       };
       const load = (digest: Uint8Array, length?: number) => chunks.load(digest, length);
-      const nodes = new ArchiveNodes({ read, load }, async () => indexes);
+      const nodes = new ArchiveNodes({ read, load, readAheadBytes: 0 }, async () => indexes);
       const tried = async <T>(work: () => Promise<T> | T): Promise<T | undefined> => {
         try {
           return await work();

@@ -72,7 +72,11 @@ class Payload {
   get reader(): PayloadReader {
     this.#reader ??= new PayloadReader(
       parseDynamicIndex(this.#builder.finish({ uuid: Buffer.alloc(16, 1), ctime: 1 }).bytes),
-      { load: (digest) => this.#load(digestHex(digest)), read: async (digest) => this.#plain(digestHex(digest)) },
+      {
+        load: (digest) => this.#load(digestHex(digest)),
+        read: async (digest) => this.#plain(digestHex(digest)),
+        readAheadBytes: 4 * MIB,
+      },
     );
     return this.#reader;
   }
@@ -198,7 +202,7 @@ test('a chunk that cannot be loaded ahead is an error for who reads it, and for 
 });
 
 test('a window grows with the reader, and nothing is said twice', () => {
-  const ahead = new ReadAhead();
+  const ahead = new ReadAhead(4 * MIB);
   assert.equal(ahead.next(0, 100, false), undefined);
   const told: number[] = [];
   let up = 100;

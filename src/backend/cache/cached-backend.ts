@@ -23,6 +23,7 @@ export interface SharedWithOthers {
 export class CachedBackend implements Backend {
   /** What brings objects to and fro, when somebody says so. */
   readonly transfers: Transfers;
+  readonly readAheadBytes = 24 * 1024 * 1024;
   readonly #folder: string;
   readonly #local: FsBackend;
   readonly #remote: Backend;

@@ -30,7 +30,7 @@ export const OBJECTS_FOLDER_NODE: NodeId = { archive: OBJECTS_ARCHIVE, position:
 /** Where objects come from. */
 export interface ObjectSources {
   readonly objects: Pick<ObjectRows, 'find' | 'list'>;
-  readonly chunks: Pick<ChunkStore, 'load' | 'read'>;
+  readonly chunks: Pick<ChunkStore, 'load' | 'read' | 'readAheadBytes'>;
   /** Reads an index file by its path in the datastore. */
   loadIndex(path: string): Promise<ChunkIndex>;
   /** Attributes of the mount's root, whose owner owns the objects. */

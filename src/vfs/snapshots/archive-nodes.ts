@@ -27,14 +27,17 @@ const DOT_DOT = Buffer.from('..');
 
 /** The nodes of all snapshots of a datastore. Trees are opened when first used and kept while they are in use. */
 export class ArchiveNodes implements SnapshotNodes {
-  readonly #chunks: Pick<ChunkStore, 'read' | 'load'>;
+  readonly #chunks: Pick<ChunkStore, 'load' | 'read' | 'readAheadBytes'>;
   readonly #indexesOf: (archive: number) => Promise<TreeIndexes>;
   readonly #cache: MetadataCache;
   readonly #trees = new LRUCache<number, SnapshotTree>({ max: OPEN_TREES });
   readonly #opening = new Map<number, Promise<SnapshotTree>>();
 
   /** @param indexesOf reads the index files of a snapshot; rejects with `stale` where it was forgotten */
-  constructor(chunks: Pick<ChunkStore, 'read' | 'load'>, indexesOf: (archive: number) => Promise<TreeIndexes>) {
+  constructor(
+    chunks: Pick<ChunkStore, 'load' | 'read' | 'readAheadBytes'>,
+    indexesOf: (archive: number) => Promise<TreeIndexes>,
+  ) {
     this.#chunks = chunks;
     this.#indexesOf = indexesOf;
     this.#cache = new LRUCache({ maxSize: METADATA_CACHE_BYTES, sizeCalculation: (bytes) => bytes.length });

@@ -26,11 +26,12 @@ interface PayloadPart {
 export class PayloadReader {
   readonly #index: ChunkIndex;
   readonly #chunks: Pick<ChunkStore, 'load' | 'read'>;
-  readonly #readAhead = new ReadAhead();
+  readonly #readAhead: ReadAhead;
 
-  constructor(index: ChunkIndex, chunks: Pick<ChunkStore, 'load' | 'read'>) {
+  constructor(index: ChunkIndex, chunks: Pick<ChunkStore, 'load' | 'read' | 'readAheadBytes'>) {
     this.#index = index;
     this.#chunks = chunks;
+    this.#readAhead = new ReadAhead(chunks.readAheadBytes);
   }
 
   /** Pieces of the bytes [offset, offset + length) of a file, cut off at its end; chunks among them are cached, or their bytes at hand. */

@@ -3,7 +3,6 @@ import type { ByteRange } from '../../core/ranges.js';
 /** How far a read may begin from where a reader was last to count as its next one: names left out, requests out of order. */
 const NEAR_BYTES = 1024 * 1024;
 const FIRST_WINDOW_BYTES = 1024 * 1024;
-const MOST_WINDOW_BYTES = 4 * 1024 * 1024;
 /** Readers told apart; who comes back after so many others is taken for a new one. */
 const MOST_READERS = 8;
 
@@ -23,6 +22,12 @@ interface Reader {
 export class ReadAhead {
   /** Most recently seen first. */
   readonly #readers: Reader[] = [];
+  readonly #mostBytes: number;
+
+  /** @param mostBytes how far to load at most beyond where a reader has come to */
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes;
+  }
 
   /**
    * Notes a read of [start, end).
@@ -36,7 +41,7 @@ export class ReadAhead {
     this.#readers.length = Math.min(this.#readers.length, MOST_READERS);
     const moves = end > reader.end || begins;
     reader.end = Math.max(reader.end, end);
-    return (known >= 0 || begins) && moves ? extended(reader) : undefined;
+    return (known >= 0 || begins) && moves ? extended(reader, this.#mostBytes) : undefined;
   }
 }
 
@@ -45,11 +50,11 @@ function newReader(end: number): Reader {
 }
 
 /** The next stretch, once half of the one before is used. */
-function extended(reader: Reader): ByteRange | undefined {
+function extended(reader: Reader, mostBytes: number): ByteRange | undefined {
   const start = Math.max(reader.ahead, reader.end);
   if (start - reader.end > reader.window / 2) return undefined;
   const end = reader.end + reader.window;
   reader.ahead = end;
-  reader.window = Math.min(2 * reader.window, MOST_WINDOW_BYTES);
+  reader.window = Math.min(2 * reader.window, mostBytes);
   return start < end ? { start, end } : undefined;
 }

@@ -36,7 +36,7 @@ export interface SnapshotTree {
 /** Opens the tree of a snapshot. @throws {CairnError} `corrupt` */
 export async function openSnapshotTree(
   indexes: TreeIndexes,
-  chunks: Pick<ChunkStore, 'read' | 'load'>,
+  chunks: Pick<ChunkStore, 'load' | 'read' | 'readAheadBytes'>,
   cache: MetadataCache,
 ): Promise<SnapshotTree> {
   const stream = new ChunkStream(indexes.metadata, chunks, cache);
