@@ -92,6 +92,19 @@ export function cpuSeconds(pid) {
   return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND;
 }
 
+/** Seconds `work` takes, and seconds of CPU the whole machine is busy meanwhile. */
+export async function timedWithMachine(work) {
+  const before = busySeconds();
+  const seconds = await timed(work);
+  return { seconds, busy: busySeconds() - before };
+}
+
+/** Seconds of CPU all of the machine has been busy for: proc(5), first line of /proc/stat. */
+function busySeconds() {
+  const [, user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'utf8').split(/\s+/, 8).map(Number);
+  return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
+}
+
 /** Bytes files below a folder take on disk. */
 export function diskBytes(folder) {
   return Number(run('du', ['-s', '--block-size=1', folder]).split('\t')[0]);

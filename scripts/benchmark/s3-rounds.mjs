@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { parseIndex } from '../../dist/src/index/index-file.js';
 import { CairnDaemon } from './cairn-daemon.mjs';
-import { run, timed } from './processes.mjs';
+import { run, timed, timedWithMachine } from './processes.mjs';
 import { PlainBucket } from './s3-plain.mjs';
 
 const MIB = 2 ** 20;
@@ -67,7 +67,10 @@ export class BenchStore extends CairnDaemon {
 
 const rsync = (from, to) => timed(() => run('rsync', ['-a', `${from}/`, `${to}/`]));
 
-/** One round; seconds, rates in files a second, and the most memory a daemon had in bytes. */
+/**
+ * One round; seconds, rates in files a second, and the most memory a daemon had in bytes. Of large files also what the whole
+ * machine was busy for.
+ */
 export async function timedRound(place, { endpoint, mib, files, n }) {
   const bucket = `bench-${randomBytes(4).toString('hex')}`;
   const plain = new PlainBucket(endpoint, bucket);
@@ -87,10 +90,10 @@ export async function timedRound(place, { endpoint, mib, files, n }) {
     const attach = await remote.moveToNewFolder(`s3://${bucket}/store`, endpoint);
     const listing = await timed(() => run('ls', ['-lR', remote.latest.shown], { stdio: 'ignore' }));
     const listed = await timed(() => plain.getAll(metadataKeys(remote.latest.folder)));
-    const cold = await rsync(join(remote.current, 'large'), back);
+    const cold = await timedWithMachine(() => rsync(join(remote.current, 'large'), back));
     rmSync(back, { recursive: true });
     const warm = await rsync(join(remote.current, 'large'), back);
-    const gets = await timed(() => plain.getAll([...chunks].map((name) => `store/${name}`)));
+    const gets = await timedWithMachine(() => plain.getAll([...chunks].map((name) => `store/${name}`)));
     const { peakBytes } = remote.usage();
     await remote.umount();
     return { ...figures, attach, listing, listed, cold, warm, gets, peakBytes };
@@ -118,13 +121,13 @@ async function smallPair(folder, files, stores) {
 async function largePut(store, plain, folder, mib) {
   makeLarge(folder, mib);
   const before = new Set(store.chunks());
-  const put = await timed(async () => {
+  const put = await timedWithMachine(async () => {
     await rsync(folder, join(store.current, 'large'));
     store.command('sync');
   });
   const largeChunks = store.chunks().filter((name) => !before.has(name));
   const objects = largeChunks.map((name) => ({ path: join(store.store, name), key: `plain/${name}` }));
-  return { put, puts: await timed(() => plain.putAll(objects)), largeChunks };
+  return { put, puts: await timedWithMachine(() => plain.putAll(objects)), largeChunks };
 }
 
 function metadataKeys(folder) {

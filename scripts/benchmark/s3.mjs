@@ -32,9 +32,20 @@ function parseCommand() {
 function timesOf(rounds, { mib, files }) {
   const each = (figure) => rounds.map(figure);
   const rate = (seconds) => (mib * MIB) / 1e6 / seconds;
+  const cpu = ({ busy }) => (busy * GB) / (mib * MIB);
+  const largeRows = (what, ours, plain) => [
+    [
+      `${what}, MB/s`,
+      (r) => rate(r[ours].seconds),
+      (r) => rate(r[plain].seconds),
+      (r) => r[plain].seconds / r[ours].seconds,
+      BARS.large,
+    ],
+    ['… CPU seconds of the machine per GB', (r) => cpu(r[ours]), (r) => cpu(r[plain]), undefined, undefined],
+  ];
   const rows = [
-    ['large files into the bucket, MB/s', (r) => rate(r.put), (r) => rate(r.puts), (r) => r.puts / r.put, BARS.large],
-    ['out of it, empty cache, MB/s', (r) => rate(r.cold), (r) => rate(r.gets), (r) => r.gets / r.cold, BARS.large],
+    ...largeRows('large files into the bucket', 'put', 'puts'),
+    ...largeRows('out of it, empty cache', 'cold', 'gets'),
     ['out of it again, MB/s', (r) => rate(r.warm), undefined, undefined, undefined],
     [
       `${files} small files, files/s`,
