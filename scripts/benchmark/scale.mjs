@@ -52,7 +52,8 @@ function table(measured) {
   const find = (size, what) => measured.get(size).find((row) => row.what === what);
   const growth = (what) => {
     const values = sizes.map((size) => find(size, what)?.value);
-    return values.slice(1).map((value, n) => (values[n] > 0 ? `×${shown(value / values[n])}` : ''));
+    const times = values.slice(1).map((value, n) => (value > 0 && values[n] > 0 ? `×${shown(value / values[n])}` : ''));
+    return times.filter(Boolean);
   };
   const named = sizes.map((size) => size.toLocaleString('en'));
   const head = ['what', ...named, 'growth'];
