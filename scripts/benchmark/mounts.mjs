@@ -163,10 +163,10 @@ class Passthrough extends PassingOn {
   }
 
   command() {
-    // It keeps a descriptor open for every file the kernel knows.
+    // It keeps a descriptor open for every file the kernel knows: as many as it may have, which can be too few.
     return [
-      'prlimit',
-      '--nofile=262144:262144',
+      'sh',
+      ...['-c', 'ulimit -n "$(ulimit -Hn)" && exec "$0" "$@"'],
       this.#program,
       '-f',
       '-o',
