@@ -98,7 +98,7 @@ export class ShardPlaces {
     return this.#connection.prepared;
   }
 
-  /** Takes over what was heard, in one transaction; about 20 µs for each. @throws {CairnError} `busy` while another thread does */
+  /** Takes over what was heard, in one transaction. @throws {CairnError} `busy` while another thread does */
   apply(changes: readonly ShardChange[]): void {
     attempt('write', () => {
       this.#connection.database

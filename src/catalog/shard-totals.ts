@@ -85,7 +85,7 @@ export class ShardTotals {
     }
   }
 
-  /** Counts everything anew, within a transaction; about 1 µs for each object. */
+  /** Counts everything anew, within a transaction. */
   recount(): void {
     this.begin();
     this.#clear.run();

@@ -191,7 +191,7 @@ function showAll(described: Described): void {
   if (described.comparedAt === null) {
     print('Pieces are counted as they are put, and were never compared with what is there: "cairn repair" does');
   }
-  if (described.recordProblem !== null) print(`Pieces are not counted: ${described.recordProblem}`);
+  if (described.recordProblem !== null) print(`Pieces may be miscounted: ${described.recordProblem}`);
   for (const { id, reason } of backends) if (reason !== null) print(`${id}: ${reason}`);
 }
 

@@ -99,7 +99,7 @@ export async function describeBackends({
     ...{ totalBytes: room?.totalBytes ?? null, availableBytes: room?.availableBytes ?? null },
     waitingForRepair: spread?.readRepair.waiting ?? 0,
     comparedAt: places?.shards.read((shards) => shards.comparedAt()) ?? null,
-    recordProblem: places?.shards.problem ?? null,
+    recordProblem: places?.shards.problem() ?? null,
   };
 }
 

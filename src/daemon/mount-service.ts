@@ -62,8 +62,8 @@ interface Mounted {
 export async function serveMount(options: MountWorkerOptions, endpoint: WorkerEndpoint): Promise<void> {
   const log = endpointLog(endpoint);
   setCacheLimit(CHUNK_CACHE_BYTES);
-  process.on('worker', returnMemoryAfter);
   const datastore = await openDatastore(options.store, 'process');
+  process.on('worker', returnMemoryAfter);
   const checkpoints = new CatalogCheckpoints(datastore.paths.catalog, log);
   try {
     const gate = new TransportGate();

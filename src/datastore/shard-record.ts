@@ -3,12 +3,13 @@ import { kindOf } from '../core/errors.js';
 import type { ShardChange, ShardNews } from '../core/shard-group.js';
 import { discardShards, isNewest, type OpenShards, openShardReader, openShardWriter } from './shard-file.js';
 
-/** So many changes are written in one transaction: about 2 ms of the thread. */
+/** So many changes are written in one transaction: the thread answers a mount's requests, too. */
 const STEP = 100;
 const DELAY_MS = 1000;
 const NEXT_STEP_MS = 20;
 /** What is heard beyond that is dropped: the next comparison finds it. */
 const MOST_WAITING = 50_000;
+const BEHIND = 'some of what was put could not be recorded: "cairn repair" counts anew';
 
 /**
  * What one thread hears of where pieces are, on its way to the database in `.cairn/shards`. It is written behind, a second later at most
@@ -21,6 +22,8 @@ export class ShardRecord {
   #open: OpenShards | undefined;
   #timer: NodeJS.Timeout | undefined;
   #problem: string | undefined;
+  /** When something that was heard could last not be written, seconds since 1970. */
+  #lostAt: number | undefined;
   /** Found when it was used: the next who writes begins it anew. */
   #isDamaged = false;
   #closed = false;
@@ -30,13 +33,19 @@ export class ShardRecord {
     this.#folder = folder;
   }
 
-  /** Why it may be behind; undefined where it could be written, as far as was tried. */
-  get problem(): string | undefined {
-    return this.#problem;
+  /** Why it is behind; undefined where all this thread has heard since the last comparison, by any thread, could be written. */
+  problem(): string | undefined {
+    if (this.#problem !== undefined || this.#lostAt === undefined) return this.#problem;
+    const comparedAt = this.read((places) => places.comparedAt()) ?? 0;
+    return comparedAt > this.#lostAt ? undefined : BEHIND;
   }
 
   note(news: ShardNews): void {
-    if (this.#closed || this.#waiting.length >= MOST_WAITING) return;
+    if (this.#closed) return;
+    if (this.#waiting.length >= MOST_WAITING) {
+      this.#lostAt = Date.now() / 1000;
+      return;
+    }
     this.#waiting.push({ ...news, at: Date.now() });
     this.#wake(DELAY_MS);
   }
@@ -96,6 +105,7 @@ export class ShardRecord {
     const changes = this.#waiting.slice(0, STEP);
     const done = this.#attempt(() => this.#writer().apply(changes));
     if (done !== 'busy') this.#waiting.splice(0, changes.length);
+    if (done === 'dropped') this.#lostAt = Date.now() / 1000;
     return done;
   }
 

@@ -11,7 +11,7 @@ import { assertSameTree } from '../support/compare-trees.js';
 import { MAIN, TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
 import { S3Proxy } from '../support/s3-proxy.js';
-import { NO_S3, type S3Server, s3Server } from '../support/s3-server.js';
+import { NO_S3, namesIn, type S3Server, s3Server } from '../support/s3-server.js';
 
 const GROUP = 'host/web1';
 const EXIT_FAILED = 1;
@@ -61,17 +61,6 @@ function chunksKnownIn(store: string): string[] {
     return catalog.chunks.list(Buffer.alloc(0), 1000).map(({ digest }) => digestHex(digest));
   } finally {
     catalog.close();
-  }
-}
-
-async function namesIn(settings: S3Settings, prefix: string): Promise<string[]> {
-  const backend = new S3Backend(settings);
-  try {
-    const names: string[] = [];
-    for await (const name of backend.list(prefix)) names.push(name);
-    return names;
-  } finally {
-    backend.close();
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import Database from 'better-sqlite3';
@@ -267,7 +267,7 @@ test('who cannot write the record waits, and who finds a newer one goes on there
   record.note(news('.chunks/a9/1', groupOf('single', ['a'])));
   record.flush();
   assert.equal(places.held().size, 0);
-  assert.equal(record.problem, undefined);
+  assert.equal(record.problem(), undefined);
   other.exec('ROLLBACK');
   other.close();
   record.flush();
@@ -289,9 +289,17 @@ test('a disk that takes nothing keeps nobody waiting', (t) => {
   const record = new ShardRecord(path);
   record.note(news('.chunks/a9/1', groupOf('single', ['a'])));
   record.flush();
-  assert.match(record.problem ?? '', /record of where pieces are/);
-  record.close();
+  assert.match(record.problem() ?? '', /record of where pieces are/);
   assert.equal(existsSync(path), false);
+  rmSync(dirname(path));
+  record.note(news('.chunks/a9/2', groupOf('single', ['a'])));
+  record.flush();
+  assert.match(record.problem() ?? '', /could not be recorded/, 'the first one is lost');
+  const other = new ShardRecord(path);
+  other.compared(Math.ceil(Date.now() / 1000) + 1);
+  other.close();
+  assert.equal(record.problem(), undefined, 'another thread has compared');
+  record.close();
 });
 
 test('nothing is made before something is put', (t) => {

@@ -6,7 +6,7 @@ import type { S3Settings } from '../../backend/s3/s3-settings.js';
 import { formatConfig } from '../../datastore/config.js';
 import { withObjects } from '../../datastore/object-store.js';
 import { datastorePaths } from '../../datastore/paths.js';
-import { objectRecordPath } from '../../index/object-files.js';
+import { OBJECTS_FOLDER, objectFileName, parseObjectFile } from '../../index/object-files.js';
 import { groupOfFile } from '../../maintenance/upload/written-groups.js';
 import { makeFolders, putFile } from '../../native/files.js';
 import { groupsOfSelection, parseSelection } from '../../snapshot/copy/selection.js';
@@ -63,11 +63,12 @@ async function fetchSource(
 function selector(select: readonly string[]): (name: string) => boolean {
   const { snapshots, objects } = parseSelection(select);
   const groups = snapshots === 'all' ? undefined : new Set(groupsOfSelection(snapshots));
-  const records = objects === 'all' ? undefined : objects.map((id) => objectRecordPath(id).slice(0, -'.object'.length));
+  const ids = objects === 'all' ? undefined : new Set(objects.map(objectFileName));
   return (name) => {
     const group = groupOfFile(name);
     if (group !== undefined) return groups === undefined || groups.has(group);
-    if (!name.startsWith('objects/')) return groups === undefined;
-    return records === undefined || records.some((record) => name.startsWith(`${record}.`));
+    if (!name.startsWith(`${OBJECTS_FOLDER}/`)) return groups === undefined;
+    const file = parseObjectFile(name.slice(name.lastIndexOf('/') + 1));
+    return ids === undefined || (file !== undefined && ids.has(file.name));
   };
 }

@@ -17,10 +17,14 @@ export async function recordIndex(
 ): Promise<void> {
   const gathered = indexFiles.gather();
   const chunks = unpackDigests(digests).map((digest, at) => ({ digest, length: lengths[at] as number }));
-  for (let from = 0; from < chunks.length; from += CHUNKS_PER_TURN) {
+  try {
+    for (let from = 0; from < chunks.length; from += CHUNKS_PER_TURN) {
+      await turn();
+      indexFiles.addChunks(gathered, chunks.slice(from, from + CHUNKS_PER_TURN), 'present');
+    }
     await turn();
-    indexFiles.addChunks(gathered, chunks.slice(from, from + CHUNKS_PER_TURN), 'present');
+    indexFiles.put(file, gathered);
+  } finally {
+    gathered.set.dispose();
   }
-  await turn();
-  indexFiles.put(file, gathered);
 }

@@ -1,40 +1,28 @@
-import type { IndexFileTable } from '../../catalog/index-files.js';
 import type { Catalog } from '../../catalog/open.js';
 import type { Durability } from '../../content/durability.js';
-import { DIGEST_BYTES } from '../../core/digest.js';
-import type { PublishedIndex } from '../create/job-protocol.js';
-import { ROWS_PER_TURN, turn } from '../create/turns.js';
+import { gatherPublished } from '../create/published-index.js';
 import type { PublishedObject } from './copy-protocol.js';
+
+/** What objects are recorded with. */
+interface RecordParts {
+  readonly catalog: Pick<Catalog, 'indexFiles' | 'objects'>;
+  readonly durability: Pick<Durability, 'commitDurably'>;
+}
 
 /** Records objects that are on disk; durable when it resolves. An object's row comes with the set of its index file. */
 export async function recordObjects(
-  {
-    catalog,
-    durability,
-  }: { catalog: Pick<Catalog, 'indexFiles' | 'objects'>; durability: Pick<Durability, 'commitDurably'> },
+  { catalog, durability }: RecordParts,
   published: readonly PublishedObject[],
 ): Promise<void> {
+  const { indexFiles, objects } = catalog;
   for (const { object, index } of published) {
-    const put = index === null ? undefined : await gathered(catalog.indexFiles, index);
-    put?.();
-    catalog.objects.put(object);
+    const gathered = index && (await gatherPublished(indexFiles, index));
+    try {
+      if (index !== null && gathered !== null) indexFiles.put(index.file, gathered);
+      objects.put(object);
+    } finally {
+      gathered?.set.dispose();
+    }
   }
   await durability.commitDurably();
-}
-
-/** @returns what records the index file at once */
-async function gathered(indexFiles: IndexFileTable, { file, digests, lengths }: PublishedIndex): Promise<() => void> {
-  const set = indexFiles.gather();
-  for (let from = 0; from < lengths.length; from += ROWS_PER_TURN) {
-    const chunks = Array.from(lengths.subarray(from, from + ROWS_PER_TURN), (length, index) => {
-      const at = (from + index) * DIGEST_BYTES;
-      return { digest: digests.subarray(at, at + DIGEST_BYTES), length };
-    });
-    indexFiles.addChunks(set, chunks, 'present');
-    await turn();
-  }
-  return () => {
-    indexFiles.put(file, set);
-    set.set.dispose();
-  };
 }

@@ -1,10 +1,12 @@
 import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
 import type { StoredObject } from '../../core/stored-object.js';
+import { listIfThere } from '../../datastore/list-if-there.js';
+import { readIfThere } from '../../datastore/read-if-there.js';
 import { type ChunkIndex, checksumFits } from '../../index/chunk-index.js';
 import { parseIndexNamed } from '../../index/index-file.js';
 import { OBJECTS_FOLDER, objectRecordPath, parseObjectFile } from '../../index/object-files.js';
 import { parseObjectRecord } from '../../index/object-record.js';
-import { type FolderName, listFolder, readFile } from '../../native/files.js';
+import { readFile } from '../../native/files.js';
 
 /** All of an object but its chunks. */
 export interface ObjectContents {
@@ -32,14 +34,8 @@ export async function chooseObjects(store: string, ids: 'all' | readonly string[
  * @throws {CairnError} `corrupt`, and what reading gives
  */
 export async function readObjectRecord(store: string, recordPath: string): Promise<StoredObject | undefined> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(`${store}/${recordPath}`);
-  } catch (cause) {
-    const error = fromSystemError(cause, `read ${store}/${recordPath}`);
-    if (kindOf(error) === 'not-found') return undefined;
-    throw error;
-  }
+  const bytes = await readIfThere(`${store}/${recordPath}`);
+  if (bytes === undefined) return undefined;
   const object = parseObjectRecord(recordPath, bytes);
   return object.deleted === undefined ? object : undefined;
 }
@@ -79,24 +75,13 @@ async function loadIndexOf(store: string, recordPath: string, object: StoredObje
 
 async function listRecords(store: string): Promise<string[]> {
   const found: string[] = [];
-  for (const folder of await listed(`${store}/${OBJECTS_FOLDER}`)) {
+  for (const folder of await listIfThere(`${store}/${OBJECTS_FOLDER}`)) {
     if (folder.type !== 'folder') continue;
     const path = `${OBJECTS_FOLDER}/${folder.name.toString()}`;
-    for (const { name, type } of await listed(`${store}/${path}`)) {
+    for (const { name, type } of await listIfThere(`${store}/${path}`)) {
       const fileName = name.toString();
       if (type === 'file' && parseObjectFile(fileName)?.kind === 'record') found.push(`${path}/${fileName}`);
     }
   }
   return found.sort();
-}
-
-/** The folder of objects is made with the first one. */
-async function listed(folder: string): Promise<FolderName[]> {
-  try {
-    return await listFolder(folder);
-  } catch (cause) {
-    const error = fromSystemError(cause, `list ${folder}`);
-    if (kindOf(error) === 'not-found') return [];
-    throw error;
-  }
 }

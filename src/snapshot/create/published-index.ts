@@ -1,7 +1,9 @@
+import type { GatheredSet, IndexFileTable } from '../../catalog/index-files.js';
 import { DIGEST_BYTES } from '../../core/digest.js';
 import type { ChunkIndex } from '../../index/chunk-index.js';
 import { indexIdentityOf } from '../../index/index-file.js';
 import type { PublishedIndex } from './job-protocol.js';
+import { ROWS_PER_TURN, turn } from './turns.js';
 
 /**
  * An index file as the catalog records it, with nothing in it that lies in the index's own memory.
@@ -24,4 +26,26 @@ export function publishedIndex(path: string, index: ChunkIndex, bytes: Uint8Arra
     contentBytes: index.contentLength,
   };
   return { file, digests, lengths };
+}
+
+/** The set of what it lists, to be recorded with the file; made in turns with the mount's requests. The caller disposes of it. */
+export async function gatherPublished(
+  indexFiles: Pick<IndexFileTable, 'gather' | 'addChunks'>,
+  { digests, lengths }: PublishedIndex,
+): Promise<GatheredSet> {
+  const gathered = indexFiles.gather();
+  try {
+    for (let from = 0; from < lengths.length; from += ROWS_PER_TURN) {
+      const chunks = Array.from(lengths.subarray(from, from + ROWS_PER_TURN), (length, index) => {
+        const at = (from + index) * DIGEST_BYTES;
+        return { digest: digests.subarray(at, at + DIGEST_BYTES), length };
+      });
+      indexFiles.addChunks(gathered, chunks, 'present');
+      await turn();
+    }
+    return gathered;
+  } catch (error) {
+    gathered.set.dispose();
+    throw error;
+  }
 }

@@ -16,7 +16,8 @@ import { dropIndexFiles } from '../index-rows.js';
 import type { JobWork, PublishedIndex, PublishedSnapshot, SnapshotJobOptions } from './job-protocol.js';
 import type { JobThread } from './job-thread.js';
 import { LiveSwaps } from './live-swaps.js';
-import { inTurns, ROWS_PER_TURN, turn } from './turns.js';
+import { gatherPublished } from './published-index.js';
+import { inTurns } from './turns.js';
 
 /** A snapshot that was made. */
 export interface MadeSnapshot {
@@ -298,20 +299,13 @@ export class SnapshotMaker {
   }
 
   /** @param before folder of the snapshot before: where nothing changed, its chunks are the same */
-  async #track({ file, digests, lengths }: PublishedIndex, before: string | undefined): Promise<void> {
+  async #track(index: PublishedIndex, before: string | undefined): Promise<void> {
     const { indexFiles } = this.#parts.catalog;
+    const { file } = index;
     const name = file.path.slice(file.path.lastIndexOf('/') + 1);
     if (before !== undefined && indexFiles.putLike(file, `${before}/${name}`)) return;
-    const gathered = indexFiles.gather();
+    const gathered = await gatherPublished(indexFiles, index);
     try {
-      for (let from = 0; from < lengths.length; from += ROWS_PER_TURN) {
-        const chunks = [...lengths.subarray(from, from + ROWS_PER_TURN)].map((length, index) => {
-          const at = (from + index) * 32;
-          return { digest: digests.subarray(at, at + 32), length };
-        });
-        indexFiles.addChunks(gathered, chunks, 'present');
-        await turn();
-      }
       indexFiles.put(file, gathered);
     } finally {
       gathered.set.dispose();
