@@ -8,7 +8,7 @@ import { countFiles } from './trial-context.mjs';
 const GIGABYTE = 1e9;
 const SNAPSHOTTING = ['cairn', 'cairn --low-latency', 'btrfs', 'zfs-fuse'];
 
-const rsync = (source, target) => run('rsync', ['-a', `${source}/`, `${target}/`]);
+const rsync = (source, target, ...more) => run('rsync', ['-a', ...more, `${source}/`, `${target}/`]);
 
 /** Copies in until it is durable, and says what it cost the daemon. */
 async function ingest(context, system, what, tree, target) {
@@ -78,6 +78,14 @@ async function kept(context, system) {
     folder = system.keep('small');
   });
   return folder;
+}
+
+/** As many of the small files as passthrough_ll can have open: in, and once more by rsync that lists its target, too. */
+export async function fewer(context, system) {
+  const tree = context.tree('fewer');
+  const target = system.target('fewer');
+  await ingest(context, system, 'in', tree, target);
+  await context.time('unchanged, --delete', () => rsync(tree, target, '--delete'));
 }
 
 /** One large file: in, the same again under another name, read. */

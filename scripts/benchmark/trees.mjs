@@ -28,6 +28,7 @@ const BLOCK_BYTES = 4096;
 const SIZES = {
   full: {
     smallFolders: 200,
+    fewerFolders: 150,
     bigMib: 1024,
     imageMib: 100,
     vmMib: 1024,
@@ -37,6 +38,7 @@ const SIZES = {
   },
   tiny: {
     smallFolders: 4,
+    fewerFolders: 3,
     bigMib: 24,
     imageMib: 8,
     vmMib: 64,
@@ -61,7 +63,7 @@ export class Trees {
     mkdirSync(this.#root, { recursive: true });
   }
 
-  /** @returns the folder of a tree: small, big, image, share, vm, many */
+  /** @returns the folder of a tree: small, fewer, big, image, share, vm, many */
   folder(name) {
     const path = join(this.#root, name);
     if (existsSync(path)) return path;
@@ -69,14 +71,18 @@ export class Trees {
     rmSync(made, { recursive: true, force: true });
     mkdirSync(made);
     MAKERS[name](made, this.#size);
-    run('mv', [name === 'small' || name === 'big' ? join(made, name) : made, path]);
+    run('mv', [join(made, MADE_BELOW[name] ?? ''), path]);
     rmSync(made, { recursive: true, force: true });
     return path;
   }
 }
 
+/** Where in the folder it is given a tree is made, if not there. */
+const MADE_BELOW = { small: 'small', fewer: 'small', big: 'big' };
+
 const MAKERS = {
   small: (folder, { smallFolders }) => run(MAKE_TREES, [folder, 'small', `${smallFolders}`]),
+  fewer: (folder, { fewerFolders }) => run(MAKE_TREES, [folder, 'small', `${fewerFolders}`]),
   big: (folder, { bigMib }) => run(MAKE_TREES, [folder, 'big', `${bigMib}`]),
   share: (folder, { share }) => run('cp', ['-a', '--no-target-directory', share, folder]),
   image: makeImage,
