@@ -11,6 +11,7 @@ Napi::Object initAddon(Napi::Env env, Napi::Object exports) {
   cairn::initPool(env);
   cairn::initBlob(env, exports);
   cairn::initChunkCache(env, exports);
+  cairn::initChunkDecoding(env, exports);
   cairn::initChunker(env, exports);
   cairn::initDigestLocks(env, exports);
   cairn::initDraft(env, exports);

@@ -48,10 +48,10 @@ Napi::Value toJs(Napi::Env env, const Digest& digest) {
   return Napi::Buffer<uint8_t>::Copy(env, digest.data(), digest.size());
 }
 
-Napi::Value toBuffer(Napi::Env env, Memory memory, size_t size) {
-  if (size < kCopiedBytes) return Napi::Buffer<uint8_t>::Copy(env, memory.data(), size);
+Napi::Value toBuffer(Napi::Env env, Memory memory, size_t size, size_t start) {
+  if (size < kCopiedBytes) return Napi::Buffer<uint8_t>::Copy(env, memory.data() + start, size);
   auto owner = std::make_unique<Memory>(std::move(memory));
-  uint8_t* data = owner->data();
+  uint8_t* data = owner->data() + start;
   return Napi::Buffer<uint8_t>::New(
       env, data, size, [](Napi::Env, uint8_t*, Memory* owned) { delete owned; }, owner.release());
 }

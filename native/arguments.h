@@ -29,8 +29,8 @@ std::string pathOf(const Napi::Value& value);
 /** A Buffer with a copy of the digest. */
 Napi::Value toJs(Napi::Env env, const Digest& digest);
 
-/** A Buffer over `size` bytes of the memory, which it then owns; small ones are copied. */
-Napi::Value toBuffer(Napi::Env env, Memory memory, size_t size);
+/** A Buffer over `size` bytes of the memory from `start` on, which it then owns; small ones are copied. */
+Napi::Value toBuffer(Napi::Env env, Memory memory, size_t size, size_t start = 0);
 
 /** Several digests in one Buffer, one after the other. */
 Napi::Value toBuffer(Napi::Env env, const std::vector<Digest>& digests);

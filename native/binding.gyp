@@ -10,6 +10,7 @@
         "blob_binding.cc",
         "chunk_cache.cc",
         "chunk_cache_binding.cc",
+        "chunk_decoding_binding.cc",
         "chunker.cc",
         "chunker_binding.cc",
         "digest.cc",
@@ -47,7 +48,12 @@
         "source_binding.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "_FILE_OFFSET_BITS=64"],
+      "defines": [
+        "NAPI_VERSION=9",
+        "NAPI_CPP_EXCEPTIONS",
+        "NODE_ADDON_API_DISABLE_DEPRECATED",
+        "_FILE_OFFSET_BITS=64"
+      ],
       "cflags": ["-Wall", "-Wextra", "-fvisibility=hidden"],
       "cflags_cc": ["-std=c++20", "-fexceptions", "-frtti"],
       "cflags!": ["-fno-exceptions"],

@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "errors.h"
 
@@ -113,6 +114,30 @@ void checkCrc(Bytes blob) {
   if (stated != crc32(blob.subspan(kBlobHeaderBytes))) throw CorruptError("CRC32 does not match");
 }
 
+/** What follows a blob's header. */
+struct Payload {
+  Bytes bytes;
+  bool compressed;
+};
+
+/** Checks header and CRC32, and the length of what is not compressed. */
+Payload payloadOf(Bytes blob, size_t maxPlainBytes) {
+  if (blob.size() < kBlobHeaderBytes) {
+    throw CorruptError("too short for a blob: " + std::to_string(blob.size()) + " bytes");
+  }
+  Magic magic;
+  std::memcpy(magic.data(), blob.data(), magic.size());
+  if (magic == kEncrypted || magic == kZstdEncrypted) {
+    if (blob.size() < kEncryptedHeaderBytes) throw CorruptError("too short for an encrypted blob");
+    throw UnsupportedError("the blob is encrypted");
+  }
+  if (magic != kPlain && magic != kZstd) throw CorruptError("unknown magic");
+  checkCrc(blob);
+  const Payload payload{blob.subspan(kBlobHeaderBytes), magic == kZstd};
+  if (!payload.compressed && payload.bytes.size() > maxPlainBytes) tooLarge(maxPlainBytes);
+  return payload;
+}
+
 }  // namespace
 
 size_t encodeBlob(Bytes plain, std::span<uint8_t> out, int level) {
@@ -129,23 +154,17 @@ size_t encodeBlob(Bytes plain, std::span<uint8_t> out, int level) {
 }
 
 PlainBytes decodeBlob(Bytes blob, size_t maxPlainBytes) {
-  if (blob.size() < kBlobHeaderBytes) {
-    throw CorruptError("too short for a blob: " + std::to_string(blob.size()) + " bytes");
-  }
-  Magic magic;
-  std::memcpy(magic.data(), blob.data(), magic.size());
-  if (magic == kEncrypted || magic == kZstdEncrypted) {
-    if (blob.size() < kEncryptedHeaderBytes) throw CorruptError("too short for an encrypted blob");
-    throw UnsupportedError("the blob is encrypted");
-  }
-  if (magic != kPlain && magic != kZstd) throw CorruptError("unknown magic");
-  checkCrc(blob);
-  const Bytes payload = blob.subspan(kBlobHeaderBytes);
-  if (magic == kZstd) return decompress(payload, maxPlainBytes);
-  if (payload.size() > maxPlainBytes) tooLarge(maxPlainBytes);
-  PlainBytes plain{Memory(payload.size()), payload.size()};
-  if (!payload.empty()) std::memcpy(plain.memory.data(), payload.data(), payload.size());
+  const Payload payload = payloadOf(blob, maxPlainBytes);
+  if (payload.compressed) return decompress(payload.bytes, maxPlainBytes);
+  PlainBytes plain{Memory(payload.bytes.size()), payload.bytes.size()};
+  if (!payload.bytes.empty()) std::memcpy(plain.memory.data(), payload.bytes.data(), payload.bytes.size());
   return plain;
+}
+
+PlainBytes decodeBlob(Memory blob, size_t size, size_t maxPlainBytes) {
+  const Payload payload = payloadOf({blob.data(), size}, maxPlainBytes);
+  if (payload.compressed) return decompress(payload.bytes, maxPlainBytes);
+  return {std::move(blob), payload.bytes.size(), kBlobHeaderBytes};
 }
 
 }  // namespace cairn

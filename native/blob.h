@@ -23,6 +23,9 @@ size_t encodeBlob(Bytes plain, std::span<uint8_t> out, int level);
 struct PlainBytes {
   Memory memory;
   size_t size = 0;
+  size_t start = 0;  // where in the memory they begin
+
+  Bytes bytes() const { return {memory.data() + start, size}; }
 };
 
 /**
@@ -30,5 +33,8 @@ struct PlainBytes {
  * Throws CorruptError where the blob is damaged or holds more than `maxPlainBytes`, UnsupportedError where encrypted.
  */
 PlainBytes decodeBlob(Bytes blob, size_t maxPlainBytes);
+
+/** As above, of a blob of `size` bytes that is given away: what is not compressed stays where it is. */
+PlainBytes decodeBlob(Memory blob, size_t size, size_t maxPlainBytes);
 
 }  // namespace cairn

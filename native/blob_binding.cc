@@ -28,7 +28,7 @@ Napi::Value encodeBlobLater(const Napi::CallbackInfo& info) {
 
 Napi::Value decodeBlobNow(const Napi::CallbackInfo& info) {
   PlainBytes plain = decodeBlob(bytesOf(info[0]), unsignedOf(info[1]));
-  return toBuffer(info.Env(), std::move(plain.memory), plain.size);
+  return toBuffer(info.Env(), std::move(plain.memory), plain.size, plain.start);
 }
 
 Napi::Value decodeBlobLater(const Napi::CallbackInfo& info) {
@@ -37,7 +37,7 @@ Napi::Value decodeBlobLater(const Napi::CallbackInfo& info) {
   const auto plain = std::make_shared<PlainBytes>();
   return startJob(
       info.Env(), {info[0]}, [=] { *plain = decodeBlob(blob, maxPlainBytes); },
-      [=](Napi::Env env) { return toBuffer(env, std::move(plain->memory), plain->size); });
+      [=](Napi::Env env) { return toBuffer(env, std::move(plain->memory), plain->size, plain->start); });
 }
 
 }  // namespace

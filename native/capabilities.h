@@ -7,6 +7,7 @@ namespace cairn {
 // One per capability: adds its functions to the addon's exports, once per environment.
 void initBlob(Napi::Env env, Napi::Object exports);
 void initChunkCache(Napi::Env env, Napi::Object exports);
+void initChunkDecoding(Napi::Env env, Napi::Object exports);
 void initChunker(Napi::Env env, Napi::Object exports);
 void initDigestLocks(Napi::Env env, Napi::Object exports);
 void initDraft(Napi::Env env, Napi::Object exports);

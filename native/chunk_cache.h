@@ -8,22 +8,21 @@
 #include <unordered_map>
 #include <vector>
 
+#include "blob.h"
 #include "digest.h"
-#include "memory.h"
 
 namespace cairn {
 
 /** The plain bytes of a chunk; never written to once shared. */
 class Chunk {
  public:
-  Chunk(Memory memory, size_t size) : memory_(std::move(memory)), size_(size) {}
+  explicit Chunk(PlainBytes plain) : plain_(std::move(plain)) {}
 
-  const uint8_t* bytes() const { return memory_.data(); }
-  size_t size() const { return size_; }
+  const uint8_t* bytes() const { return plain_.bytes().data(); }
+  size_t size() const { return plain_.size; }
 
  private:
-  Memory memory_;
-  size_t size_;
+  PlainBytes plain_;
 };
 
 /**

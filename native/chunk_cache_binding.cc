@@ -1,44 +1,20 @@
 #include <cstring>
-#include <optional>
 
 #include "arguments.h"
-#include "blob.h"
 #include "capabilities.h"
 #include "chunk_cache.h"
 #include "guard.h"
-#include "pool.h"
 
 namespace cairn {
 
 namespace {
 
-size_t decodeInto(const Digest& digest, Bytes blob, uint64_t maxPlainBytes, std::optional<uint64_t> plainBytes) {
-  PlainBytes plain = decodeBlob(blob, maxPlainBytes);
-  if (plainBytes && *plainBytes != plain.size) {
-    throw CorruptError("holds " + std::to_string(plain.size) + " bytes instead of " + std::to_string(*plainBytes));
-  }
-  if (sha256({plain.memory.data(), plain.size}) != digest) throw CorruptError("SHA-256 does not match the digest");
-  ChunkCache::instance().insert(digest, std::make_shared<const Chunk>(std::move(plain.memory), plain.size));
-  return plain.size;
-}
-
-Napi::Value decodeIntoCache(const Napi::CallbackInfo& info) {
-  const Digest digest = digestOf(info[0]);
-  const Bytes blob = bytesOf(info[1]);
-  const uint64_t maxPlainBytes = unsignedOf(info[2]);
-  const std::optional<uint64_t> plainBytes =
-      info[3].IsUndefined() ? std::nullopt : std::optional(unsignedOf(info[3]));
-  const auto size = std::make_shared<size_t>(0);
-  return startJob(
-      info.Env(), {info[1]}, [=] { *size = decodeInto(digest, blob, maxPlainBytes, plainBytes); },
-      [=](Napi::Env env) { return Napi::Number::New(env, static_cast<double>(*size)); });
-}
-
 Napi::Value insertChunk(const Napi::CallbackInfo& info) {
   const Bytes plain = bytesOf(info[1]);
   Memory memory(plain.size());
   if (!plain.empty()) std::memcpy(memory.data(), plain.data(), plain.size());
-  ChunkCache::instance().insert(digestOf(info[0]), std::make_shared<const Chunk>(std::move(memory), plain.size()));
+  PlainBytes kept{std::move(memory), plain.size()};
+  ChunkCache::instance().insert(digestOf(info[0]), std::make_shared<const Chunk>(std::move(kept)));
   return info.Env().Undefined();
 }
 
@@ -74,7 +50,6 @@ Napi::Value cacheBytes(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void initChunkCache(Napi::Env env, Napi::Object exports) {
-  exportFunction<decodeIntoCache>(env, exports, "decodeIntoCache");
   exportFunction<insertChunk>(env, exports, "insertChunk");
   exportFunction<cachedChunk>(env, exports, "cachedChunk");
   exportFunction<copyCached>(env, exports, "copyCached");

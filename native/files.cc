@@ -164,6 +164,19 @@ FileBytes readDescriptor(int descriptor, uint64_t offset, size_t length) {
   return bytes;
 }
 
+void writeOut(int descriptor, uint64_t offset, Bytes bytes) {
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t written = Descriptor::retried([&] {
+      return pwrite(descriptor, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    });
+    if (written < 0) throwErrno("pwrite");
+    if (written == 0) throw SystemError(ENOSPC, "pwrite");
+    done += static_cast<size_t>(written);
+  }
+  // Where it cannot be had nothing is lost.
+  sync_file_range(descriptor, static_cast<off_t>(offset), static_cast<off_t>(bytes.size()), SYNC_FILE_RANGE_WRITE);
+}
+
 std::optional<uint64_t> touchFile(const std::string& path) {
   struct stat status;
   if (utimensat(AT_FDCWD, path.c_str(), nullptr, 0) != 0) {

@@ -55,6 +55,12 @@ FileBytes readFile(const std::string& path);
 FileBytes readRange(const std::string& path, uint64_t offset, size_t length);
 FileBytes readDescriptor(int descriptor, uint64_t offset, size_t length);
 
+/**
+ * Writes all bytes at `offset` of the open file, and has the kernel begin to bring them to the disk, so that a sync later has
+ * less to wait for.
+ */
+void writeOut(int descriptor, uint64_t offset, Bytes bytes);
+
 /** Sets both times to now; the file's size, or nothing where it does not exist. */
 std::optional<uint64_t> touchFile(const std::string& path);
 

@@ -102,14 +102,30 @@ Napi::Value readPart(const Napi::CallbackInfo& info) {
   });
 }
 
+/** A copy of the caller's descriptor. */
+std::shared_ptr<Descriptor> heldCopy(const Napi::Value& descriptor) {
+  const int copy = fcntl(descriptor.As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) throwErrno("fcntl", "");
+  return std::make_shared<Descriptor>(copy);
+}
+
 /** The caller may close the descriptor while its file is read. */
 Napi::Value readOpen(const Napi::CallbackInfo& info) {
-  const int copy = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
-  if (copy < 0) throwErrno("fcntl", "");
-  const auto held = std::make_shared<Descriptor>(copy);
+  const auto held = heldCopy(info[0]);
   return startRead(info.Env(), [held, offset = unsignedOf(info[1]), length = unsignedOf(info[2])] {
     return readDescriptor(held->number(), offset, length);
   });
+}
+
+/** (descriptor, offset, bytes) The caller may close the descriptor meanwhile. */
+Napi::Value writeOpen(const Napi::CallbackInfo& info) {
+  const auto held = heldCopy(info[0]);
+  return startJob(
+      info.Env(), {info[2]},
+      [held, offset = unsignedOf(info[1]), bytes = bytesOf(info[2])] {
+        writeOut(held->number(), offset, bytes);
+      },
+      [](Napi::Env env) { return env.Undefined(); });
 }
 
 Napi::Value touch(const Napi::CallbackInfo& info) {
@@ -217,6 +233,7 @@ void initFiles(Napi::Env env, Napi::Object exports) {
   exportFunction<read>(env, exports, "readFile");
   exportFunction<readPart>(env, exports, "readRange");
   exportFunction<readOpen>(env, exports, "readDescriptor");
+  exportFunction<writeOpen>(env, exports, "writeOut");
   exportFunction<touch>(env, exports, "touchFile");
   exportFunction<sizeOf>(env, exports, "fileSize");
   exportFunction<removePath>(env, exports, "removeFile");

@@ -7,8 +7,8 @@ import { pathToFileURL } from 'node:url';
 
 const dist = resolve(process.argv[2] ?? 'dist');
 const door = (name) => import(pathToFileURL(join(dist, 'src', 'native', `${name}.js`)).href);
-const [hash, chunker, blob, draft, cache, journal, erasure] = await Promise.all(
-  ['hash', 'chunker', 'blob', 'draft', 'chunk-cache', 'journal-file', 'erasure'].map(door),
+const [hash, chunker, blob, draft, cache, decoding, journal, erasure] = await Promise.all(
+  ['hash', 'chunker', 'blob', 'draft', 'chunk-cache', 'chunk-decoding', 'journal-file', 'erasure'].map(door),
 );
 
 const MIB = 1 << 20;
@@ -89,7 +89,8 @@ async function benchBlobs() {
     await measure(`decodeIntoCache (checks SHA-256), ${name}`, bytes.length, plains.length, async () => {
       for (const [at, bytes] of blobs.entries()) {
         cache.dropCached(digests[at]);
-        await cache.decodeIntoCache(digests[at], bytes, CHUNK, CHUNK);
+        const expected = { digest: digests[at], maxPlainBytes: CHUNK, plainLength: CHUNK };
+        await decoding.decodeIntoCache(expected, bytes);
       }
     });
     await measure(`decodeBlob, ${name}`, bytes.length, plains.length, async () => {

@@ -16,8 +16,8 @@ export interface Backend {
    */
   put(name: string, bytes: Uint8Array): Promise<void>;
 
-  /** Backends on local files: how to do a thing there in one go with others of them. */
-  together?(batch: FileBatch): DoneTogether;
+  /** Backends on local files: what can be done by way of these. */
+  readonly localFiles?: LocalFiles;
 
   /**
    * Stores that are far away: how many bytes a reader who goes through objects in order should have under way, so as not to
@@ -79,6 +79,21 @@ export interface Backend {
 
   /** How much room there is, or undefined where the store has no limit it could tell. */
   figures(): Promise<BackendFigures | undefined>;
+}
+
+/**
+ * A backend's objects as local files: who uses them goes past `get` and `getElsewhere`, so that a decorator of these must not pass
+ * them on.
+ */
+export interface LocalFiles {
+  /**
+   * Where the object lies, for native code that reads it without a copy in JavaScript's memory; that no file is there proves it absent.
+   * @throws {CairnError} `invalid` for what is no name
+   */
+  pathOf(name: string): string;
+
+  /** How to do a thing there in one go with other backends on local files. */
+  together(batch: FileBatch): DoneTogether;
 }
 
 /** What can be done on several backends in one go. */

@@ -2,9 +2,10 @@ import { availableParallelism } from 'node:os';
 import type { Backend } from '../backend/backend.js';
 import { COMPRESSION_LEVEL, MAX_CHUNK_BYTES } from '../chunk/limits.js';
 import { type Digest, digestHex } from '../core/digest.js';
-import { CairnError } from '../core/errors.js';
+import { CairnError, fromSystemError } from '../core/errors.js';
 import { BLOB_HEADER_BYTES, encodeBlob } from '../native/blob.js';
-import { cachedChunk, decodeIntoCache } from '../native/chunk-cache.js';
+import { cachedChunk } from '../native/chunk-cache.js';
+import { decodeChunkFile, decodeFileIntoCache, decodeIntoCache } from '../native/chunk-decoding.js';
 import { ChunkError } from './chunk-error.js';
 import { EncodeSlots } from './encode-slots.js';
 import { type ChunkGuards, processGuards, withLock } from './guards.js';
@@ -182,7 +183,13 @@ export class ChunkStore {
    */
   async read(digest: Digest): Promise<Buffer> {
     this.#counters.loads += 1;
-    return this.#telling(() => this.#using(digest, (blob) => verifiedPlain(digest, blob)));
+    return this.#telling(() =>
+      this.#decoded(
+        digest,
+        (path) => decodeChunkFile({ digest, maxPlainBytes: MAX_CHUNK_BYTES }, path),
+        (blob) => verifiedPlain(digest, blob),
+      ),
+    );
   }
 
   /** A barrier: every chunk whose insert resolved before the call survives a power cut once this resolves. */
@@ -223,11 +230,36 @@ export class ChunkStore {
     this.#counters.loads += 1;
     this.#guards.hold(digest);
     try {
-      const use = (blob: Buffer) =>
-        namingChunk(digest, () => decodeIntoCache(digest, blob, MAX_CHUNK_BYTES, plainLength));
-      await this.#telling(() => this.#using(digest, use));
+      const expected = { digest, maxPlainBytes: MAX_CHUNK_BYTES, plainLength };
+      await this.#telling(() =>
+        this.#decoded(
+          digest,
+          (path) => decodeFileIntoCache(expected, path),
+          (blob) => namingChunk(digest, () => decodeIntoCache(expected, blob)),
+        ),
+      );
     } finally {
       this.#guards.release(digest);
+    }
+  }
+
+  /** A blob that is a local file is read where it is decoded, any other is fetched. */
+  async #decoded<T>(
+    digest: Digest,
+    fromFile: (path: string) => Promise<T>,
+    fromBlob: (blob: Buffer) => Promise<T>,
+  ): Promise<T> {
+    const name = this.#name(digest);
+    const path = this.#backend.localFiles?.pathOf(name);
+    try {
+      if (path === undefined) return await usingBlob(this.#backend, name, fromBlob);
+      return await asSystemError(
+        namingChunk(digest, () => fromFile(path)),
+        `read ${path}`,
+      );
+    } catch (error) {
+      if (!(error instanceof CairnError) || error.kind !== 'not-found') throw error;
+      throw new ChunkError(digest, 'absent', 'the store has no such chunk', { cause: error });
     }
   }
 
@@ -239,14 +271,13 @@ export class ChunkStore {
       throw error;
     }
   }
+}
 
-  async #using<T>(digest: Digest, use: (blob: Buffer) => Promise<T>): Promise<T> {
-    try {
-      return await usingBlob(this.#backend, this.#name(digest), use);
-    } catch (error) {
-      if (!(error instanceof CairnError) || error.kind !== 'not-found') throw error;
-      throw new ChunkError(digest, 'absent', 'the store has no such chunk', { cause: error });
-    }
+async function asSystemError<T>(work: Promise<T>, doing: string): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw fromSystemError(error, doing);
   }
 }
 

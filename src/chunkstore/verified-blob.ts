@@ -2,7 +2,8 @@ import type { Backend } from '../backend/backend.js';
 import { MAX_CHUNK_BYTES } from '../chunk/limits.js';
 import { type Digest, digestHex, sameDigest } from '../core/digest.js';
 import { CairnError, kindOf } from '../core/errors.js';
-import { decodeBlob, decodeBlobSync } from '../native/blob.js';
+import { decodeBlobSync } from '../native/blob.js';
+import { decodeChunk } from '../native/chunk-decoding.js';
 import { crc32, sha256, sha256Sync } from '../native/hash.js';
 import { ChunkError } from './chunk-error.js';
 
@@ -17,9 +18,10 @@ const CRC_AT = 8;
  * @throws {ChunkError} where they are not what the digest says; {CairnError} `unsupported` for an encrypted chunk
  */
 export async function verifiedPlain(digest: Digest, blob: Uint8Array): Promise<Buffer> {
-  const plain = await namingChunk(digest, () =>
-    blob.length <= SMALL_BYTES ? decodeBlobSync(blob, MAX_CHUNK_BYTES) : decodeBlob(blob, MAX_CHUNK_BYTES),
-  );
+  if (blob.length > SMALL_BYTES) {
+    return namingChunk(digest, () => decodeChunk({ digest, maxPlainBytes: MAX_CHUNK_BYTES }, blob));
+  }
+  const plain = await namingChunk(digest, () => decodeBlobSync(blob, MAX_CHUNK_BYTES));
   const actual = plain.length <= SMALL_BYTES ? sha256Sync(plain) : await sha256(plain);
   if (sameDigest(actual, digest)) return plain;
   throw new ChunkError(digest, 'corrupt', 'its bytes have another digest');

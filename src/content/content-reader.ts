@@ -1,5 +1,6 @@
 import type { ChunkExtent, Extent } from '../catalog/extent.js';
 import { ChunkError } from '../chunkstore/chunk-error.js';
+import { areFew } from '../chunkstore/few-chunks.js';
 import type { ByteRange } from '../core/ranges.js';
 import { cachedChunk } from '../native/chunk-cache.js';
 import type { ContentParts } from './content-parts.js';
@@ -10,7 +11,7 @@ import type { ReadPiece } from './transfer.js';
 /** A chunk that garbage collection or a swap of pieces took away is looked up this many times. */
 const ATTEMPTS = 3;
 
-/** Turns a range of a file into the places its bytes lie in: chunks that are in the cache, or the bytes of those that were not. */
+/** Turns a range of a file into the places its bytes lie in: chunks that are in the cache, or copies of their bytes. */
 export class ContentReader {
   readonly #parts: ContentParts;
   readonly #table: ContentTable;
@@ -35,20 +36,30 @@ export class ContentReader {
     }
   }
 
-  /** What has to be loaded is kept for this very read: the cache may be smaller than what a read touches, or be others'. */
+  /**
+   * Few chunks are loaded first, and handed on as the cache has them. What is more, or has left the cache by then, is kept for this
+   * very read: the cache may be smaller than what a read touches, or be others'.
+   */
   async #readLater(ino: number, offset: number, length: number): Promise<ReadPiece[]> {
     const kept = new KeptBytes(this.#parts.chunks);
-    for (let absences = 0; ; ) {
+    let absences = 0;
+    for (let turn = 0; ; turn += 1) {
       const extents = this.#extents(ino, offset, length).map((extent) => within(extent, offset, offset + length));
       const missing = extents.filter(isMissing).filter((extent) => kept.of(extent) === undefined);
       if (missing.length === 0) return this.#pieces(ino, offset, length, extents, kept);
       try {
-        await kept.add(missing);
+        await (turn === 0 && areFew(missing.map(({ chunkLength }) => chunkLength))
+          ? this.#load(missing)
+          : kept.add(missing));
       } catch (error) {
         absences += 1;
         if (absences >= ATTEMPTS || !(error instanceof ChunkError && error.state === 'absent')) throw error;
       }
     }
+  }
+
+  async #load(missing: readonly ChunkExtent[]): Promise<void> {
+    await Promise.all(missing.map(({ digest, chunkLength }) => this.#parts.chunks.load(digest, chunkLength)));
   }
 
   #extents(ino: number, offset: number, length: number): Extent[] {

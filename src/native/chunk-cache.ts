@@ -1,7 +1,5 @@
 import type { Digest } from '../core/digest.js';
-import { digestHex } from '../core/digest.js';
 import { addon } from './addon.js';
-import { fromAddonError } from './addon-error.js';
 import { requireBytes, requireDigest, requireInteger } from './check.js';
 
 // One cache for the whole process: decoded chunks by digest, least recently used out first. A reply that uses a chunk
@@ -11,12 +9,6 @@ const native = addon as {
   setCacheLimit(bytes: number): void;
   cachedChunk(digest: Digest): boolean;
   insertChunk(digest: Digest, plain: Uint8Array): void;
-  decodeIntoCache(
-    digest: Digest,
-    blob: Uint8Array,
-    maxPlainBytes: number,
-    plainLength: number | undefined,
-  ): Promise<number>;
   copyCached(digest: Digest, at: number, length: number): Buffer | undefined;
   dropCached(digest: Digest): void;
   cacheBytes(): number;
@@ -39,31 +31,6 @@ export function insertChunk(digest: Digest, plain: Uint8Array): void {
   requireDigest(digest);
   requireBytes(plain, 'plain');
   native.insertChunk(digest, plain);
-}
-
-/**
- * Decodes a chunk's blob on a pool thread, checks CRC32, SHA-256 and length, and puts the bytes into the cache. Until
- * then `blob` may not be written to.
- * @param maxPlainBytes more than this is taken as damage
- * @param plainLength the length an index states, where known
- * @returns the chunk's plain length in bytes
- * @throws {CairnError} `corrupt` where the blob is damaged or another chunk's, `unsupported` where it is encrypted
- */
-export async function decodeIntoCache(
-  digest: Digest,
-  blob: Uint8Array,
-  maxPlainBytes: number,
-  plainLength: number | undefined,
-): Promise<number> {
-  requireDigest(digest);
-  requireBytes(blob, 'blob');
-  requireInteger(maxPlainBytes, 'maxPlainBytes');
-  if (plainLength !== undefined) requireInteger(plainLength, 'plainLength');
-  try {
-    return await native.decodeIntoCache(digest, blob, maxPlainBytes, plainLength);
-  } catch (error) {
-    throw fromAddonError(error, `chunk ${digestHex(digest)}`);
-  }
 }
 
 /**

@@ -26,6 +26,7 @@ const native = addon as {
   readFile(path: FilePath): Promise<Buffer>;
   readRange(path: FilePath, offset: number, length: number): Promise<Buffer>;
   readDescriptor(descriptor: number, offset: number, length: number): Promise<Buffer>;
+  writeOut(descriptor: number, offset: number, bytes: Uint8Array): Promise<void>;
   touchFile(path: FilePath): Promise<number | undefined>;
   fileSize(path: FilePath): Promise<number>;
   removeFile(path: FilePath): Promise<boolean>;
@@ -119,6 +120,17 @@ export async function readDescriptor(descriptor: number, offset: number, length:
   requireInteger(offset, 'offset');
   requireInteger(length, 'length');
   return native.readDescriptor(descriptor, offset, length);
+}
+
+/**
+ * Writes all bytes at `offset` of an open file, which may be closed meanwhile, and has the kernel begin to bring them to the disk.
+ * Nobody changes them until it resolves.
+ */
+export async function writeOut(descriptor: number, offset: number, bytes: Uint8Array): Promise<void> {
+  requireInteger(descriptor, 'descriptor', 0, 0x7fffffff);
+  requireInteger(offset, 'offset');
+  requireBytes(bytes, 'bytes');
+  return native.writeOut(descriptor, offset, bytes);
 }
 
 /** Sets access and modification time to now; gives the size in bytes, undefined where there is no such file. */

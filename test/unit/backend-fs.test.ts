@@ -122,13 +122,12 @@ test('what is put together with others is put as it would be alone', async (t) =
   const parts = [Buffer.from('new '), Buffer.from('bytes')];
   await backends[1]?.put('.chunks/a9/a948', Buffer.from('old'));
   const batch = new FileBatch();
-  assert.deepEqual(await Promise.all(backends.map((backend) => backend.together(batch).lacks('.chunks/a9/a948'))), [
-    true,
-    false,
-    true,
-  ]);
+  assert.deepEqual(
+    await Promise.all(backends.map((backend) => backend.localFiles.together(batch).lacks('.chunks/a9/a948'))),
+    [true, false, true],
+  );
   const puts = await Promise.allSettled(
-    backends.map((backend) => backend.together(batch).put('.chunks/a9/a948', parts)),
+    backends.map((backend) => backend.localFiles.together(batch).put('.chunks/a9/a948', parts)),
   );
   assert.deepEqual(
     puts.map(({ status }) => status),

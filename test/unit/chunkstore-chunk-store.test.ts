@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { test } from 'node:test';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
 import type { Backend } from '../../src/backend/backend.js';
+import { FsBackend } from '../../src/backend/fs/fs-backend.js';
 import { MemoryBackend } from '../../src/backend/memory/memory-backend.js';
 import { MAX_CHUNK_BYTES } from '../../src/chunk/limits.js';
 import { ChunkError } from '../../src/chunkstore/chunk-error.js';
@@ -13,6 +16,7 @@ import { encodeBlobSync } from '../../src/native/blob.js';
 import { copyCached, dropCached } from '../../src/native/chunk-cache.js';
 import { lockDigest, tryLockDigest, unlockDigest } from '../../src/native/digest-locks.js';
 import { isHeld } from '../../src/native/holds.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const digestOf = (bytes: Uint8Array): Digest => createHash('sha256').update(bytes).digest();
 const isKind = (kind: ErrorKind) => (error: unknown) => error instanceof CairnError && error.kind === kind;
@@ -166,27 +170,71 @@ test('chunks from one byte to the limit are inserted, longer ones refused', asyn
   await assert.rejects(store.insert(Buffer.alloc(32), { length: MAX_CHUNK_BYTES + 1, encode }), isKind('too-large'));
 });
 
-test('a load brings the chunk into the cache, once for all who wait', async (t) => {
-  const { store, bytes, digest } = setUp();
-  t.after(() => dropCached(digest));
-  await store.insertBytes(digest, bytes);
-  const loads = [store.load(digest, bytes.length), store.load(digest)];
-  assert.ok(isHeld(digest), 'a load in flight holds its chunk');
-  await Promise.all(loads);
-  await store.load(digest);
-  assert.ok(!isHeld(digest));
-  assert.equal(store.counters.loads, 1);
-  assert.deepEqual(copyCached(digest, 10, 20), bytes.subarray(10, 30));
-});
+/** Chunks that are local files are read by the addon itself. */
+const BACKENDS: Readonly<Record<string, (t: TestContext) => Backend>> = {
+  'in memory': () => new MemoryBackend(),
+  'in files': (t) => new FsBackend(temporaryFolder(t)),
+};
 
-test('a chunk that is not there is an error that names it, and no "no such file"', async () => {
-  const { store, digest } = setUp();
-  const absent = (error: unknown) =>
-    error instanceof ChunkError && error.state === 'absent' && error.kind === 'corrupt' && error.digest === digest;
-  await assert.rejects(store.load(digest), absent);
-  await assert.rejects(store.read(digest), absent);
-  await assert.rejects(store.read(digest), new RegExp(Buffer.from(digest).toString('hex')));
-  assert.ok(!isHeld(digest));
+for (const [where, backendFor] of Object.entries(BACKENDS)) {
+  test(`a load brings the chunk into the cache, once for all who wait (${where})`, async (t) => {
+    const { store, bytes, digest } = setUp(100_000, backendFor(t));
+    t.after(() => dropCached(digest));
+    await store.insertBytes(digest, bytes);
+    const loads = [store.load(digest, bytes.length), store.load(digest)];
+    assert.ok(isHeld(digest), 'a load in flight holds its chunk');
+    await Promise.all(loads);
+    await store.load(digest);
+    assert.ok(!isHeld(digest));
+    assert.equal(store.counters.loads, 1);
+    assert.deepEqual(copyCached(digest, 10, 20), bytes.subarray(10, 30));
+  });
+
+  test(`a chunk that is not there is an error that names it, and no "no such file" (${where})`, async (t) => {
+    const { store, digest } = setUp(100_000, backendFor(t));
+    const absent = (error: unknown) =>
+      error instanceof ChunkError && error.state === 'absent' && error.kind === 'corrupt' && error.digest === digest;
+    await assert.rejects(store.load(digest), absent);
+    await assert.rejects(store.read(digest), absent);
+    await assert.rejects(store.read(digest), new RegExp(Buffer.from(digest).toString('hex')));
+    assert.ok(!isHeld(digest));
+  });
+
+  test(`damaged chunks are found, whatever is damaged (${where})`, async (t) => {
+    const { backend, store, bytes, digest } = setUp(100_000, backendFor(t));
+    await store.insertBytes(digest, bytes);
+    const blob = await backend.get(chunkName(digest, 2));
+    const other = Buffer.alloc(200);
+    const otherBlob = other.subarray(0, encodeBlobSync(Buffer.from('another chunk'), other, 1));
+    const flipped = Buffer.from(blob);
+    flipped[500] = (flipped[500] ?? 0) ^ 1;
+    const corrupt = (error: unknown) => error instanceof ChunkError && error.state === 'corrupt';
+    for (const damaged of [flipped, blob.subarray(0, -1), Buffer.alloc(0), Buffer.alloc(40), otherBlob]) {
+      await backend.put(chunkName(digest, 2), damaged);
+      await assert.rejects(store.load(digest), corrupt);
+      await assert.rejects(store.read(digest), corrupt);
+    }
+    await backend.put(chunkName(digest, 2), blob);
+    await assert.rejects(store.load(digest, bytes.length + 1), corrupt);
+    assert.deepEqual(await store.read(digest), bytes);
+  });
+
+  test(`an encrypted chunk is not called damaged (${where})`, async (t) => {
+    const { backend, store, digest } = setUp(100_000, backendFor(t));
+    const encrypted = Buffer.concat([Buffer.from('7b6785be222d4cf0', 'hex'), Buffer.alloc(60)]);
+    await backend.put(chunkName(digest, 2), encrypted);
+    await assert.rejects(store.read(digest), isKind('unsupported'));
+    await assert.rejects(store.load(digest), isKind('unsupported'));
+  });
+}
+
+test('a file that cannot be read is not taken for an absent chunk', async (t) => {
+  const folder = temporaryFolder(t);
+  const { store, digest } = setUp(100, new FsBackend(folder));
+  mkdirSync(join(folder, chunkName(digest, 2)), { recursive: true });
+  for (const load of [() => store.load(digest), () => store.read(digest)]) {
+    await assert.rejects(load, (error) => !(error instanceof ChunkError) && isKind('is-a-directory')(error));
+  }
 });
 
 test('a backend that cannot be read is not taken for an absent chunk', async () => {
@@ -196,33 +244,6 @@ test('a backend that cannot be read is not taken for an absent chunk', async () 
   await assert.rejects(new ChunkStore(backend, 2).load(digest), (error) => {
     return !(error instanceof ChunkError) && isKind('io')(error);
   });
-});
-
-test('damaged chunks are found, whatever is damaged', async () => {
-  const { backend, store, bytes, digest } = setUp();
-  await store.insertBytes(digest, bytes);
-  const blob = await backend.get(chunkName(digest, 2));
-  const other = Buffer.alloc(200);
-  const otherBlob = other.subarray(0, encodeBlobSync(Buffer.from('another chunk'), other, 1));
-  const flipped = Buffer.from(blob);
-  flipped[500] = (flipped[500] ?? 0) ^ 1;
-  const corrupt = (error: unknown) => error instanceof ChunkError && error.state === 'corrupt';
-  for (const damaged of [flipped, blob.subarray(0, -1), Buffer.alloc(0), Buffer.alloc(40), otherBlob]) {
-    await backend.put(chunkName(digest, 2), damaged);
-    await assert.rejects(store.load(digest), corrupt);
-    await assert.rejects(store.read(digest), corrupt);
-  }
-  await backend.put(chunkName(digest, 2), blob);
-  await assert.rejects(store.load(digest, bytes.length + 1), corrupt);
-  assert.deepEqual(await store.read(digest), bytes);
-});
-
-test('an encrypted chunk is not called damaged', async () => {
-  const { backend, store, digest } = setUp();
-  const encrypted = Buffer.concat([Buffer.from('7b6785be222d4cf0', 'hex'), Buffer.alloc(60)]);
-  await backend.put(chunkName(digest, 2), encrypted);
-  await assert.rejects(store.read(digest), isKind('unsupported'));
-  await assert.rejects(store.load(digest), isKind('unsupported'));
 });
 
 test('holds are counted', () => {

@@ -14,7 +14,7 @@ import {
   syncFileSystem,
   touchFile,
 } from '../../native/files.js';
-import type { Backend, BackendFigures, DoneTogether, Move } from '../backend.js';
+import type { Backend, BackendFigures, LocalFiles, Move } from '../backend.js';
 import { FILE_MODE, type FileBatch } from '../file-batch.js';
 import { checkName, checkPrefix, checkRange, isComponent, isTemporary, temporaryName } from '../names.js';
 import { Barrier } from './barrier.js';
@@ -29,6 +29,20 @@ export class FsBackend implements Backend {
   readonly #putting = new Map<string, number>();
 
   readonly #standing: ReadonlySet<string>;
+
+  readonly localFiles: LocalFiles = {
+    pathOf: (name) => {
+      checkName(name);
+      return this.#path(name);
+    },
+    together: (batch) => ({
+      lacks: async (name) => {
+        checkName(name);
+        return !(await batch.mayStand(this.#path(name)));
+      },
+      put: (name, parts) => this.#putNew(name, parts, batch),
+    }),
+  };
 
   /**
    * @param folder absolute path; it must exist
@@ -58,16 +72,6 @@ export class FsBackend implements Backend {
       if (left > 0) this.#putting.set(name, left);
       else this.#putting.delete(name);
     }
-  }
-
-  together(batch: FileBatch): DoneTogether {
-    return {
-      lacks: async (name) => {
-        checkName(name);
-        return !(await batch.mayStand(this.#path(name)));
-      },
-      put: (name, parts) => this.#putNew(name, parts, batch),
-    };
   }
 
   async get(name: string): Promise<Buffer> {

@@ -138,7 +138,7 @@ export class Member {
 
   /** Whether the store, as far as it is believed, has nothing under the name; false also where it has to be asked by itself. */
   lacks(name: string, batch: FileBatch): Promise<boolean> {
-    return this.ask(async (backend) => (await backend.together?.(batch).lacks(name)) ?? false);
+    return this.ask(async (backend) => (await backend.localFiles?.together(batch).lacks(name)) ?? false);
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
@@ -149,7 +149,7 @@ export class Member {
   /** Puts runs of bytes as one object where nothing is under the name, as far as known; together with others' puts. */
   async putNew(name: string, parts: readonly Uint8Array[], batch: FileBatch): Promise<void> {
     await this.ask((backend) => {
-      const together = backend.together?.(batch);
+      const together = backend.localFiles?.together(batch);
       return together === undefined ? backend.put(name, Buffer.concat(parts)) : together.put(name, parts);
     });
     this.#countPut(parts.reduce((sum, part) => sum + part.length, 0));

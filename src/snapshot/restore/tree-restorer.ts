@@ -1,4 +1,4 @@
-import { type BigIntStats, closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, ftruncateSync } from 'node:fs';
 import type { AttributeRecord } from '../../archive/attributes-record.js';
 import { deviceParts } from '../../archive/device.js';
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
@@ -6,6 +6,7 @@ import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
 import { turn } from '../create/turns.js';
 import { type PayloadBytes, piecesOf } from '../payload-bytes.js';
 import { childrenOf, type TreeView } from '../tree-view.js';
+import { ContentWriter } from './content-writer.js';
 import { NewFileBatches } from './new-file-batches.js';
 import { isPlain, newFile, takesNewFiles, wholeContent } from './new-files.js';
 import { type AttributeOutcome, attributesOf, type RestoredAttributes, setAttributes } from './node-attributes.js';
@@ -271,20 +272,23 @@ export class TreeRestorer {
   /** Writes a file's bytes; what is zeros becomes holes. */
   async #content(descriptor: number, { payload, size }: ArchiveEntry, shown: string): Promise<void> {
     if (payload === undefined) return;
+    const writer = new ContentWriter(descriptor, shown);
     let end = 0;
-    for (const piece of piecesOf(this.#view.payload, payload)) {
-      this.#payload.ahead(payload.offset + piece.offset);
-      if (piece.isZeros) continue;
-      end = piece.offset + piece.length;
-      const bytes = await this.#payload.bytes(piece);
-      this.#requireGoing();
-      for (let done = 0; done < bytes.length; ) {
-        const from = done;
-        done += writing(shown, () => writeSync(descriptor, bytes, from, bytes.length - from, piece.offset + from));
+    try {
+      for (const piece of piecesOf(this.#view.payload, payload)) {
+        this.#payload.ahead(payload.offset + piece.offset);
+        if (piece.isZeros) continue;
+        const pieceEnd = piece.offset + piece.length;
+        end = pieceEnd;
+        const bytes = await this.#payload.bytes(piece);
+        this.#requireGoing();
+        await writer.write(bytes, piece.offset, () => this.#options.onProgress(payload.offset + pieceEnd));
       }
-      this.#options.onProgress(payload.offset + piece.offset + piece.length);
+    } finally {
+      // What writing gave is told rather than what came after.
+      await writer.settled();
     }
-    if (end < size) writing(shown, () => ftruncateSync(descriptor, size));
+    if (end < size) truncate(descriptor, size, shown);
   }
 
   /** @returns undefined where it was left out */
@@ -378,9 +382,9 @@ function temporaryName({ position }: ArchiveEntry): Buffer {
   return Buffer.from(`.cairn-restore-${position.toString(16)}`);
 }
 
-function writing<T>(shown: string, work: () => T): T {
+function truncate(descriptor: number, size: number, shown: string): void {
   try {
-    return work();
+    ftruncateSync(descriptor, size);
   } catch (error) {
     throw fromSystemError(error, `write ${shown}`);
   }

@@ -2,6 +2,7 @@ import { PAYLOAD_HEADER_BYTES, type PayloadPlace } from '../../archive/payload-i
 import { PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
 import { zeroChunkLength } from '../../chunk/zero-chunks.js';
 import type { ChunkStore } from '../../chunkstore/chunk-store.js';
+import { areFew } from '../../chunkstore/few-chunks.js';
 import { readPart } from '../../chunkstore/read-part.js';
 import type { NamedPiece } from '../../content/cloner.js';
 import type { ReadPiece } from '../../content/transfer.js';
@@ -65,16 +66,21 @@ export class PayloadReader {
     return { length: found, pieces, isPacked };
   }
 
-  /** What has to be loaded is kept for this very read: others may push it out of the cache before all is there. */
+  /**
+   * Few chunks are loaded first, and handed on as the cache has them. What is more, or has left the cache by then, is kept for this
+   * very read: others may push it out of the cache before all is there.
+   */
   async #load(parts: readonly PayloadPart[]): Promise<readonly ReadPiece[]> {
     const kept = new Map<PayloadPart, Buffer>();
+    const load = (part: PayloadPart) => this.#chunks.load(part.digest, part.chunkLength);
     const keep = async (part: PayloadPart) => {
       kept.set(part, await readPart(this.#chunks, part.digest, part.chunkLength, part.at, part.length));
     };
-    for (;;) {
+    for (let turn = 0; ; turn += 1) {
       const missing = parts.filter((part) => isMissing(part) && !kept.has(part));
       if (missing.length === 0) return parts.map((part) => pieceOf(part, kept.get(part)));
-      await Promise.all(missing.map(keep));
+      const straight = turn === 0 && areFew(missing.map(({ chunkLength }) => chunkLength));
+      await Promise.all(missing.map(straight ? load : keep));
     }
   }
 
