@@ -52,6 +52,8 @@
         "NAPI_VERSION=9",
         "NAPI_CPP_EXCEPTIONS",
         "NODE_ADDON_API_DISABLE_DEPRECATED",
+        # A call that fails while its thread is being terminated cannot throw any more; else that would end the process.
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
         "_FILE_OFFSET_BITS=64"
       ],
       "cflags": ["-Wall", "-Wextra", "-fvisibility=hidden"],

@@ -100,6 +100,24 @@ test('a hundred workers terminated while their jobs run', async (t) => {
   assert.deepEqual(end, { ...SILENT_END, stdout: 'ba7816bf 0 true\n' });
 });
 
+test('workers terminated while calls of the addon fail', async () => {
+  const failing = `
+    const { parentPort } = require('node:worker_threads');
+    import(${door('addon')}).then(({ addon }) => {
+      parentPort.postMessage('failing');
+      for (;;) { try { addon.cachedChunk(5); } catch {} }
+    });`;
+  const end = await runNodeProgram(`
+    import { Worker } from 'node:worker_threads';
+    import { once } from 'node:events';
+    for (let name = 0; name < 20; name++) {
+      const worker = new Worker(${JSON.stringify(failing)}, { eval: true, execArgv: [] });
+      await once(worker, 'message');
+      await worker.terminate();
+    }`);
+  assert.deepEqual(end, SILENT_END);
+});
+
 test('a worker that loads the addon first may end before others use it', async (t) => {
   const folder = JSON.stringify(temporaryFolder(t));
   const end = await runNodeProgram(`
