@@ -68,6 +68,12 @@ class Holds {
     return true;
   }
 
+  /** The level the chunk is compressed with while anybody holds it: that of who asked first. */
+  int agreeOnLevel(const Digest& digest, int wanted) {
+    std::lock_guard lock(mutex_);
+    return held_.contains(digest) ? levels_.emplace(digest, wanted).first->second : wanted;
+  }
+
   bool isHeld(const Digest& digest) {
     std::lock_guard lock(mutex_);
     return held_.contains(digest) || lingering_.contains(digest);
@@ -113,6 +119,7 @@ class Holds {
     found->second -= count;
     if (found->second > 0) return;
     held_.erase(found);
+    levels_.erase(digest);
     if (sweeper_ != nullptr) lingering_.insert(digest);
   }
 
@@ -123,6 +130,7 @@ class Holds {
 
   std::mutex mutex_;
   Counts held_;
+  std::unordered_map<Digest, int, DigestHash> levels_;
   /** Held by nobody any more, but since the running sweep began. */
   std::unordered_set<Digest, DigestHash> lingering_;
   std::unordered_map<uint64_t, Scope> scopes_;
@@ -149,6 +157,11 @@ Napi::Value releaseChunk(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), Holds::instance().release(unsignedOf(info[0]), digestOf(info[1])));
 }
 
+/** (digest, wanted level): the level to compress with */
+Napi::Value agreeOnLevel(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), Holds::instance().agreeOnLevel(digestOf(info[0]), info[1].ToNumber().Int32Value()));
+}
+
 Napi::Value isHeld(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), Holds::instance().isHeld(digestOf(info[0])));
 }
@@ -172,6 +185,7 @@ void initHolds(Napi::Env env, Napi::Object exports) {
   exportFunction<endHoldScope>(env, exports, "endHoldScope");
   exportFunction<holdChunk>(env, exports, "holdChunk");
   exportFunction<releaseChunk>(env, exports, "releaseChunk");
+  exportFunction<agreeOnLevel>(env, exports, "agreeOnLevel");
   exportFunction<isHeld>(env, exports, "isHeld");
   exportFunction<heldChunks>(env, exports, "heldChunks");
   exportFunction<beginSweep>(env, exports, "beginSweep");

@@ -80,9 +80,14 @@ async function benchBlobs() {
     ['random', random],
   ]) {
     const plains = pieces(bytes, CHUNK);
-    await measure(`encodeBlob zstd 1, 1 MiB, ${name}`, bytes.length, plains.length, () => {
-      for (const plain of plains) blob.encodeBlobSync(plain, out, 1);
-    });
+    for (const level of [1, 2, 3]) {
+      let stored = 0;
+      await measure(`encodeBlob zstd ${level}, 1 MiB, ${name}`, bytes.length, plains.length, () => {
+        stored = 0;
+        for (const plain of plains) stored += blob.encodeBlobSync(plain, out, level);
+      });
+      console.log(`  ${(stored / bytes.length).toFixed(3)} of the bytes`);
+    }
     const blobs = plains.map((plain) => Buffer.from(out.subarray(0, blob.encodeBlobSync(plain, out, 1))));
     const digests = plains.map((plain) => hash.sha256Sync(plain));
     cache.setCacheLimit(16 * MIB);

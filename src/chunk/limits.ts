@@ -16,7 +16,7 @@ export const PACKED_LIMIT_BYTES = 128 * KIB;
 /** A pack is closed at the first file border at or behind this many bytes. */
 export const PACK_TARGET_BYTES = 256 * KIB;
 
-/** zstd level of everything we write (pbs-format §2.1). */
+/** zstd level of what we write (pbs-format §2.1), unless the load allows for a better one (`chunkstore/compression-level`). */
 export const COMPRESSION_LEVEL = 1;
 
 /** File data whose content decides where it is cut. */

@@ -18,7 +18,11 @@ const LOCAL_READ_AHEAD_BYTES = 8 * 1024 * 1024;
 export interface ChunkSource {
   /** Plain length in bytes, at most 16 MiB. */
   readonly length: number;
-  /** Writes the chunk's blob into `out`, which holds `length` + 12 bytes; resolves to the blob's length. */
+  /** The level of zstd its owner wants, 0 for none; absent: the store's choice. */
+  readonly level?: number;
+  /**
+   * Writes the chunk's blob into `out`, which holds `length` + 12 bytes, compressed with `level`; resolves to the blob's length.
+   */
   encode(out: Uint8Array, level: number): Promise<number>;
 }
 
@@ -35,6 +39,17 @@ export interface ChunkStoreCounters {
   encodedBytes: number;
   /** Of the chunks written, those stored as they are: not to be compressed, or not smaller then. */
   uncompressed: number;
+}
+
+export interface ChunkStoreOptions {
+  /** How many chunks are encoded and written at the same time, each in a buffer of up to 4 MiB; default: cores + 2. */
+  readonly atOnce?: number;
+  /** Default: the process's, with holds of this thread. */
+  readonly guards?: ChunkGuards;
+  /** Reads every chunk back that was written and verifies it before `insert` resolves. */
+  readonly verifyNew?: boolean;
+  /** With which level of zstd to compress at this moment; default: always `COMPRESSION_LEVEL`. */
+  readonly level?: () => number;
 }
 
 /** Counts of a store that has done nothing yet. */
@@ -67,26 +82,18 @@ export class ChunkStore {
   readonly #slots: EncodeSlots;
   readonly #guards: ChunkGuards;
   readonly #verifyNew: boolean;
+  readonly #level: () => number;
   #damaged: (error: ChunkError) => void = () => undefined;
   readonly #inserting = new Map<string, Promise<number>>();
   readonly #loading = new Map<string, Promise<void>>();
 
-  /**
-   * @param atOnce how many chunks are encoded and written at the same time; each takes a buffer of up to 4 MiB
-   * @param verifyNew reads every chunk back that was written and verifies it before `insert` resolves
-   */
-  constructor(
-    backend: Backend,
-    prefixDigits: PrefixDigits,
-    atOnce = availableParallelism() + 2,
-    guards: ChunkGuards = processGuards(),
-    verifyNew = false,
-  ) {
+  constructor(backend: Backend, prefixDigits: PrefixDigits, options: ChunkStoreOptions = {}) {
     this.#backend = backend;
     this.#prefixDigits = prefixDigits;
-    this.#slots = new EncodeSlots(atOnce);
-    this.#guards = guards;
-    this.#verifyNew = verifyNew;
+    this.#slots = new EncodeSlots(options.atOnce ?? availableParallelism() + 2);
+    this.#guards = options.guards ?? processGuards();
+    this.#verifyNew = options.verifyNew ?? false;
+    this.#level = options.level ?? (() => COMPRESSION_LEVEL);
     this.counters = this.#counters;
   }
 
@@ -211,7 +218,9 @@ export class ChunkStore {
       throw new CairnError('too-large', `A chunk of ${source.length} bytes is beyond the limit of ${MAX_CHUNK_BYTES}`);
     }
     return this.#slots.use(source.length + BLOB_HEADER_BYTES, async (buffer) => {
-      const length = await source.encode(buffer.subarray(0, source.length + BLOB_HEADER_BYTES), COMPRESSION_LEVEL);
+      // Whoever else inserts the chunk while it is held writes the same bytes, so that what is known of its length holds.
+      const level = this.#guards.agreeOnLevel(digest, source.level ?? this.#level());
+      const length = await source.encode(buffer.subarray(0, source.length + BLOB_HEADER_BYTES), level);
       await withLock(this.#guards, digest, () => this.#backend.put(this.#name(digest), buffer.subarray(0, length)));
       if (this.#verifyNew) await verifiedPlain(digest, await this.#backend.get(this.#name(digest)));
       this.#count(source.length, length);

@@ -1,6 +1,6 @@
 import type { Digest } from '../core/digest.js';
 import { lockDigest, tryLockDigest, unlockDigest } from '../native/digest-locks.js';
-import { type HoldScope, isHeld, threadHolds } from '../native/holds.js';
+import { agreeOnLevel, type HoldScope, isHeld, threadHolds } from '../native/holds.js';
 
 /**
  * What keeps work on one chunk apart: holds say that it is in use, its lock that somebody changes or trusts what stands
@@ -11,6 +11,8 @@ export interface ChunkGuards {
   hold(digest: Digest): void;
   release(digest: Digest): void;
   isHeld(digest: Digest): boolean;
+  /** The level to compress a held chunk with: `wanted`, or the one agreed on since it is held. */
+  agreeOnLevel(digest: Digest, wanted: number): number;
   /** Waits for the lock; undefined where it was to be had at once. */
   lock(digest: Digest): Promise<void> | undefined;
   /** Takes the lock where nobody has it. */
@@ -24,6 +26,7 @@ export function processGuards(holds: HoldScope = threadHolds()): ChunkGuards {
     hold: (digest) => holds.hold(digest),
     release: (digest) => holds.release(digest),
     isHeld,
+    agreeOnLevel,
     lock: lockDigest,
     tryLock: tryLockDigest,
     unlock: unlockDigest,

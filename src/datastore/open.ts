@@ -5,6 +5,7 @@ import { REBUILD_ADVICE } from '../catalog/connection.js';
 import { type Catalog, openCatalog } from '../catalog/open.js';
 import { type CatalogReader, openCatalogReader } from '../catalog/open-reader.js';
 import { ChunkStore } from '../chunkstore/chunk-store.js';
+import { compressionLevels } from '../chunkstore/compression-level.js';
 import { CairnError, fromSystemError, isOutOfRoom } from '../core/errors.js';
 import { type Claim, claimDatastore } from './claim.js';
 import { type DatastoreConfig, readConfig } from './config.js';
@@ -113,7 +114,10 @@ function opened<C extends { close(): void }>(
     backend,
     objects,
     spread,
-    chunks: new ChunkStore(backend, config.prefixDigits, undefined, undefined, config.verifyNew),
+    chunks: new ChunkStore(backend, config.prefixDigits, {
+      verifyNew: config.verifyNew,
+      level: compressionLevels(backend),
+    }),
     catalog,
     close: () => {
       if (closed) return;

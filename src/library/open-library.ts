@@ -112,7 +112,7 @@ async function writableLibrary(
   const { signal: closing } = work;
   const parts: WriteParts = {
     ...{ chunks, closing, index: sqliteIndex({ catalog, reader, live }), files: new FsBackend(paths.root) },
-    chunksOn: (backend) => new ChunkStore(backend, config.prefixDigits, undefined, undefined, config.verifyNew),
+    chunksOn: (backend) => new ChunkStore(backend, config.prefixDigits, { verifyNew: config.verifyNew }),
     turns: new TurnsByKey(),
     storing: (insert) => live.parts.room.storing(insert),
     counts: { received: 0, deleted: 0 },

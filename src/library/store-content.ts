@@ -126,8 +126,10 @@ class ChunkWriter {
     const { chunks, storing } = this.#parts;
     holds.hold(digest);
     if (signal.aborted || (await this.#isUsable(digest, bytes.length))) return;
-    const encode = (out: Uint8Array): Promise<number> => encodeBlob(bytes, out, compression.level);
-    const stored = await storing(() => chunks.insert(digest, { length: bytes.length, encode }));
+    const encode = (out: Uint8Array, level: number): Promise<number> => encodeBlob(bytes, out, level);
+    const stored = await storing(() =>
+      chunks.insert(digest, { length: bytes.length, level: compression.level, encode }),
+    );
     this.written.push({ digest, length: bytes.length, stored });
   }
 

@@ -10,6 +10,7 @@ const native = addon as {
   endHoldScope(scope: number): boolean;
   holdChunk(scope: number, digest: Digest): boolean;
   releaseChunk(scope: number, digest: Digest): boolean;
+  agreeOnLevel(digest: Digest, wanted: number): number;
   isHeld(digest: Digest): boolean;
   heldChunks(): Buffer;
   beginSweep(): boolean;
@@ -62,6 +63,16 @@ let ofThread: HoldScope | undefined;
 export function threadHolds(): HoldScope {
   ofThread ??= HoldScope.open();
   return ofThread;
+}
+
+/**
+ * The level of zstd a chunk is to be compressed with: `wanted`, or what somebody else was told since the chunk is held, by
+ * whomever. Of a chunk that nobody holds nothing is remembered.
+ */
+export function agreeOnLevel(digest: Digest, wanted: number): number {
+  requireDigest(digest);
+  requireInteger(wanted, 'level', Number.MIN_SAFE_INTEGER);
+  return native.agreeOnLevel(digest, wanted);
 }
 
 export function isHeld(digest: Digest): boolean {

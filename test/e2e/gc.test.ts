@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { GcReport, GcStatus } from '../../src/control/gc-commands.js';
@@ -140,16 +149,20 @@ test('a daemon killed in a sweep leaves nothing that the next collection does no
     store.cairn('snapshot', 'create', GROUP);
     store.cairn('sync');
     const needed = chunksOnDisk(store.store);
-    for (let n = 0; n < 6000; n++) {
+    const strays = Array.from({ length: 6000 }, (_, n) => {
       const name = noise(`stray ${n}`, 32).toString('hex');
-      writeFileSync(join(store.store, '.chunks', name.slice(0, 2), name), 'a stray');
-    }
+      return join(store.store, '.chunks', name.slice(0, 2), name);
+    });
+    for (const path of strays) writeFileSync(path, 'a stray');
     const collecting = spawn(process.execPath, [MAIN, 'gc', '--store', store.store, '--grace', '0'], {
       stdio: 'ignore',
     });
-    await until('the sweep', () => chunksOnDisk(store.store).length < needed.length + 5000, 60_000);
+    const ended = once(collecting, 'exit');
+    // Few are asked for, so that the kill comes soon after the sweep's begin.
+    const some = strays.filter((_, n) => n % 50 === 0);
+    await until('the sweep', () => !some.every((path) => existsSync(path)), 60_000);
     await store.kill9();
-    await once(collecting, 'exit');
+    await ended;
     assert.ok(chunksOnDisk(store.store).length > needed.length, 'it was killed in the middle');
     await store.mount();
     gc(store, '--grace', '0');

@@ -24,7 +24,7 @@ const isKind = (kind: ErrorKind) => (error: unknown) => error instanceof CairnEr
 /** A chunk no other test has, with the store it is put into. */
 function setUp(length = 100_000, backend: Backend = new MemoryBackend()) {
   const bytes = randomBytes(length);
-  return { backend, store: new ChunkStore(backend, 2, 2), bytes, digest: digestOf(bytes) };
+  return { backend, store: new ChunkStore(backend, 2, { atOnce: 2 }), bytes, digest: digestOf(bytes) };
 }
 
 /** A source whose encoding waits until it is let go. */
@@ -153,7 +153,7 @@ test('inserts beyond the limit wait, and go on in the order they came', async ()
 
 test('a slot is free again after a failure, whatever failed', async () => {
   const { bytes, digest } = setUp();
-  const store = new ChunkStore(new MemoryBackend(50), 2, 1);
+  const store = new ChunkStore(new MemoryBackend(50), 2, { atOnce: 1 });
   for (let round = 0; round < 3; round++) await assert.rejects(store.insertBytes(digest, bytes), isKind('no-space'));
   const small = Buffer.from('small');
   await store.insertBytes(digestOf(small), small);
@@ -258,7 +258,7 @@ test('holds are counted', () => {
 
 test('where it is asked for, a chunk that was written is read back before it counts', async () => {
   const backend = new MemoryBackend();
-  const store = new ChunkStore(backend, 2, 2, undefined, true);
+  const store = new ChunkStore(backend, 2, { atOnce: 2, verifyNew: true });
   const bytes = randomBytes(50_000);
   await store.insertBytes(digestOf(bytes), bytes);
   const put = backend.put.bind(backend);
@@ -268,7 +268,7 @@ test('where it is asked for, a chunk that was written is read back before it cou
     return put(name, damaged);
   };
   await assert.rejects(store.insertBytes(digestOf(bytes), bytes), isKind('corrupt'));
-  await new ChunkStore(backend, 2, 2).insertBytes(digestOf(bytes), bytes);
+  await new ChunkStore(backend, 2, { atOnce: 2 }).insertBytes(digestOf(bytes), bytes);
 });
 
 test('whoever listens is told of chunks that cannot be had', async () => {
@@ -301,8 +301,8 @@ test('with verifyNew a chunk that did not reach the backend as it was is refused
   const backend = new LyingBackend();
   const bytes = randomBytes(50_000);
   const digest = digestOf(bytes);
-  await new ChunkStore(backend, 2, 2).insertBytes(digest, bytes);
-  const careful = new ChunkStore(backend, 2, 2, undefined, true);
+  await new ChunkStore(backend, 2, { atOnce: 2 }).insertBytes(digest, bytes);
+  const careful = new ChunkStore(backend, 2, { atOnce: 2, verifyNew: true });
   await assert.rejects(careful.insertBytes(digest, bytes), isKind('corrupt'));
   assert.deepEqual([careful.counters.inserts, careful.counters.encodedBytes], [0, 0]);
   backend.lies = false;

@@ -53,7 +53,7 @@ class NotedStates implements ChunkStates {
 
 class Bench {
   readonly backend = new MemoryBackend();
-  readonly store = new ChunkStore(this.backend, 2, 2);
+  readonly store = new ChunkStore(this.backend, 2, { atOnce: 2 });
   readonly states = new NotedStates(this.backend);
   readonly parts = {
     backend: this.backend,

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { digestHex } from '../../src/core/digest.js';
-import { beginSweep, endSweep, HoldScope, heldChunks, isHeld, threadHolds } from '../../src/native/holds.js';
+import {
+  agreeOnLevel,
+  beginSweep,
+  endSweep,
+  HoldScope,
+  heldChunks,
+  isHeld,
+  threadHolds,
+} from '../../src/native/holds.js';
 import { runInWorker } from '../support/worker-code.js';
 
 const HOLDS = new URL('../../src/native/holds.js', import.meta.url);
@@ -58,6 +66,27 @@ test('holds taken in a scope of another thread outlive the thread, its own do no
   assert.equal(isHeld(shared), false);
 });
 
+test('whoever asks while a chunk is held is told the same level, in any thread', async () => {
+  const digest = randomBytes(32);
+  assert.equal(agreeOnLevel(digest, 2), 2);
+  assert.equal(agreeOnLevel(digest, 3), 3, 'nobody holds it');
+  const scope = HoldScope.open();
+  scope.hold(digest);
+  threadHolds().hold(digest);
+  assert.equal(agreeOnLevel(digest, 3), 3);
+  const ask = `({ agreeOnLevel }, digest) => {
+    const level = agreeOnLevel(digest, -7);
+    if (level !== 3) throw new Error('told ' + level);
+  }`;
+  await runInWorker(HOLDS, digest, ask);
+  scope.end();
+  assert.equal(agreeOnLevel(digest, 1), 3);
+  threadHolds().release(digest);
+  threadHolds().hold(digest);
+  assert.equal(agreeOnLevel(digest, 1), 1);
+  threadHolds().release(digest);
+});
+
 test('a hold that ends while a sweep runs counts until the sweep is over', () => {
   const [before, during, kept] = [randomBytes(32), randomBytes(32), randomBytes(32)];
   const holds = threadHolds();
@@ -97,4 +126,6 @@ test('wrong arguments are refused', () => {
   assert.throws(() => threadHolds().hold(Buffer.alloc(31)), RangeError);
   assert.throws(() => isHeld('x' as unknown as Uint8Array), TypeError);
   assert.throws(() => HoldScope.of(0), RangeError);
+  assert.throws(() => agreeOnLevel(Buffer.alloc(31), 1), RangeError);
+  assert.throws(() => agreeOnLevel(Buffer.alloc(32), 1.5), RangeError);
 });

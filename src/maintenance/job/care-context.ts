@@ -49,7 +49,7 @@ export function careContext(
   { backend, spread, config, paths, catalog }: ReadableDatastore,
   rest: Pick<CareContext, 'writes' | 'pace' | 'clock' | 'signal' | 'scratch' | 'progress'>,
 ): CareContext {
-  const chunks = new ChunkStore(backend, config.prefixDigits, INSERTS_AT_ONCE);
+  const chunks = new ChunkStore(backend, config.prefixDigits, { atOnce: INSERTS_AT_ONCE });
   return {
     store: paths.root,
     catalog,

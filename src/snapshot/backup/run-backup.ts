@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Xattr } from '../../archive/xattrs.js';
 import { ChunkStore } from '../../chunkstore/chunk-store.js';
+import { compressionLevels } from '../../chunkstore/compression-level.js';
 import { processGuards } from '../../chunkstore/guards.js';
 import { CairnError } from '../../core/errors.js';
 import { openDatastoreReader, type ReadableDatastore } from '../../datastore/open.js';
@@ -67,7 +68,10 @@ export class BackupJob {
     this.#signal = signal;
     const { backend, config } = datastore;
     const guards = processGuards(HoldScope.of(options.holds));
-    this.#chunks = new ChunkStore(backend, config.prefixDigits, availableParallelism(), guards, config.verifyNew);
+    this.#chunks = new ChunkStore(backend, config.prefixDigits, {
+      ...{ atOnce: availableParallelism(), guards, verifyNew: config.verifyNew },
+      level: compressionLevels(backend),
+    });
     this.#jobChunks = new JobChunks(this.#chunks, datastore.catalog);
     this.#packs = new PackStore(this.#jobChunks);
   }

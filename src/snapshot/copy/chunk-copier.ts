@@ -1,5 +1,6 @@
 import { ChunkError } from '../../chunkstore/chunk-error.js';
 import { ChunkStore } from '../../chunkstore/chunk-store.js';
+import { compressionLevels } from '../../chunkstore/compression-level.js';
 import { processGuards } from '../../chunkstore/guards.js';
 import type { ReadableDatastore } from '../../datastore/open.js';
 import { HoldScope } from '../../native/holds.js';
@@ -42,7 +43,10 @@ export class ChunkCopier {
     this.#parts = parts;
     const { backend, config, catalog } = parts.target;
     const guards = processGuards(HoldScope.of(holds));
-    this.#store = new ChunkStore(backend, config.prefixDigits, undefined, guards, config.verifyNew);
+    this.#store = new ChunkStore(backend, config.prefixDigits, {
+      ...{ guards, verifyNew: config.verifyNew },
+      level: compressionLevels(backend),
+    });
     this.#known = new JobChunks(this.#store, catalog);
   }
 

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type CatalogReader, openCatalogReader } from '../../catalog/open-reader.js';
 import { ChunkStore } from '../../chunkstore/chunk-store.js';
+import { compressionLevels } from '../../chunkstore/compression-level.js';
 import { processGuards } from '../../chunkstore/guards.js';
 import { ChunkSink } from '../../content/chunk-sink.js';
 import { presentChunk } from '../../content/open-live-store.js';
@@ -56,7 +57,10 @@ export class SnapshotJob {
     // Whoever started the job ends its holds, whatever becomes of it.
     const guards = processGuards(HoldScope.of(options.holds));
     const { backend, config } = datastore;
-    this.#chunks = new ChunkStore(backend, config.prefixDigits, availableParallelism(), guards, config.verifyNew);
+    this.#chunks = new ChunkStore(backend, config.prefixDigits, {
+      ...{ atOnce: availableParallelism(), guards, verifyNew: config.verifyNew },
+      level: compressionLevels(backend),
+    });
     this.#jobChunks = new JobChunks(this.#chunks, this.#now);
     this.#sink = new ChunkSink(this.#chunks, {
       findPresent: (digest) => presentChunk(this.#now.chunks, digest),

@@ -111,7 +111,7 @@ export class World {
 
   /** The store of one thread. */
   makeStore(backend: DiskBackend, holds: HoldScope): ChunkStore {
-    return new ChunkStore(backend, 2, 8, this.guards(holds));
+    return new ChunkStore(backend, 2, { atOnce: 8, guards: this.guards(holds) });
   }
 
   /** What keeps writers apart from collectors. */
