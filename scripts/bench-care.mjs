@@ -11,7 +11,7 @@ import { callDaemon } from '../dist/src/control/client.js';
 import { readAnnouncement } from '../dist/src/datastore/announcement.js';
 import { datastorePaths } from '../dist/src/datastore/paths.js';
 
-const MAIN = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../dist/program/main.js', import.meta.url));
 const BARS = { ratio: 0.8, megabytesPerSecond: 20 };
 const MIB = 1024 * 1024;
 const SETTLE_MILLISECONDS = 500;

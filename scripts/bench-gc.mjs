@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { BenchStore, makeRival } from './bench-gc-store.mjs';
 
-const MAIN = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../dist/program/main.js', import.meta.url));
 const BARS = { planSeconds: 10, memoryMib: 150, sweepRatio: 0.7, nothingSeconds: 2 };
 
 function parseCommand() {

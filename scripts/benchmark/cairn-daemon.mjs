@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { cpuSeconds, memoryBytes, run, typeMountedOn, umountIfMounted } from './processes.mjs';
 
-export const CAIRN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const CAIRN = fileURLToPath(new URL('../../dist/program/main.js', import.meta.url));
 const MOUNT_LIMIT_MILLISECONDS = 60_000;
 
 /** Whether `cairn mount` knows an option. */

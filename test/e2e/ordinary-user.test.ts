@@ -25,7 +25,7 @@ async function asOrdinaryUser(body: (store: TestStore, user: User) => Promise<vo
     chownSync(own, 65534, 65534);
     chmodSync(FUSE_DEVICE, 0o666);
   }
-  const program = isRoot ? join(checkout, 'dist/src/cli/main.js') : undefined;
+  const program = isRoot ? join(checkout, 'dist/program/main.js') : undefined;
   const user = isRoot ? NOBODY : {};
   const store = new TestStore(own, user, program);
   if (isRoot) chownSync(store.mountpoint, 65534, 65534);
@@ -129,7 +129,7 @@ test('others do not see an ordinary user’s mount', {
     assert.notEqual(other.status, 0);
     // Root may ask any daemon; others find only those of their own.
     const status = outputOf(process.execPath, [
-      resolve('dist/src/cli/main.js'),
+      resolve('dist/program/main.js'),
       'status',
       '--json',
       '--store',

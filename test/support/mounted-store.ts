@@ -16,7 +16,7 @@ import {
 import { DaemonLog, type LogPlace } from './daemon-log.js';
 
 /** The compiled command line program. */
-export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../program/main.js', import.meta.url));
 
 /** Type of a Cairn mount in /proc/self/mountinfo. */
 const MOUNT_TYPE = 'fuse.cairn';

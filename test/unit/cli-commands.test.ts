@@ -11,7 +11,7 @@ import { type DaemonOptions, runDaemon } from '../../src/daemon/main.js';
 import { createDatastore } from '../../src/datastore/create.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../program/main.js', import.meta.url));
 const workerScript = new URL('../support/fake-mount-worker.js', import.meta.url);
 
 interface CommandEnd {
