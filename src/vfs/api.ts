@@ -40,8 +40,8 @@ export interface Attributes {
   /** Time of birth; absent where it is not known. */
   readonly btimeSec?: number;
   readonly btimeNsec?: number;
-  /** Whether the name it was found by may mean another node at any time: it is to be looked up each time. */
-  readonly nameChanges?: boolean;
+  /** For how long the name it was found by is sure to mean this node, below 1,000 ms; absent: until the kernel is told otherwise. */
+  readonly nameValidMilliseconds?: number;
 }
 
 /** What SETATTR asks to change; what is absent stays. `'now'` is the daemon's time. */

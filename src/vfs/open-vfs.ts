@@ -2,6 +2,7 @@ import { ROLE_GROUP, ROOT_INO } from '../catalog/inode.js';
 import { CLONED_EXTENTS } from '../content/cloner.js';
 import type { ReadPiece } from '../content/transfer.js';
 import { CairnError } from '../core/errors.js';
+import { absentXattr } from './absent-xattr.js';
 import type {
   AttributeOperations,
   Awaitable,
@@ -243,7 +244,7 @@ function xattrOperations({ live, snapshots, space }: VfsParts): XattrOperations 
       if (isSpaceXattr(name) && virtualOf(node) === undefined)
         return spaceXattr({ live, snapshots, space }, node, name);
       if (!isLive(node)) return snapshots.xattr(node, name);
-      if (virtualOf(node) !== undefined) throw new CairnError('no-attribute', 'No such extended attribute');
+      if (virtualOf(node) !== undefined) throw absentXattr(name);
       return getXattr(live, node, name);
     },
     list(node) {

@@ -89,6 +89,26 @@ test('mounting a group that is none is refused with one line, and leaves nothing
   );
 });
 
+test('latest is never the one before a change, however lately it was asked for', async () => {
+  await withStore(
+    (store) => {
+      const at = (name: string): string => join(store.mountpoint, GROUP, name);
+      const times = Array.from({ length: 6 }, (_, n) => `2026-01-01T00:00:${String(10 + n)}Z`);
+      for (const time of times) {
+        if (time !== times[0]) readlinkSync(at('latest'));
+        mkdirSync(at(time));
+        assert.equal(readlinkSync(at('latest')), time);
+      }
+      for (const time of times.slice(0, -1).reverse()) {
+        readlinkSync(at('latest'));
+        rmdirSync(at(readlinkSync(at('latest'))));
+        assert.equal(readlinkSync(at('latest')), time);
+      }
+    },
+    { groups: [GROUP] },
+  );
+});
+
 test('a read-only mount shows everything and changes nothing', async () => {
   await withStore(
     async (store) => {

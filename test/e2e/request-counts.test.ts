@@ -57,6 +57,13 @@ test('what small files cost in requests does not grow', async () => {
         await store.remount();
         assertAtMost('rsync of unchanged files, cold', copy(), 1);
         assert.ok(copy().total <= SLACK, 'unchanged files, warm: the kernel knows them all');
+        const list = () =>
+          requestsDuring(store, () => outputOf('ls', ['-lR', join(store.mountpoint, 'host/x/latest/')]));
+        // The kernel asks for each file's ACL once, and for `latest`, which may change, every 10 ms.
+        const first = list();
+        assert.ok((first.GETXATTR ?? 0) <= FILES + SLACK && (first.LOOKUP ?? 0) < FILES, JSON.stringify(first));
+        const listed = list();
+        assert.ok((listed.GETXATTR ?? 0) <= SLACK && (listed.LOOKUP ?? 0) < FILES, JSON.stringify(listed));
         const read = () =>
           requestsDuring(store, () => outputOf('tar', ['-C', store.latest('host/x'), '-cf', '-', '.']));
         // OPEN, READ, RELEASE; GETATTR, as reading may change atime.

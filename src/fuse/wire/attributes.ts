@@ -13,6 +13,7 @@ export const ATTR_OUT_BYTES = 104;
  */
 export const VALID_SECONDS = 86_400;
 
+const NANOSECONDS_PER_MILLISECOND = 1_000_000;
 const BLOCK_SIZE_BYTES = 4096;
 const MAX_NSEC = 999_999_999;
 /** The last second a snapshot's attributes can hold (src/archive/varint.ts), 143 million years from now. */
@@ -47,7 +48,9 @@ function writeAttributes(words: Uint32Array, at: number, attributes: Attributes)
 export function writeEntry(words: Uint32Array, at: number, attributes: Attributes): void {
   writeNode(words, at, attributes.node);
   words.fill(0, at + 2, at + 10);
-  words[at + 4] = attributes.nameChanges === true ? 0 : VALID_SECONDS;
+  const nameValidMilliseconds = attributes.nameValidMilliseconds;
+  words[at + 4] = nameValidMilliseconds === undefined ? VALID_SECONDS : 0;
+  words[at + 8] = (nameValidMilliseconds ?? 0) * NANOSECONDS_PER_MILLISECOND;
   words[at + 6] = VALID_SECONDS;
   writeAttributes(words, at + 10, attributes);
 }

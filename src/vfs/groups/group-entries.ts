@@ -9,6 +9,14 @@ const VIRTUAL_INO = 2 ** 39;
 const LATEST = 0;
 const OWNER = 1;
 
+/**
+ * Who walks a tree by way of `latest` asks for it with every path. Not longer: who makes or forgets a snapshot by mkdir or rmdir has
+ * to wait until nobody believes the old one (`GroupFolders`), as the kernel can be told only when that is answered.
+ */
+const LATEST_VALID_MILLISECONDS = 10;
+/** By then the kernel has let go of an older one: it counts in ticks, of up to 10 ms, and begins when it has the answer. */
+export const LATEST_EXPIRED_MILLISECONDS = LATEST_VALID_MILLISECONDS + 30;
+
 export const LATEST_NAME = Buffer.from('latest');
 export const OWNER_NAME = Buffer.from('owner');
 
@@ -95,6 +103,6 @@ export function virtualAttributes(
     mtimeNsec: folder.mtimeNsec,
     ctimeSec: folder.ctimeSec,
     ctimeNsec: folder.ctimeNsec,
-    nameChanges: kind === 'latest',
+    ...(kind === 'latest' && { nameValidMilliseconds: LATEST_VALID_MILLISECONDS }),
   };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   CHUNKER_DYNAMIC,
   type Inode,
@@ -30,6 +31,7 @@ import {
   type GroupEntry,
   groupEntries,
   groupEntry,
+  LATEST_EXPIRED_MILLISECONDS,
   type VirtualFile,
   virtualAttributes,
   virtualNode,
@@ -49,6 +51,8 @@ export class GroupFolders {
   readonly #parts: LiveParts;
   readonly #services: GroupServices;
   readonly #snapshots: SnapshotNodes;
+  /** When somebody was last told what a group's `latest` is, by `performance.now()`. */
+  readonly #latestTold = new Map<number, number>();
 
   constructor(parts: LiveParts, services: GroupServices, snapshots: SnapshotNodes) {
     this.#parts = parts;
@@ -123,6 +127,7 @@ export class GroupFolders {
     }
     if (time === undefined) throw notLegal('snapshot time', text);
     await this.#services.createSnapshot(this.#groupOf(folder), time, caller.interrupted);
+    await this.#latestExpired(folder.group);
     const made = await this.lookup(folder, name);
     if (made === undefined) throw new CairnError('io', `Snapshot ${text} was made but does not show`);
     return made;
@@ -136,6 +141,14 @@ export class GroupFolders {
       throw new CairnError('not-permitted', 'The live tree goes with its group');
     }
     await this.#services.forgetSnapshot(this.#groupOf(folder), entry.snapshot.time);
+    await this.#latestExpired(folder.group);
+  }
+
+  /** Waits until the kernel has let go of a `latest` of before the change that has just been made. */
+  async #latestExpired(group: number): Promise<void> {
+    const told = this.#latestTold.get(group) ?? Number.NEGATIVE_INFINITY;
+    const left = told + LATEST_EXPIRED_MILLISECONDS - performance.now();
+    if (left > 0) await delay(left);
   }
 
   async #makeNamespace(caller: Caller, folder: Readonly<Inode>, component: string): Promise<Attributes> {
@@ -235,6 +248,7 @@ export class GroupFolders {
     if (entry.kind === 'snapshot') return this.#snapshots.root(entry.snapshot.archive);
     const { group } = folder;
     const { kind } = entry;
+    if (kind === 'latest') this.#latestTold.set(group, performance.now());
     return this.virtualAttributes(
       virtualNode(kind === 'owner' ? { kind, group } : { kind, archive: entry.snapshot.archive }),
     );

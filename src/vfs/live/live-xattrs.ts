@@ -1,5 +1,6 @@
 import { isFolder } from '../../catalog/inode.js';
 import { CairnError } from '../../core/errors.js';
+import { absentXattr } from '../absent-xattr.js';
 import { ACL_ACCESS, ACL_DEFAULT, isAclName, modeOfAcl } from '../acl.js';
 import type { NodeId } from '../api.js';
 import { isSymlink, S_ISGID } from '../file-mode.js';
@@ -12,16 +13,13 @@ const XATTR_REPLACE = 2;
 const NAME_MAX_BYTES = 255;
 /** XATTR_SIZE_MAX of linux/limits.h. */
 const VALUE_MAX_BYTES = 65_536;
-const SELINUX = Buffer.from('security.selinux');
 
 export function getXattr(parts: LiveParts, node: NodeId, name: Uint8Array): Uint8Array {
   const inode = inodeOf(parts, node);
   const value = parts.tree.xattrs.find(inode.ino, name);
   if (value !== undefined) return value;
   requireNamespace(name);
-  // The kernel stops asking for a label no file system here has; absence would be asked again for every file.
-  if (SELINUX.equals(name)) throw new CairnError('unsupported', 'No SELinux labels are stored');
-  throw new CairnError('no-attribute', 'No such extended attribute');
+  throw absentXattr(name);
 }
 
 const NAMESPACES = ['user.', 'trusted.', 'security.'].map((prefix) => Buffer.from(prefix));

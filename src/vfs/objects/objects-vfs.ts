@@ -1,4 +1,5 @@
 import { CairnError } from '../../core/errors.js';
+import { absentXattr } from '../absent-xattr.js';
 import type {
   AttributeOperations,
   FileOperations,
@@ -198,7 +199,7 @@ function objectFolders({ folders }: Vfs, nodes: ObjectNodes): FolderOperations {
 function objectXattrs({ xattrs }: Vfs): XattrOperations {
   return {
     get(node, name) {
-      if (isObject(node)) throw new CairnError('no-attribute', 'No such extended attribute');
+      if (isObject(node)) throw absentXattr(name);
       return xattrs.get(node, name);
     },
     list: (node) => (isObject(node) ? [] : xattrs.list(node)),

@@ -6,6 +6,7 @@ import { isFolder } from '../../catalog/inode.js';
 import type { ChunkStore } from '../../chunkstore/chunk-store.js';
 import type { ReadPiece } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
+import { absentXattr } from '../absent-xattr.js';
 import type { Attributes, Awaitable, FolderEntry, NodeId } from '../api.js';
 import type { MetadataCache } from './chunk-stream.js';
 import type { SnapshotNodes, SnapshotPieces } from './snapshot-nodes.js';
@@ -88,7 +89,7 @@ export class ArchiveNodes implements SnapshotNodes {
     return this.#withEntry(node, (tree, entry) =>
       then(xattrsOf(tree, entry), (xattrs) => {
         const found = xattrs.find((xattr) => Buffer.compare(xattr.name, name) === 0);
-        if (found === undefined) throw new CairnError('no-attribute', 'No such extended attribute');
+        if (found === undefined) throw absentXattr(name);
         return found.value;
       }),
     );
