@@ -113,6 +113,11 @@ test('struct fuse_entry_out', () => {
   assert.equal(out.bytes.readBigUInt64LE(56), 0x123456_abcdef0123n, 'attr.ino');
   assert.equal(out.bytes.readUInt32LE(56 + 60), 0o100644, 'attr.mode');
   assert.equal(out.bytes.readUInt32LE(16 + 128), 0xffff_ffff);
+  writeEntry(out.words, 4, { ...ATTRIBUTES, nameValidMilliseconds: 10 });
+  assert.equal(out.bytes.readBigUInt64LE(32), 0n, 'entry_valid');
+  assert.equal(out.bytes.readBigUInt64LE(40), 86_400n, 'attr_valid');
+  assert.equal(out.bytes.readUInt32LE(48), 10_000_000, 'entry_valid_nsec');
+  assert.equal(out.bytes.readUInt32LE(52), 0, 'attr_valid_nsec');
 });
 
 test('struct fuse_setattr_in', () => {
