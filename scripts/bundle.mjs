@@ -1,4 +1,4 @@
-// Joins the compiled modules of dist/src into few files, dist/program/*.js, as node takes 0.4 ms for each module it starts with.
+// Joins the compiled modules of dist/src into few files, dist/program/*.js, as each module it begins with costs a program time.
 // What is run is there: main.js and a file for each worker. dist/src stays what unit tests and the library's users import.
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';

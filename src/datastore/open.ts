@@ -4,14 +4,14 @@ import type { Backend } from '../backend/backend.js';
 import { REBUILD_ADVICE } from '../catalog/connection.js';
 import { type Catalog, openCatalog } from '../catalog/open.js';
 import { type CatalogReader, openCatalogReader } from '../catalog/open-reader.js';
-import { ChunkStore } from '../chunkstore/chunk-store.js';
-import { compressionLevels } from '../chunkstore/compression-level.js';
+import type { ChunkStore } from '../chunkstore/chunk-store.js';
 import { CairnError, fromSystemError, isOutOfRoom } from '../core/errors.js';
 import { type Claim, claimDatastore } from './claim.js';
 import { type DatastoreConfig, readConfig } from './config.js';
 import { type ObjectPlaces, type ObjectStore, openObjects, type SpreadPlaces } from './object-store.js';
 import { type DatastorePaths, datastorePaths } from './paths.js';
 import { Reserve } from './reserve.js';
+import { writingChunks } from './writing-chunks.js';
 
 /** What is open of a datastore. */
 interface Stores<C> {
@@ -114,10 +114,7 @@ function opened<C extends { close(): void }>(
     backend,
     objects,
     spread,
-    chunks: new ChunkStore(backend, config.prefixDigits, {
-      verifyNew: config.verifyNew,
-      level: compressionLevels(backend),
-    }),
+    chunks: writingChunks({ backend, config }),
     catalog,
     close: () => {
       if (closed) return;

@@ -50,8 +50,8 @@ export function writeEntry(words: Uint32Array, at: number, attributes: Attribute
   words.fill(0, at + 2, at + 10);
   const nameValidMilliseconds = attributes.nameValidMilliseconds;
   words[at + 4] = nameValidMilliseconds === undefined ? VALID_SECONDS : 0;
-  words[at + 8] = (nameValidMilliseconds ?? 0) * NANOSECONDS_PER_MILLISECOND;
   words[at + 6] = VALID_SECONDS;
+  words[at + 8] = (nameValidMilliseconds ?? 0) * NANOSECONDS_PER_MILLISECOND;
   writeAttributes(words, at + 10, attributes);
 }
 

@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
 import type { Xattr } from '../../archive/xattrs.js';
-import { ChunkStore } from '../../chunkstore/chunk-store.js';
-import { compressionLevels } from '../../chunkstore/compression-level.js';
+import type { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { processGuards } from '../../chunkstore/guards.js';
 import { CairnError } from '../../core/errors.js';
 import { openDatastoreReader, type ReadableDatastore } from '../../datastore/open.js';
+import { writingChunks } from '../../datastore/writing-chunks.js';
 import { hashedBytes } from '../../native/hashed-bytes.js';
 import { HoldScope } from '../../native/holds.js';
 import { JobChunks } from '../create/job-chunks.js';
@@ -66,12 +66,8 @@ export class BackupJob {
     this.#datastore = datastore;
     this.#openView = openView;
     this.#signal = signal;
-    const { backend, config } = datastore;
     const guards = processGuards(HoldScope.of(options.holds));
-    this.#chunks = new ChunkStore(backend, config.prefixDigits, {
-      ...{ atOnce: availableParallelism(), guards, verifyNew: config.verifyNew },
-      level: compressionLevels(backend),
-    });
+    this.#chunks = writingChunks(datastore, { atOnce: availableParallelism(), guards });
     this.#jobChunks = new JobChunks(this.#chunks, datastore.catalog);
     this.#packs = new PackStore(this.#jobChunks);
   }

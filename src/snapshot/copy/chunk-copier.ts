@@ -1,8 +1,8 @@
 import { ChunkError } from '../../chunkstore/chunk-error.js';
-import { ChunkStore } from '../../chunkstore/chunk-store.js';
-import { compressionLevels } from '../../chunkstore/compression-level.js';
+import type { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { processGuards } from '../../chunkstore/guards.js';
 import type { ReadableDatastore } from '../../datastore/open.js';
+import { writingChunks } from '../../datastore/writing-chunks.js';
 import { HoldScope } from '../../native/holds.js';
 import { JobChunks } from '../create/job-chunks.js';
 import type { WrittenChunk } from '../create/job-protocol.js';
@@ -41,13 +41,9 @@ export class ChunkCopier {
   /** @param holds scope that keeps collectors from the chunks; it ends with whoever opened it */
   constructor(parts: CopierParts, holds: number) {
     this.#parts = parts;
-    const { backend, config, catalog } = parts.target;
     const guards = processGuards(HoldScope.of(holds));
-    this.#store = new ChunkStore(backend, config.prefixDigits, {
-      ...{ guards, verifyNew: config.verifyNew },
-      level: compressionLevels(backend),
-    });
-    this.#known = new JobChunks(this.#store, catalog);
+    this.#store = writingChunks(parts.target, { guards });
+    this.#known = new JobChunks(this.#store, parts.target.catalog);
   }
 
   /** What the target's store did. */

@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { type CatalogReader, openCatalogReader } from '../../catalog/open-reader.js';
-import { ChunkStore } from '../../chunkstore/chunk-store.js';
-import { compressionLevels } from '../../chunkstore/compression-level.js';
+import type { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { processGuards } from '../../chunkstore/guards.js';
 import { ChunkSink } from '../../content/chunk-sink.js';
 import { presentChunk } from '../../content/open-live-store.js';
 import type { PackingParts } from '../../content/packing/packing-parts.js';
 import type { Digest } from '../../core/digest.js';
 import { openDatastoreReader, type ReadableDatastore } from '../../datastore/open.js';
+import { writingChunks } from '../../datastore/writing-chunks.js';
 import { hashedBytes } from '../../native/hashed-bytes.js';
 import { HoldScope } from '../../native/holds.js';
 import { JournalFile } from '../../native/journal-file.js';
@@ -56,11 +56,7 @@ export class SnapshotJob {
     this.#now = openCatalogReader(datastore.paths.catalog);
     // Whoever started the job ends its holds, whatever becomes of it.
     const guards = processGuards(HoldScope.of(options.holds));
-    const { backend, config } = datastore;
-    this.#chunks = new ChunkStore(backend, config.prefixDigits, {
-      ...{ atOnce: availableParallelism(), guards, verifyNew: config.verifyNew },
-      level: compressionLevels(backend),
-    });
+    this.#chunks = writingChunks(datastore, { atOnce: availableParallelism(), guards });
     this.#jobChunks = new JobChunks(this.#chunks, this.#now);
     this.#sink = new ChunkSink(this.#chunks, {
       findPresent: (digest) => presentChunk(this.#now.chunks, digest),
