@@ -116,6 +116,35 @@ function printBusiest(stacks, total) {
   for (const [name, samples] of busiest) console.log(`${((100 * samples) / total).toFixed(2).padStart(6)} %  ${name}`);
 }
 
+/** What a stack is about, the first that fits: threads of the pool do the addon's jobs; Debian's libzstd has no names. */
+const KINDS = [
+  ['pool: SHA-256', (stack, isPool) => isPool && stack.includes('sha256')],
+  ['pool: cutting', (stack, isPool) => isPool && stack.includes('CutScanner')],
+  ['pool: the kernel', (stack, isPool) => isPool && isInKernel(stack)],
+  ['pool: zstd', (stack, isPool) => isPool && stack.endsWith('[unknown]')],
+  ['pool: other', (_, isPool) => isPool],
+  ["V8's compiler", (stack) => /compiler::|Turbofan|maglev/.test(stack)],
+  ["V8's collector", (stack) => /Scaveng|MarkCompact|Marking|Sweeper/.test(stack)],
+  ['SQLite', (stack) => stack.includes('sqlite')],
+  ['the kernel', (stack) => isInKernel(stack)],
+  ['JavaScript and Node', () => true],
+];
+
+function isInKernel(stack) {
+  return /entry_SYSCALL|do_syscall_64|asm_exc|asm_sysvec/.test(stack);
+}
+
+function printShares(stacks, total) {
+  const shares = new Map(KINDS.map(([name]) => [name, 0]));
+  for (const [stack, samples] of stacks) {
+    const isPool = stack.startsWith('cairn-pool');
+    const [name] = KINDS.find(([, fits]) => fits(stack, isPool));
+    shares.set(name, shares.get(name) + samples);
+  }
+  console.log('\nShares of all samples:');
+  for (const [name, samples] of shares) console.log(`${((100 * samples) / total).toFixed(0).padStart(5)} %  ${name}`);
+}
+
 const folder = process.argv[2];
 if (folder === undefined)
   throw new Error('Usage: perf script -F comm,tid,ip,sym | node scripts/flame-graph.mjs FOLDER');
@@ -134,3 +163,4 @@ writeFileSync(
 );
 writeFileSync(join(folder, 'flame-graph.svg'), svgOf(root));
 printBusiest(stacks, root.samples);
+printShares(stacks, root.samples);
