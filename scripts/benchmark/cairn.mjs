@@ -28,10 +28,11 @@ export class Cairn extends CairnDaemon {
     return join(this.mountpoint, 'host', name, 'latest/.');
   }
 
+  /** Resolves to the seconds mounting took. */
   async remount(between = () => undefined) {
     await this.umount();
     between();
-    await this.mount();
+    return this.mount();
   }
 
   /** Nothing is cached any more, by nobody. */

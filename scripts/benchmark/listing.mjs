@@ -5,11 +5,12 @@ const STAT_FIELDS = '%P %y %m %U %G %n %s %b %i %A@ %T@ %C@ %l\\n';
 
 /** find and ls over a state that is kept, each with nothing cached and again. */
 export async function listing(context, system) {
-  const kept = await system.prefill('many', context.tree('many'));
+  const kept = await system.prefill('many', context.trees.folder('many'));
   // With a slash: the folder may be the link `latest`.
   const find = () => run('find', [`${kept}/`, '-printf', STAT_FIELDS]);
   const list = () => run('ls', ['-lR', `${kept}/`]);
-  await system.cold();
+  const mounting = await system.cold();
+  if (mounting !== undefined) context.add('mount', mounting);
   await context.time('find, first', find);
   await context.time('find, second', find);
   await system.cold();

@@ -89,6 +89,13 @@ export class Ext4 {
   }
 }
 
+/** The file system the trees lie on, too: what is only read need not be copied. */
+class OfTrees extends Ext4 {
+  async prefill(_, folder) {
+    return folder;
+  }
+}
+
 /** A FUSE file system in C that passes all on to a folder. */
 class PassingOn extends Ext4 {
   #daemon;
@@ -311,7 +318,7 @@ export const MOUNTS = {
     make: (place) => Object.assign(new Cairn(place, 'cairn', ['--low-latency']), { name: 'cairn --low-latency' }),
     lacks: () => (mountTakes('--low-latency') ? undefined : 'cairn mount has no --low-latency'),
   },
-  ext4: { make: (place) => new Ext4(place), lacks: () => undefined },
+  ext4: { make: (place) => new OfTrees(place), lacks: () => undefined },
   passthrough_ll: {
     make: (place) => new Passthrough(place),
     lacks: () => (buildable() ? undefined : 'libfuse3-dev and pkg-config are not installed'),

@@ -7,8 +7,7 @@ const FEWER = ['cairn', 'ext4', 'passthrough_ll'];
 
 /** Families of workloads and the systems they are tried on. */
 const EVERY_CHANGE = {
-  small: ['cairn', 'ext4'],
-  fewer: FEWER,
+  some: FEWER,
   large: ['cairn', 'ext4'],
   parts: ['alone'],
   listing: ['cairn', 'ext4'],
@@ -40,7 +39,7 @@ const PEERS = {
 
 /** What is tried once, after all rounds. */
 const ONCE = {
-  change: { million: ['cairn'] },
+  change: {},
   peers: { million: ['cairn'], shuffled: ['cairn'], 'slow disk': ['cairn', 'ext4', 'bindfs'] },
 };
 

@@ -6,14 +6,13 @@ import { join } from 'node:path';
 import { buildNames } from './build.mjs';
 import { fileBytes, run } from './processes.mjs';
 
-const FILE_MIB = { full: 1024, tiny: 32 };
 const SECONDS = { full: 2, tiny: 1 };
 const COMMITS = { full: 300, tiny: 30 };
 
 /** Runs fio on a file. @returns operations per second */
 function fio(context, file, options) {
   const args = [
-    ...['--name=bench', `--filename=${file}`, `--size=${FILE_MIB[context.size]}m`, '--bs=4k', '--ioengine=psync'],
+    ...['--name=bench', `--filename=${file}`, `--size=${fileBytes(file)}`, '--bs=4k', '--ioengine=psync'],
     ...['--time_based', `--runtime=${SECONDS[context.size]}`, '--group_reporting', '--output-format=json'],
     // What fio reports without this is in part what it had to wait for before it began.
     ...['--fallocate=none', '--invalidate=0', '--randrepeat=1', ...options],
@@ -23,16 +22,12 @@ function fio(context, file, options) {
   return job.read.iops + job.write.iops;
 }
 
-/** An image as fio lays it out: random bytes, in order. */
-function layOut(context, file) {
-  run('dd', ['if=/dev/urandom', `of=${file}`, 'bs=1M', `count=${FILE_MIB[context.size]}`, 'status=none']);
-}
-
 /** Random reads, random writes with and without fsync, and what the latter cost others and the store. */
 export async function random(context, system) {
   const folder = system.target('random');
   const file = join(folder, 'disk.raw');
-  layOut(context, file);
+  // An image as fio lays it out: random bytes, in order.
+  run('cp', [join(context.tree('noise'), 'disk.raw'), file]);
   system.durable();
   await system.cold();
   context.add('reads, cold: IOPS', fio(context, file, ['--rw=randread']));

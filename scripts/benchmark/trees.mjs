@@ -29,6 +29,7 @@ const SIZES = {
   full: {
     smallFolders: 200,
     fewerFolders: 150,
+    someFolders: 100,
     bigMib: 1024,
     imageMib: 100,
     vmMib: 1024,
@@ -39,6 +40,7 @@ const SIZES = {
   tiny: {
     smallFolders: 4,
     fewerFolders: 3,
+    someFolders: 2,
     bigMib: 24,
     imageMib: 8,
     vmMib: 64,
@@ -63,7 +65,7 @@ export class Trees {
     mkdirSync(this.#root, { recursive: true });
   }
 
-  /** @returns the folder of a tree: small, fewer, big, image, share, vm, many */
+  /** @returns the folder of a tree: small, fewer, some, big, noise, image, share, vm, many */
   folder(name) {
     const path = join(this.#root, name);
     if (existsSync(path)) return path;
@@ -78,11 +80,15 @@ export class Trees {
 }
 
 /** Where in the folder it is given a tree is made, if not there. */
-const MADE_BELOW = { small: 'small', fewer: 'small', big: 'big' };
+const MADE_BELOW = { small: 'small', fewer: 'small', some: 'small', big: 'big' };
 
 const MAKERS = {
   small: (folder, { smallFolders }) => run(MAKE_TREES, [folder, 'small', `${smallFolders}`]),
   fewer: (folder, { fewerFolders }) => run(MAKE_TREES, [folder, 'small', `${fewerFolders}`]),
+  some: (folder, { someFolders }) => run(MAKE_TREES, [folder, 'small', `${someFolders}`]),
+  noise: (folder, { bigMib }) => {
+    run('dd', ['if=/dev/urandom', `of=${join(folder, 'disk.raw')}`, 'bs=1M', `count=${bigMib}`, 'status=none']);
+  },
   big: (folder, { bigMib }) => run(MAKE_TREES, [folder, 'big', `${bigMib}`]),
   share: (folder, { share }) => run('cp', ['-a', '--no-target-directory', share, folder]),
   image: makeImage,

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { ARCHIVERS } from './archivers.mjs';
 import { Cairn } from './cairn.mjs';
-import { fewer, image, large, share, shuffled, small, vm } from './copying.mjs';
+import { fewer, image, large, share, shuffled, small, some, vm } from './copying.mjs';
 import { direct } from './direct.mjs';
 import { listing } from './listing.mjs';
 import { MOUNTS } from './mounts.mjs';
@@ -16,7 +16,7 @@ import { TrialContext } from './trial-context.mjs';
 const FILES_OF_MILLION = { full: 1_000_000, tiny: 10_000 };
 const script = (name) => new URL(name, import.meta.url).pathname;
 
-const ON_MOUNTS = { shuffled, small, fewer, large, share, image, vm, listing, random, syncing, names: naming };
+const ON_MOUNTS = { shuffled, small, some, fewer, large, share, image, vm, listing, random, syncing, names: naming };
 
 /** Opens a mount, does the work, and notes what it used. */
 async function onMount(context, system, work) {
