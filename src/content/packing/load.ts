@@ -5,6 +5,16 @@ import type { Draft } from '../../native/draft.js';
 import { readDescriptor } from '../../native/files.js';
 import type { PackingParts } from './packing-parts.js';
 
+/** Pieces, and about how many bytes, that are read at the same time. */
+const AT_ONCE = { pieces: 256, bytes: 8 * 1024 * 1024 };
+
+interface Piece {
+  readonly extent: Extent;
+  /** In the file, bytes: [from, to). */
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
  * Copies a file's stored bytes [start, end) into the draft, `shift` bytes further on; a hole becomes zeros.
  * The extents may be taken away meanwhile: what is copied then is garbage, and the file has another version.
@@ -17,15 +27,35 @@ export async function loadRange(
   onto: { readonly draft: Draft; readonly shift: number },
 ): Promise<void> {
   let at = start;
-  for (const extent of parts.tree.extents.overlapping(ino, start, end)) {
-    const from = Math.max(start, extent.offset);
-    const to = Math.min(end, extent.offset + extent.length);
-    writeZeros(onto.draft, at + onto.shift, from + onto.shift);
-    const bytes = await readExtent(parts, extent, from, to);
-    onto.draft.write(from + onto.shift, bytes);
-    at = to;
+  for (const group of groupsOf(parts.tree.extents.overlapping(ino, start, end), start, end)) {
+    const read = await Promise.all(group.map(({ extent, from, to }) => readExtent(parts, extent, from, to)));
+    for (const [index, { from, to }] of group.entries()) {
+      writeZeros(onto.draft, at + onto.shift, from + onto.shift);
+      onto.draft.write(from + onto.shift, read[index] as Uint8Array);
+      at = to;
+    }
   }
   writeZeros(onto.draft, at + onto.shift, end + onto.shift);
+}
+
+/** What lies in [start, end) of the extents, so much in each group as is read at the same time. */
+function* groupsOf(extents: readonly Extent[], start: number, end: number): Generator<readonly Piece[]> {
+  let group: Piece[] = [];
+  let bytes = 0;
+  for (const extent of extents) {
+    const piece = {
+      extent,
+      from: Math.max(start, extent.offset),
+      to: Math.min(end, extent.offset + extent.length),
+    };
+    group.push(piece);
+    bytes += piece.to - piece.from;
+    if (group.length < AT_ONCE.pieces && bytes < AT_ONCE.bytes) continue;
+    yield group;
+    group = [];
+    bytes = 0;
+  }
+  if (group.length > 0) yield group;
 }
 
 async function readExtent(parts: PackingParts, extent: Extent, from: number, to: number): Promise<Uint8Array> {

@@ -44,11 +44,7 @@ export async function recutFile(
   const stored: ChunkExtent[] = [];
   try {
     const { start, cuts, end } = await cutAnew(parts, file, dirty, { draft, loaded, isWanted });
-    let at = start;
-    for (const cut of cuts) {
-      stored.push(await parts.sink.store(draft, at, at + cut.length, cut.digest));
-      at += cut.length;
-    }
+    await storeCuts(parts, draft, start, cuts, stored);
     swapUnchanged(parts, file, loaded, stored);
     return end;
   } finally {
@@ -56,6 +52,25 @@ export async function recutFile(
     for (const { digest } of stored) parts.sink.release(digest);
     draft.dispose();
   }
+}
+
+/** Stores the chunks side by side, and adds what is stored to `stored`, in the file's order, also where it throws. */
+async function storeCuts(
+  parts: PackingParts,
+  draft: Draft,
+  start: number,
+  cuts: readonly Cut[],
+  stored: ChunkExtent[],
+): Promise<void> {
+  let end = start;
+  const storing = cuts.map(({ length, digest }) => {
+    end += length;
+    return parts.sink.store(draft, end - length, end, digest);
+  });
+  const results = await Promise.allSettled(storing);
+  for (const result of results) if (result.status === 'fulfilled') stored.push(result.value);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** Swaps what was not written to meanwhile, in as few changes as that takes, and takes it out of `stored`. */
@@ -191,8 +206,11 @@ function startOfCut(parts: PackingParts, inode: Readonly<Inode>, offset: number)
 }
 
 function hasOldDataBehind(parts: PackingParts, inode: Readonly<Inode>, offset: number): boolean {
-  const extents = parts.tree.extents.overlapping(inode.ino, offset, Math.min(offset + WINDOW_BYTES, inode.size));
-  return extents.some((extent) => extent.kind === 'chunk');
+  for (const extent of parts.tree.extents.all(inode.ino, offset)) {
+    if (extent.offset >= offset + WINDOW_BYTES) return false;
+    if (extent.kind === 'chunk') return true;
+  }
+  return false;
 }
 
 /** Loads and cuts until a cut behind the dirty bytes falls on an old chunk's start, a hole, or the file's end. */
