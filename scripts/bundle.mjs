@@ -46,6 +46,21 @@ const flattened = {
   },
 };
 
+/** CommonJS that nearly every command needs: `import` would first search its text for what it exports. */
+const REQUIRED = /^(better-sqlite3|roaring-wasm)$/;
+
+const required = {
+  name: 'required',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: REQUIRED }, ({ path, kind }) =>
+      kind === 'import-statement' ? { path, namespace: 'required' } : { path, external: true },
+    );
+    onLoad({ filter: /.*/, namespace: 'required' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 const programs = [join(FROM, 'cli', 'main.js'), ...MODULES.flatMap(startedBeside)];
 const { warnings, metafile } = await build({
   entryPoints: programs.map((path) => ({ in: path, out: programName(path) })),
@@ -56,8 +71,11 @@ const { warnings, metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
+  // Less to read at each start; lines stay short enough for a stack trace to point at something.
+  minifyWhitespace: true,
+  lineLimit: 160,
   external: LEFT_OUTSIDE,
-  plugins: [flattened],
+  plugins: [flattened, required],
   // Packages that are CommonJS ask for node's own modules by `require`.
   banner: {
     js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",

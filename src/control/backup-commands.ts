@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { snapshotCommands } from './snapshot-commands.js';
 
 const count = z.number().int().nonnegative();

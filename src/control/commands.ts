@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { backendCommands } from './backend-commands.js';
 import { backupCommands } from './backup-commands.js';
 import { careCommands } from './care-commands.js';

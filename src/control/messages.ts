@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CairnError, ERROR_KINDS, kindOf } from '../core/errors.js';
 
 /** Rises with every change that an older client or daemon would misread. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The figures of a mounted datastore, in Prometheus' text format. */
 export const metricsCommands = {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { keepCounts } from '../core/keep-counts.js';
 
 const count = z.number().int().nonnegative();

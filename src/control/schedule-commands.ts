@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A job's run that has ended. Epoch seconds. */
 export const scheduledRun = z.object({

@@ -1,6 +1,6 @@
 import { readFile as readPseudoFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import { lastGc } from '../control/gc-commands.js';
 import { fromSystemError, kindOf } from '../core/errors.js';
 import type { ClockReading } from '../maintenance/gc/clock-reading.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Change } from '../catalog/change.js';
 import type { Catalog } from '../catalog/open.js';
 import type { ChangeLog } from '../content/change-log.js';

@@ -1,5 +1,5 @@
 import { ftruncateSync, readFileSync, writeSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fromSystemError } from '../core/errors.js';
 import type { DatastorePaths } from './paths.js';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CairnError } from '../core/errors.js';
 import { parseRedundancy } from '../core/redundancy.js';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CairnError } from '../core/errors.js';
 import { type DatastoreConfig, FORMAT_VERSION } from './config.js';
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CairnError, fromSystemError } from '../core/errors.js';
 import { s3Config, spreadConfig } from './backend-config.js';
 import type { DatastorePaths } from './paths.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Backend } from '../backend/backend.js';
 import { kindOf } from '../core/errors.js';
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CairnError } from '../core/errors.js';
 import { readJson, writeJson } from './json-file.js';
 import type { DatastorePaths } from './paths.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CairnError } from '../core/errors.js';
 import { type KeepCounts, keepCounts } from '../core/keep-counts.js';
 import { readJson, writeJson } from './json-file.js';

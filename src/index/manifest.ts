@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Digest, digestFromHex, digestHex } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
 import { type GroupType, isLegalId } from '../core/group.js';

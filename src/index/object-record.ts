@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { digestFromHex, digestHex } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
 import type { StoredObject } from '../core/stored-object.js';

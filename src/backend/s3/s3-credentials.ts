@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CairnError, fromSystemError } from '../../core/errors.js';
 
 /** So often the file is read again: whoever renews credentials need not restart anything. */

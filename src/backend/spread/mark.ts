@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CairnError, kindOf } from '../../core/errors.js';
 import type { Backend } from '../backend.js';
 

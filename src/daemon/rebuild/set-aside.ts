@@ -1,5 +1,5 @@
 import { access, link, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { listSegments } from '../../content/journal/journal.js';
 import { segmentName } from '../../content/journal/segment.js';
 import { CairnError, fromSystemError } from '../../core/errors.js';

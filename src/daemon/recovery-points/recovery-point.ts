@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CairnError } from '../../core/errors.js';
 import { formatSnapshotTime, snapshotTimeOf } from '../../core/snapshot-time.js';
 import { isMachine } from '../../datastore/machine.js';

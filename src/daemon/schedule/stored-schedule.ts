@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Problem } from '../../control/commands.js';
 import { type ScheduledRun, type ScheduleEntry, scheduledRun } from '../../control/schedule-commands.js';
 import { readJson } from '../../datastore/json-file.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SharedPeer } from '../../control/upload-commands.js';
 import { allEpochs, joinedName, livingEpoch } from '../../datastore/shared/machine-epochs.js';
 import { getIfThere, type SharedObjects } from '../../datastore/shared/shared-objects.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Catalog } from '../../catalog/open.js';
 import type { OtherWriter } from '../../control/upload-commands.js';
 import { CairnError, kindOf } from '../../core/errors.js';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CairnError } from '../../core/errors.js';
 import { endEpoch, epochsOf, livingEpoch } from './machine-epochs.js';
 import type { MachineIdentity, MachineLease } from './machine-lease.js';

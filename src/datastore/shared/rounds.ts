@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DIGEST_BYTES, type Digest, digestHex } from '../../core/digest.js';
 import { type ChainRecord, RecordChain } from './record-chain.js';
 import { getIfThere, namesBelow, numbered, SHARED_FOLDER, type SharedObjects } from './shared-objects.js';
