@@ -2,7 +2,7 @@
 import { buildNames } from './build.mjs';
 import { run } from './processes.mjs';
 
-const FILES_PER_CLIENT = { full: 3000, tiny: 100 };
+const FILES_PER_CLIENT = { full: 2000, tiny: 100 };
 const CLIENTS = [1, 2, 4];
 
 export async function naming(context, system) {

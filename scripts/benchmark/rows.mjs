@@ -9,7 +9,7 @@ const SECONDS = 's';
 /** Mounts: what Cairn's mount is held against. */
 export const MOUNT_ROWS = [
   ...smallRows('small', '20,000 small files'),
-  ...smallRows('some', '10,000 small files'),
+  ...smallRows('some', '8,000 small files'),
   row('fewer/in', 'rsync of 15,000 of them, durable', SECONDS, [
     { against: 'passthrough_ll', atMost: 1.18, note: '0.85 of its rate' },
   ]),

@@ -29,7 +29,7 @@ const SIZES = {
   full: {
     smallFolders: 200,
     fewerFolders: 150,
-    someFolders: 100,
+    someFolders: 80,
     bigMib: 1024,
     imageMib: 100,
     vmMib: 1024,

@@ -265,6 +265,57 @@ test('writes that come while a file is cut keep only the chunks they hit from ta
   assert.equal(chunksOf(store, ino).length, 8);
 });
 
+/** Writes 64 bytes at each of so many places, `stride` bytes apart. */
+async function writePieces(store: TestLiveStore, ino: number, count: number, stride: number): Promise<void> {
+  const content = store.openFile(ino);
+  for (let n = 0; n < count; n++) await content.write(n * stride, bodyOf(random.bytes(64)));
+  await store.live.contents.close(ino);
+}
+
+test('more pieces than are read at a time come together in order, with the holes between them', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const small = store.makeFile('small');
+  await writePieces(store, small, 600, 200);
+  const image = await makeFile(store, 'image', random.bytes(12 * MIB), CHUNKER_FIXED);
+  await writePieces(store, image, 700, 16 * KIB + 8);
+  const expected = [await store.read(small), await store.read(image)];
+  for (const ino of [small, image]) {
+    const pieces = [...store.datastore.catalog.extents.all(ino)].length;
+    assert.ok(pieces >= 600, `only ${pieces} pieces`);
+  }
+  await store.live.packer.run();
+  assert.ok((await store.read(small)).equals(expected[0] as Buffer));
+  assert.ok((await store.read(image)).equals(expected[1] as Buffer));
+  assert.equal(store.datastore.catalog.inodes.find(small)?.storage, STORAGE_PACKED);
+  assert.equal(chunksOf(store, image).length, 3);
+});
+
+test('a chunk that cannot be stored keeps its bytes in the journal, and nothing that was stored beside it held', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const ino = await makeFile(store, 'image', random.bytes(32 * MIB), CHUNKER_FIXED);
+  await store.commitAll();
+  const held = heldChunks().length;
+  for (let cell = 0; cell < 8; cell++) await write4KiB(store, ino, cell * 4 * MIB);
+  const expected = await store.read(ino);
+  const { parts } = store.live;
+  const real = parts.sink.store.bind(parts.sink);
+  let calls = 0;
+  const storing = t.mock.method(parts.sink, 'store', (...given: Parameters<typeof real>) => {
+    calls += 1;
+    return calls === 3 ? Promise.reject(new Error('the disk is gone')) : real(...given);
+  });
+  const inode = store.datastore.catalog.inodes.find(ino);
+  assert.ok(inode !== undefined);
+  await assert.rejects(recutFile(parts, inode), /the disk is gone/);
+  assert.equal(calls, 8, 'others wait for the one that fails');
+  assert.equal(heldChunks().length, held);
+  assert.ok((await store.read(ino)).equals(expected));
+  storing.mock.restore();
+  await store.live.packer.run();
+  assert.ok((await store.read(ino)).equals(expected));
+  assert.equal(chunksOf(store, ino).length, 8);
+});
+
 test('the search for what is to be cut goes on where it was', async (t) => {
   const store = await TestLiveStore.make(t);
   const ino = await makeFile(store, 'image', random.bytes(64 * MIB), CHUNKER_FIXED);
