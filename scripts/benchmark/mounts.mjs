@@ -99,7 +99,9 @@ class OfTrees extends Ext4 {
 /** A FUSE file system in C that passes all on to a folder. */
 class PassingOn extends Ext4 {
   #daemon;
+  /** Of daemons that have ended. */
   #cpuSeconds = 0;
+  #peakBytes = 0;
 
   constructor(place, name) {
     super(place, name);
@@ -122,6 +124,7 @@ class PassingOn extends Ext4 {
   async remount(between = () => undefined) {
     const daemon = this.#daemon;
     this.#cpuSeconds += cpuSeconds(daemon.pid);
+    this.#peakBytes = Math.max(this.#peakBytes, memoryBytes(daemon.pid, 'VmHWM'));
     const ended = new Promise((done) => daemon.once('exit', done));
     run('umount', [this.root]);
     await ended;
@@ -131,7 +134,8 @@ class PassingOn extends Ext4 {
 
   usage() {
     const { pid } = this.#daemon;
-    return { cpuSeconds: this.#cpuSeconds + cpuSeconds(pid), peakBytes: memoryBytes(pid, 'VmHWM') };
+    const peakBytes = Math.max(this.#peakBytes, memoryBytes(pid, 'VmHWM'));
+    return { cpuSeconds: this.#cpuSeconds + cpuSeconds(pid), peakBytes };
   }
 
   close() {

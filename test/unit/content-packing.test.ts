@@ -290,6 +290,24 @@ test('more pieces than are read at a time come together in order, with the holes
   assert.equal(chunksOf(store, image).length, 3);
 });
 
+test('of many small files one piece each is read at a time, as each takes a descriptor', async (t) => {
+  const store = await TestLiveStore.make(t);
+  const files = 20;
+  for (let n = 0; n < files; n++) await writePieces(store, store.makeFile(`log${n}`), 40, 100);
+  const { journal } = store.live.parts;
+  const real = journal.descriptor.bind(journal);
+  let [asked, most] = [0, 0];
+  t.mock.method(journal, 'descriptor', (segment: number) => {
+    // Reads asked for before any has ended.
+    if (asked === 0) setImmediate(() => (asked = 0));
+    asked += 1;
+    most = Math.max(most, asked);
+    return real(segment);
+  });
+  await store.live.packer.run();
+  assert.ok(most >= 1 && most <= 2 * files, `${most} reads at a time of ${files} files`);
+});
+
 test('a chunk that cannot be stored keeps its bytes in the journal, and nothing that was stored beside it held', async (t) => {
   const store = await TestLiveStore.make(t);
   const ino = await makeFile(store, 'image', random.bytes(32 * MIB), CHUNKER_FIXED);

@@ -1,12 +1,19 @@
 import type { Extent } from '../../catalog/extent.js';
 import { readPart } from '../../chunkstore/read-part.js';
+import { type Digest, sameDigest } from '../../core/digest.js';
 import { CairnError } from '../../core/errors.js';
 import type { Draft } from '../../native/draft.js';
 import { readDescriptor } from '../../native/files.js';
 import type { PackingParts } from './packing-parts.js';
 
-/** Pieces, and about how many bytes, that are read at the same time. */
-const AT_ONCE = { pieces: 256, bytes: 8 * 1024 * 1024 };
+/** How much of a file is read at the same time: each piece of the journal takes a descriptor, each chunk its plain length. */
+export interface ReadAtOnce {
+  readonly pieces: number;
+  /** Of the journal, and of chunks as a whole, bytes. */
+  readonly bytes: number;
+}
+
+const ONE_PIECE: ReadAtOnce = { pieces: 1, bytes: 0 };
 
 interface Piece {
   readonly extent: Extent;
@@ -25,9 +32,10 @@ export async function loadRange(
   start: number,
   end: number,
   onto: { readonly draft: Draft; readonly shift: number },
+  atOnce: ReadAtOnce = ONE_PIECE,
 ): Promise<void> {
   let at = start;
-  for (const group of groupsOf(parts.tree.extents.overlapping(ino, start, end), start, end)) {
+  for (const group of groupsOf(parts.tree.extents.overlapping(ino, start, end), start, end, atOnce)) {
     const read = await Promise.all(group.map(({ extent, from, to }) => readExtent(parts, extent, from, to)));
     for (const [index, { from, to }] of group.entries()) {
       writeZeros(onto.draft, at + onto.shift, from + onto.shift);
@@ -38,22 +46,32 @@ export async function loadRange(
   writeZeros(onto.draft, at + onto.shift, end + onto.shift);
 }
 
-/** What lies in [start, end) of the extents, so much in each group as is read at the same time. */
-function* groupsOf(extents: readonly Extent[], start: number, end: number): Generator<readonly Piece[]> {
+/** What lies in [start, end) of the extents, so much in each group as may be read at the same time. */
+function* groupsOf(
+  extents: readonly Extent[],
+  start: number,
+  end: number,
+  atOnce: ReadAtOnce,
+): Generator<readonly Piece[]> {
   let group: Piece[] = [];
   let bytes = 0;
+  let chunk: Digest | undefined;
   for (const extent of extents) {
-    const piece = {
-      extent,
-      from: Math.max(start, extent.offset),
-      to: Math.min(end, extent.offset + extent.length),
+    const from = Math.max(start, extent.offset);
+    const to = Math.min(end, extent.offset + extent.length);
+    const taken = () => {
+      if (extent.kind === 'journal') return to - from;
+      return chunk !== undefined && sameDigest(chunk, extent.digest) ? 0 : extent.chunkLength;
     };
-    group.push(piece);
-    bytes += piece.to - piece.from;
-    if (group.length < AT_ONCE.pieces && bytes < AT_ONCE.bytes) continue;
-    yield group;
-    group = [];
-    bytes = 0;
+    if (group.length > 0 && (group.length >= atOnce.pieces || bytes + taken() > atOnce.bytes)) {
+      yield group;
+      group = [];
+      bytes = 0;
+      chunk = undefined;
+    }
+    bytes += taken();
+    if (extent.kind === 'chunk') chunk = extent.digest;
+    group.push({ extent, from, to });
   }
   if (group.length > 0) yield group;
 }

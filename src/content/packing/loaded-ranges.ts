@@ -1,8 +1,11 @@
 import type { Extent } from '../../catalog/extent.js';
 import { sameDigest } from '../../core/digest.js';
 import type { Draft } from '../../native/draft.js';
-import { loadRange } from './load.js';
+import { loadRange, type ReadAtOnce } from './load.js';
 import type { PackingParts } from './packing-parts.js';
+
+/** One file is cut at a time. */
+const READ_AT_ONCE: ReadAtOnce = { pieces: 256, bytes: 8 * 1024 * 1024 };
 
 /**
  * Stretches of one file in a draft, with the extents they were read from. No place in the journal and no chunk ever gets
@@ -23,7 +26,7 @@ export class LoadedRanges {
   /** Copies the file's stored bytes [start, end) into the draft. */
   async load(start: number, end: number): Promise<void> {
     this.#ranges.push({ start, end, extents: this.#extents(start, end) });
-    await loadRange(this.#parts, this.#ino, start, end, { draft: this.#draft, shift: 0 });
+    await loadRange(this.#parts, this.#ino, start, end, { draft: this.#draft, shift: 0 }, READ_AT_ONCE);
   }
 
   /** Whether the bytes [start, end), all of them loaded, are still in the places they were read from. */

@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import type { ChunkExtent, Extent } from '../../catalog/extent.js';
 import { CHUNKER_FIXED, type Inode } from '../../catalog/inode.js';
 import { cutterFor } from '../../chunk/chunker-choice.js';
@@ -13,6 +15,9 @@ import type { PackingParts } from './packing-parts.js';
 const STEP_BYTES = 4 * 1024 * 1024;
 /** Bytes that one pass cuts anew at most; a longer stretch takes several. */
 const PASS_BYTES = 32 * 1024 * 1024;
+
+/** Chunks stored at a time: fewer than a mount has threads, so that what others write and read goes on beside it. */
+const STORED_AT_ONCE = availableParallelism();
 
 /** Which of a file's extents are to be cut anew. */
 export interface RecutWish {
@@ -62,10 +67,12 @@ async function storeCuts(
   cuts: readonly Cut[],
   stored: ChunkExtent[],
 ): Promise<void> {
+  const limit = pLimit(STORED_AT_ONCE);
   let end = start;
   const storing = cuts.map(({ length, digest }) => {
+    const from = end;
     end += length;
-    return parts.sink.store(draft, end - length, end, digest);
+    return limit(() => parts.sink.store(draft, from, from + length, digest));
   });
   const results = await Promise.allSettled(storing);
   for (const result of results) if (result.status === 'fulfilled') stored.push(result.value);
