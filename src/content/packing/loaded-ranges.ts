@@ -1,7 +1,8 @@
 import type { Extent } from '../../catalog/extent.js';
 import { sameDigest } from '../../core/digest.js';
 import type { Draft } from '../../native/draft.js';
-import { loadRange, type ReadAtOnce } from './load.js';
+import type { ReadAtOnce } from '../extent-batches.js';
+import { loadRange } from './load.js';
 import type { PackingParts } from './packing-parts.js';
 
 /** One file is cut at a time. */
