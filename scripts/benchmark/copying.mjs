@@ -71,11 +71,11 @@ async function smallFiles(context, system, treeName) {
 }
 
 export const small = (context, system) => smallFiles(context, system, 'small');
-/** In a shorter run, and as many as passthrough_ll can have open. */
+/** In a shorter run, and no more than passthrough_ll can have open. */
 export const some = (context, system) => smallFiles(context, system, 'some');
 
 /** The state just copied; where a snapshot is taken for it, how long that takes. */
-async function kept(context, system, treeName) {
+export async function kept(context, system, treeName) {
   if (!SNAPSHOTTING.includes(system.name)) return system.keep(treeName);
   let folder;
   await context.time('snapshot', () => {

@@ -37,11 +37,8 @@ const PEERS = {
   vm: ['cairn', 'btrfs', 'zfs-fuse'],
 };
 
-/** What is tried once, after all rounds. */
-const ONCE = {
-  change: {},
-  peers: { million: ['cairn'], shuffled: ['cairn'], 'slow disk': ['cairn', 'ext4', 'bindfs'] },
-};
+/** What is tried once, after all rounds with all systems. */
+const ONCE_WITH_PEERS = { million: ['cairn'], shuffled: ['cairn'], 'slow disk': ['cairn', 'ext4', 'bindfs'] };
 
 /** Which systems cannot be tried here, and why. */
 export function lackingSystems(systems) {
@@ -55,7 +52,7 @@ export function lackingSystems(systems) {
 
 /** Names of the families a run may have. */
 export function families(withPeers) {
-  return [...Object.keys(withPeers ? PEERS : EVERY_CHANGE), ...Object.keys(ONCE[withPeers ? 'peers' : 'change'])];
+  return withPeers ? [...Object.keys(PEERS), ...Object.keys(ONCE_WITH_PEERS)] : Object.keys(EVERY_CHANGE);
 }
 
 /**
@@ -74,7 +71,7 @@ export function trials(withPeers, rounds, only) {
       for (const system of turned) planned.push({ family, system, round });
     }
   }
-  const once = Object.entries(ONCE[withPeers ? 'peers' : 'change']).filter(([family]) => only?.has(family) ?? true);
+  const once = Object.entries(withPeers ? ONCE_WITH_PEERS : {}).filter(([family]) => only?.has(family) ?? true);
   for (const [family, systems] of once) for (const system of systems) planned.push({ family, system, round: 0 });
   return planned;
 }

@@ -4,16 +4,17 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildNames } from './build.mjs';
+import { kept } from './copying.mjs';
 import { fileBytes, run } from './processes.mjs';
 import { readAll } from './trees.mjs';
 
 const SECONDS = { full: 2, tiny: 1 };
 const COMMITS = { full: 300, tiny: 30 };
 
-/** Runs fio on a file. @returns operations per second */
-function fio(context, file, options) {
+/** Runs fio on all `bytes` of a file. @returns operations per second */
+function fio(context, { file, bytes }, options) {
   const args = [
-    ...['--name=bench', `--filename=${file}`, `--size=${fileBytes(file)}`, '--bs=4k', '--ioengine=psync'],
+    ...['--name=bench', `--filename=${file}`, `--size=${bytes}`, '--bs=4k', '--ioengine=psync'],
     ...['--time_based', `--runtime=${SECONDS[context.size]}`, '--group_reporting', '--output-format=json'],
     // What fio reports without this is in part what it had to wait for before it began.
     ...['--fallocate=none', '--invalidate=0', '--randrepeat=1', ...options],
@@ -28,21 +29,23 @@ export async function random(context, system) {
   const folder = system.target('random');
   const file = join(folder, 'disk.raw');
   // An image as fio lays it out: random bytes, in order.
-  run('cp', [join(context.tree('noise'), 'disk.raw'), file]);
+  const source = join(context.tree('noise'), 'disk.raw');
+  const image = { file, bytes: fileBytes(source) };
+  run('cp', [source, file]);
   system.durable();
   await system.cold();
-  context.add('reads, cold: IOPS', fio(context, file, ['--rw=randread']));
-  context.add('writes with fsync, 1 job: IOPS', fio(context, file, ['--rw=randwrite', '--fsync=1']));
-  context.add('writes with fsync, 8 jobs: IOPS', fio(context, file, ['--rw=randwrite', '--fsync=1', '--numjobs=8']));
+  context.add('reads, cold: IOPS', fio(context, image, ['--rw=randread']));
+  context.add('writes with fsync, 1 job: IOPS', fio(context, image, ['--rw=randwrite', '--fsync=1']));
+  context.add('writes with fsync, 8 jobs: IOPS', fio(context, image, ['--rw=randwrite', '--fsync=1', '--numjobs=8']));
   system.durable();
   const before = system.storedBytes();
   const beside = await latencyBeside(context, system.target('beside'), () => {
-    context.add('writes: IOPS', fio(context, file, ['--rw=randwrite']));
+    context.add('writes: IOPS', fio(context, image, ['--rw=randwrite']));
   });
   context.add('create beside writes, p99: ms', beside);
   system.durable();
-  system.keep('random');
-  context.add('writes: stored more, share of the image', (system.storedBytes() - before) / fileBytes(file));
+  await kept(context, system, 'random');
+  context.add('writes: stored more, share of the image', (system.storedBytes() - before) / image.bytes);
 }
 
 /** How long making a file takes while `work` runs, in milliseconds: 99 % take less. */

@@ -83,9 +83,9 @@ export class Trees {
 const MADE_BELOW = { small: 'small', fewer: 'small', some: 'small', big: 'big' };
 
 const MAKERS = {
-  small: (folder, { smallFolders }) => run(MAKE_TREES, [folder, 'small', `${smallFolders}`]),
-  fewer: (folder, { fewerFolders }) => run(MAKE_TREES, [folder, 'small', `${fewerFolders}`]),
-  some: (folder, { someFolders }) => run(MAKE_TREES, [folder, 'small', `${someFolders}`]),
+  small: (folder, { smallFolders }) => makeSmall(folder, smallFolders),
+  fewer: (folder, { fewerFolders }) => makeSmall(folder, fewerFolders),
+  some: (folder, { someFolders }) => makeSmall(folder, someFolders),
   noise: (folder, { bigMib }) => {
     run('dd', ['if=/dev/urandom', `of=${join(folder, 'disk.raw')}`, 'bs=1M', `count=${bigMib}`, 'status=none']);
   },
@@ -95,6 +95,11 @@ const MAKERS = {
   vm: makeMachine,
   many: makeMany,
 };
+
+/** Folders of a hundred small files. */
+function makeSmall(folder, folders) {
+  run(MAKE_TREES, [folder, 'small', `${folders}`]);
+}
 
 /** One file, half of it words. */
 function makeImage(folder, { imageMib }) {

@@ -21,7 +21,7 @@ export class TrialContext {
     rmSync(this.place, { recursive: true, force: true });
     mkdirSync(this.place);
     // ext4 passes over inodes freed in the last minute as long as it remembers them: a trial that makes many files behind
-    // one that removed many took up to four times as long.
+    // one that removed many took up to four times as long (by hand).
     dropCaches();
   }
 
