@@ -102,11 +102,13 @@ export class CutJobs {
     this.counts.snapshots += 1;
   }
 
+  /** Forgets the oldest, never the newest: within its second its name may be given again, and then it is rightly there. */
   async #forget(): Promise<void> {
-    const [time] = this.#present.keys();
-    this.#present.delete(time as string);
+    const [time, newer] = this.#present.keys();
+    if (time === undefined || newer === undefined) return;
+    this.#present.delete(time);
     await this.#ask('snapshot-forget', { snapshot: `${this.#group}/${time}` });
-    this.#gone.add(time as string);
+    this.#gone.add(time);
     this.counts.forgets += 1;
   }
 

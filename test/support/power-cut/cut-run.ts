@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { TestStore, withStore } from '../mounted-store.js';
+import { type TestStore, withStore } from '../mounted-store.js';
 import { Random } from '../random.js';
 import { runAside } from '../run-aside.js';
 import { SoakSource } from '../soak/soak-content.js';
 import { CutDisk } from './cut-disk.js';
 import { CutJobs, type JobCounts, type JobPromises } from './cut-jobs.js';
 import { findProgress, PromisedFiles, type Promises } from './promised-files.js';
+import { withStoreAfterCut } from './store-after-cut.js';
 
 const DISK_MIB = 1500;
 const GROUP = 'host/x';
@@ -137,28 +138,14 @@ class CutRun {
 }
 
 /** Mounts what a cut left, compares it with what was promised, and counts. */
-async function judge(path: string, { before, after }: Cut, jobs: CutJobs, counts: CutCounts): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'cairn-after-cut-'));
-  const store = new TestStore(folder);
-  store.log.expect(/journal/i);
-  symlinkSync(path, store.store);
-  try {
-    await store.mount();
+function judge(path: string, { before, after }: Cut, jobs: CutJobs, counts: CutCounts): Promise<void> {
+  return withStoreAfterCut(path, async (store) => {
     const written = join(store.mountpoint, GROUP, 'current/files');
     const lacking = await judgeFiles(written, before.files, after.files);
     counts[lacking > 0 ? 'cuts' : 'empty'] += 1;
     counts.files += before.files.size;
     counts.compared += await jobs.judge(store, before.jobs, after.jobs);
-    assert.deepEqual(store.status().problems, []);
-    store.cairn('check', '--deep');
-    await store.umount();
-  } catch (error) {
-    console.error(store.report());
-    throw error;
-  } finally {
-    await store.abandon();
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 /** @returns how many files lack something that had been acknowledged */
