@@ -125,8 +125,7 @@ export class VerifyService {
 
   async #run<J extends CareJobName>(job: J, options: CareOptions<J>, call: CareCallOptions): Promise<CareReport<J>> {
     if (this.#ended || call.signal?.aborted) throw new CairnError('interrupted', 'Given up');
-    if (job !== 'check') this.#parts.live.parts.log.requireWorking();
-    if (job !== 'check') await this.#writes.commit();
+    await this.#commitBefore(job);
     const store = this.#parts.datastore.paths.root;
     const task = { store, bytesPerSecond: call.bytesPerSecond ?? null, job, options };
     const thread = new CareThread(SCRIPT, task, this.#writes, (progress) => call.onProgress?.(progress));
@@ -142,6 +141,18 @@ export class VerifyService {
     } finally {
       this.#running = undefined;
       call.signal?.removeEventListener('abort', cancel);
+    }
+  }
+
+  /** Jobs read what is committed. A check looks at a store that cannot commit any more, too. */
+  async #commitBefore(job: CareJobName): Promise<void> {
+    const { log, live } = this.#parts;
+    if (job !== 'check') live.parts.log.requireWorking();
+    try {
+      await this.#writes.commit();
+    } catch (error) {
+      if (job !== 'check') throw error;
+      log.warn({ error }, 'What is checked is the last commit, as none can be made now');
     }
   }
 

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { chunkFiles } from '../support/check-chunks.js';
@@ -190,5 +200,20 @@ test('a store that is not mounted is verified, checked, repaired and tried by re
       sameAsSource(store, source, 'latest');
     },
     { groups: [GROUP], init: ['--verify-new'] },
+  );
+});
+
+test('a snapshot that was removed by hand is no damage once the store is mounted anew', async () => {
+  await withStore(
+    async (store) => {
+      store.cairn('snapshot', 'create', GROUP);
+      const [snapshot] = readdirSync(join(store.store, GROUP)).filter((name) => name !== 'owner');
+      await store.umount();
+      rmSync(join(store.store, GROUP, snapshot as string), { recursive: true });
+      store.log.expect(/was removed by somebody else/);
+      await store.mount();
+      assert.match(store.cairn('check'), /No damage found/);
+    },
+    { groups: [GROUP] },
   );
 });
