@@ -57,15 +57,34 @@ export class AttributesWriter {
    *   `too-large` for one above 32 MiB; the stream is then worth nothing
    */
   add(record: AttributeRecord, nameHash: number): void {
-    const { entryPosition } = record;
+    this.#begin(record.entryPosition, nameHash);
+    const start = this.#records.length;
+    writeRecord(this.#records, record);
+    this.#end(record.entryPosition, start);
+  }
+
+  /**
+   * Adds the record of an entry that is no folder and has no other names, as another stream stores it.
+   * @throws {CairnError} as `add`
+   */
+  copy(entryPosition: number, record: Uint8Array, nameHash: number): void {
+    this.#begin(entryPosition, nameHash);
+    const start = this.#records.length;
+    this.#records.stored(record);
+    this.#end(entryPosition, start);
+  }
+
+  #begin(entryPosition: number, nameHash: number): void {
     if (!(entryPosition > this.#last)) {
       throw new CairnError('invalid', `Record of byte ${entryPosition} does not lie behind ${this.#last}`);
     }
     const full = this.#pageRecords === MAX_PAGE_RECORDS || this.#records.length >= MAX_PAGE_BYTES;
     if (this.#pageRecords > 0 && (full || (nameHash & PAGE_HASH_MASK) === 0)) this.#endPage();
     if (this.#pageRecords === 0) this.#pageFirst = entryPosition;
-    const start = this.#records.length;
-    writeRecord(this.#records, record);
+  }
+
+  /** @param start where in the page the record starts */
+  #end(entryPosition: number, start: number): void {
     const length = this.#records.length - start;
     if (length > MAX_RECORD_BYTES) {
       throw new CairnError(

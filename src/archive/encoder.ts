@@ -8,6 +8,7 @@ import { type Emit, ItemWriter } from './item-writer.js';
 import { Item, type ItemType, MAX_PATH_BYTES } from './items.js';
 import { checkEntryName, isLinkTarget, shownName } from './names.js';
 import type { PayloadPlace } from './payload-items.js';
+import type { StoredLeaves } from './stored-leaves.js';
 import { type SortedXattrs, sortXattrs, type Xattr } from './xattrs.js';
 
 /** What an archive holds of an entry apart from its content. */
@@ -65,6 +66,7 @@ interface OpenFolder {
 const ROOT: FolderNode = { name: new Uint8Array(0), parent: undefined };
 const FORMAT_VERSION = 2;
 const SLASH = 0x2f;
+const NOTHING_LEFT: readonly Xattr[] = [];
 
 /**
  * Writes an archive from the root to its end, entry by entry in the order they are given. Sizes in the tables are
@@ -151,12 +153,7 @@ export class ArchiveEncoder {
     if ('content' in payload) {
       this.#writer.header(Item.payload, payload.content.length);
       this.#writer.bytes(payload.content);
-    } else {
-      this.#lastOffset = payload.offset;
-      this.#writer.header(Item.payloadRef, 16);
-      this.#writer.u64(payload.offset);
-      this.#writer.u64(payload.size);
-    }
+    } else this.#payloadRef(payload);
     this.#end(filenamePosition);
     return { entryPosition, filenamePosition, nameHash, left, name, folder };
   }
@@ -190,6 +187,24 @@ export class ArchiveEncoder {
   }
 
   /**
+   * The entry `leaf` is at, as another archive stores it.
+   * @param payload where a regular file's content is in this one
+   */
+  copy(leaf: StoredLeaves, payload: PayloadPlace | undefined): Placed {
+    this.#innermost();
+    if (payload !== undefined) this.#checkOffset(payload);
+    const { name, head, filenameBytes } = leaf;
+    this.#hash[0] = sipHash24(name);
+    const filenamePosition = this.#writer.position;
+    this.#writer.bytes(head);
+    if (payload === undefined) this.#writer.bytes(leaf.body);
+    else this.#payloadRef(payload);
+    this.#end(filenamePosition);
+    const entryPosition = filenamePosition + filenameBytes;
+    return { entryPosition, filenamePosition, nameHash: this.#hashWords[0] as number, left: NOTHING_LEFT };
+  }
+
+  /**
    * Another name of a regular file written before.
    * @throws {CairnError} `name-too-long` where the target's path has more than 4096 bytes, which no archive can
    *   hold: write the file once more
@@ -219,6 +234,13 @@ export class ArchiveEncoder {
     const folder = this.#open.at(-1);
     if (folder === undefined || this.#finished) throw new Error('The archive is finished');
     return folder;
+  }
+
+  #payloadRef({ offset, size }: PayloadPlace): void {
+    this.#lastOffset = offset;
+    this.#writer.header(Item.payloadRef, 16);
+    this.#writer.u64(offset);
+    this.#writer.u64(size);
   }
 
   /** Offsets in the payload stream strictly rise in archive order (pbs-format §6.5). */

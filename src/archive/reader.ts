@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { CairnError } from '../core/errors.js';
 import { sipHash24 } from '../native/hash.js';
-import { ArchiveCursor } from './archive-cursor.js';
 import { ByteSource, ByteWindow, type ReadBytes } from './byte-source.js';
 import { readU64 } from './bytes.js';
 import { type ArchiveEntry, ENTRY_READ_AHEAD, itemAt, parseChildHead, parseEntry, parseName } from './entry-decoder.js';
@@ -14,6 +13,7 @@ import {
   tableEndingAt,
   walkFolder,
 } from './folder-table.js';
+import { ItemCursor } from './item-cursor.js';
 import { ITEM_HEADER_BYTES, Item } from './items.js';
 import { PAYLOAD_HEADER_BYTES } from './payload-items.js';
 import { type Awaitable, run, type Steps, settled } from './steps.js';
@@ -161,8 +161,8 @@ export class ArchiveReader {
   }
 
   /** The archive item by item, from the root's ENTRY on. */
-  fromRoot(): ArchiveCursor {
-    return new ArchiveCursor(this.#options.read, this.#options.size, this.root);
+  fromRoot(): ItemCursor {
+    return new ItemCursor(this.#options.read, this.#options.size, this.root);
   }
 
   /** How many names the folder has. */

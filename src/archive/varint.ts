@@ -58,6 +58,11 @@ export class VarintWriter {
   /** The bytes behind their length. */
   bytes(bytes: Uint8Array): void {
     this.number(bytes.length);
+    this.stored(bytes);
+  }
+
+  /** Bytes that another one wrote. */
+  stored(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
     this.#buffer.set(bytes, this.#length);
     this.#length += bytes.length;

@@ -148,21 +148,15 @@ export class SourceFolder {
   /** The folder and what is in it, in byte order of names. */
   readonly listing: FlatListing;
   readonly #raw: RawEntries & { readonly handle: SourceHandle };
-  #decoded: readonly SourceEntry[] | undefined;
 
   private constructor(raw: RawEntries & { readonly handle: SourceHandle }) {
     this.listing = raw;
     this.#raw = raw;
   }
 
-  /** The folder itself; its name is empty. */
-  get self(): SourceEntry {
-    return this.#entries()[0] as SourceEntry;
-  }
-
-  /** What is in it, in byte order of names; made of `listing` when it is first asked for. */
-  get entries(): readonly SourceEntry[] {
-    return this.#entries().slice(1);
+  /** Entry `index` of `listing`; 0 is the folder itself. */
+  entryAt(index: number): SourceEntry {
+    return entryOf(this.#raw, index);
   }
 
   /** Opens and reads the folder a path leads to, links followed. */
@@ -175,11 +169,6 @@ export class SourceFolder {
     return new SourceFolder(await native.scanFolder(parent, name));
   }
 
-  #entries(): readonly SourceEntry[] {
-    this.#decoded ??= entriesOf(this.#raw);
-    return this.#decoded;
-  }
-
   /** Opens and reads a folder that is in this one. */
   async subfolder(name: Uint8Array): Promise<SourceFolder> {
     requirePath(name);
@@ -189,7 +178,7 @@ export class SourceFolder {
   /** Looks at one name anew. */
   async entry(name: Uint8Array): Promise<SourceEntry> {
     requirePath(name);
-    return entriesOf(await native.scanEntry(this.#raw.handle, name))[0] as SourceEntry;
+    return entryOf(await native.scanEntry(this.#raw.handle, name), 0);
   }
 
   /** Opens a regular file; one that is none any more is `ESTALE`. */
@@ -284,22 +273,15 @@ export function isSameStatus(a: SourceStatus, b: SourceStatus): boolean {
   );
 }
 
-function entriesOf({ names, ends, errors, known, statuses, targets, xattrs }: RawEntries): SourceEntry[] {
-  const entries: SourceEntry[] = [];
-  let start = 0;
-  for (let at = 0; at < ends.length; at += 1) {
-    const end = ends[at] as number;
-    const found = xattrs[at];
-    entries.push({
-      name: names.subarray(start, end),
-      error: errors[at] as number,
-      status: known[at] === 1 ? statusAt(statuses, at) : undefined,
-      target: targets[at],
-      xattrs: found === undefined ? NO_XATTRS : pairsOf(found),
-    });
-    start = end;
-  }
-  return entries;
+function entryOf({ names, ends, errors, known, statuses, targets, xattrs }: RawEntries, index: number): SourceEntry {
+  const found = xattrs[index];
+  return {
+    name: names.subarray(ends[index - 1] ?? 0, ends[index]),
+    error: errors[index] as number,
+    status: known[index] === 1 ? statusAt(statuses, index) : undefined,
+    target: targets[index],
+    xattrs: found === undefined ? NO_XATTRS : pairsOf(found),
+  };
 }
 
 function pairsOf(flat: readonly Buffer[]): { name: Buffer; value: Buffer }[] {

@@ -43,7 +43,8 @@ async function reading(folder: string) {
     },
   });
   const nodes = new Map<string, SourceNode>();
-  for (const entry of open.folder.entries) {
+  for (let i = 1; i < open.folder.listing.ends.length; i += 1) {
+    const entry = open.folder.entryAt(i);
     if (entry.status !== undefined) nodes.set(entry.name.toString(), new SourceNode(1, entry, entry.status));
   }
   const read = (name: string): Promise<FileContent | undefined> =>

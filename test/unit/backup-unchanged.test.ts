@@ -20,69 +20,12 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { BackedUp } from '../../src/control/backup-commands.js';
-import { digestHex } from '../../src/core/digest.js';
-import { silentLog } from '../../src/core/log.js';
-import { runUnmountedBackup } from '../../src/daemon/unmounted-backup.js';
-import { createDatastore } from '../../src/datastore/create.js';
-import type { ChunkIndex } from '../../src/index/chunk-index.js';
-import { parseDynamicIndex } from '../../src/index/dynamic-index.js';
 import { hashedBytes } from '../../src/native/hashed-bytes.js';
-import { until } from '../support/commands.js';
+import { BackupCase } from '../support/backup-case.js';
 import { noise } from '../support/noise.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-const STREAMS = ['root.mpxar.didx', 'root.ppxar.didx', 'cairn.attrs.didx'];
-const EXCLUDED = ['*.o'];
-
-/** One folder of a test, its datastore and the source in it. */
-class Case {
-  readonly source: string;
-  readonly store: string;
-
-  private constructor(folder: string) {
-    this.source = join(folder, 'source');
-    this.store = join(folder, 'store');
-  }
-
-  static async in(folder: string): Promise<Case> {
-    const made = new Case(folder);
-    await createDatastore(made.store, { reserveBytes: 4096 });
-    makeTree(made.source);
-    return made;
-  }
-
-  async backup(dryRun = false, excludes = EXCLUDED): Promise<BackedUp> {
-    await this.#settled();
-    const scope = { excludes, oneFileSystem: false, excludeCaches: false };
-    const args = { source: this.source, group: 'host/a', ...scope, dryRun };
-    const context = { signal: new AbortController().signal, progress: () => undefined };
-    return runUnmountedBackup(this.store, args, context, silentLog);
-  }
-
-  /** Checksums of the lists of chunks of the newest snapshot's streams. */
-  streams(): string[] {
-    return this.#indexes().map(({ checksum }) => digestHex(checksum));
-  }
-
-  /** Lengths of the newest snapshot's metadata and attributes streams together. */
-  metadataBytes(): number {
-    const [metadata, , attributes] = this.#indexes();
-    return (metadata?.contentLength ?? 0) + (attributes?.contentLength ?? 0);
-  }
-
-  #indexes(): ChunkIndex[] {
-    const group = join(this.store, 'host/a');
-    const times = readdirSync(group).filter((name) => name.endsWith('Z'));
-    const newest = join(group, times.sort().at(-1) as string);
-    return STREAMS.map((name) => parseDynamicIndex(readFileSync(join(newest, name))));
-  }
-
-  /** The kernel's clock must have ticked since anything was changed. */
-  async #settled(): Promise<void> {
-    const from = Date.now();
-    await until('a tick', () => Date.now() - from > 60);
-  }
-}
+const WANTED = { excludes: ['*.o'] };
 
 function makeTree(source: string): void {
   for (const folder of ['a/deep/er', 'm/many', 'z']) mkdirSync(join(source, folder), { recursive: true });
@@ -138,15 +81,16 @@ const CHANGES: Readonly<Record<string, (at: (name: string) => string) => void>> 
 };
 
 test('a source that is as it was is listed again, without encoding anything; whatever changes in it is seen', async (context) => {
-  const made = await Case.in(temporaryFolder(context));
-  const first = await made.backup();
+  const made = await BackupCase.in(temporaryFolder(context));
+  makeTree(made.source);
+  const first = await made.backup(WANTED);
   assert.deepEqual([first.problems, first.figures.links, first.figures.excluded], [[], 1, 1]);
   let streams = made.streams();
   for (const dryRun of [false, true]) {
     const before = hashedBytes();
-    const again = await made.backup(dryRun);
+    const again = await made.backup({ ...WANTED, dryRun });
     // What is read of the last snapshot, once; what is encoded anew would be hashed, too.
-    assert.equal(hashedBytes() - before, made.metadataBytes());
+    assert.equal(hashedBytes() - before, metadataBytes(made));
     assert.deepEqual(found(again), found(first));
     assert.deepEqual([again.figures.unchangedFiles, again.figures.readBytes], [first.figures.files, 0]);
     assert.deepEqual(
@@ -156,12 +100,12 @@ test('a source that is as it was is listed again, without encoding anything; wha
     assert.deepEqual(made.streams(), streams);
   }
   // Other things are left out then.
-  assert.equal((await made.backup(false, [])).figures.newFiles, 1);
-  assert.equal((await made.backup()).figures.excluded, 1);
+  assert.equal((await made.backup()).figures.newFiles, 1);
+  assert.equal((await made.backup(WANTED)).figures.excluded, 1);
   streams = made.streams();
   for (const [what, change] of Object.entries(CHANGES)) {
     change((name) => join(made.source, name));
-    await made.backup();
+    await made.backup(WANTED);
     const now = made.streams();
     assert.notDeepEqual(now, streams, what);
     streams = now;
@@ -169,7 +113,8 @@ test('a source that is as it was is listed again, without encoding anything; wha
 });
 
 test('a source that is as it was is read where its chunks are gone', async (context) => {
-  const made = await Case.in(temporaryFolder(context));
+  const made = await BackupCase.in(temporaryFolder(context));
+  makeTree(made.source);
   await made.backup();
   const chunks = join(made.store, '.chunks');
   const files = readdirSync(chunks, { recursive: true, encoding: 'utf8' }).map((name) => join(chunks, name));
@@ -179,6 +124,12 @@ test('a source that is as it was is read where its chunks are gone', async (cont
   assert.ok(again.figures.readBytes > 0);
   assert.ok(statSync(largest).size > 0);
 });
+
+/** Lengths of the newest snapshot's metadata and attributes streams together. */
+function metadataBytes(made: BackupCase): number {
+  const [metadata, , attributes] = made.indexes();
+  return metadata.contentLength + attributes.contentLength;
+}
 
 /** The figures that do not tell how they were found out. */
 function found({ figures }: BackedUp): Partial<BackedUp['figures']> {

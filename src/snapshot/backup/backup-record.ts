@@ -1,4 +1,6 @@
+import { type FlatListing, StatusNumber } from '../../native/source.js';
 import type { BackupFigures, BackupProblem, BackupReport } from './backup-protocol.js';
+import { numberAt, TYPE, typeAt } from './source-listing.js';
 
 /** Problems of one kind kept by path; more are only counted. */
 const KEPT_PROBLEMS = 1000;
@@ -20,6 +22,20 @@ export class BackupRecord {
     if (this.#counts[kind] > KEPT_PROBLEMS) return;
     const shown = path.length === 0 ? '.' : Buffer.from(path).toString();
     this.#problems.push({ path: shown, kind, message });
+  }
+
+  /** Counts what is anything but a folder and need not be looked at any more. */
+  passed(listing: FlatListing, index: number): void {
+    const { figures } = this;
+    if (typeAt(listing, index) !== TYPE.file) {
+      figures.others += 1;
+      return;
+    }
+    const size = numberAt(listing, index, StatusNumber.size);
+    figures.files += 1;
+    figures.unchangedFiles += 1;
+    figures.contentBytes += size;
+    this.passedBytes += size;
   }
 
   report(): BackupReport {

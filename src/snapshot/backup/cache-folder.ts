@@ -1,12 +1,11 @@
-import type { SourceEntry, SourceFolder } from '../../native/source.js';
+import type { SourceFolder } from '../../native/source.js';
 
 /** See https://bford.info/cachedir/ */
 export const CACHE_TAG = Buffer.from('CACHEDIR.TAG');
 const SIGNATURE = Buffer.from('Signature: 8a477f597d28d172789f06886806bc55');
 
-/** Whether the folder is marked as a cache. @param entries its own */
-export async function isCacheFolder(folder: SourceFolder, entries: readonly SourceEntry[]): Promise<boolean> {
-  if (!entries.some(({ name }) => name.equals(CACHE_TAG))) return false;
+/** Whether the tag in the folder marks it as a cache. */
+export async function isCacheFolder(folder: SourceFolder): Promise<boolean> {
   try {
     const file = await folder.openFile(CACHE_TAG);
     try {

@@ -1,33 +1,41 @@
 /** A queue between one who finds things and one who uses them: the first waits when he is too far ahead. */
 export class EntryQueue<T> {
   readonly #limit: number;
+  readonly #weigh: (item: T) => number;
   #items: T[] = [];
   #at = 0;
+  /** Weight of what waits. */
+  #waiting = 0;
   #taker: { resolve: (item: T) => void; reject: (error: unknown) => void } | undefined;
   #putter: (() => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
 
-  /** @param limit items that may wait */
-  constructor(limit: number) {
+  /** @param limit how much may wait @param weigh what an item counts as */
+  constructor(limit: number, weigh: (item: T) => number = () => 1) {
     this.#limit = limit;
+    this.#weigh = weigh;
   }
 
   /** Adds an item. */
   put(item: T): void {
     const taker = this.#taker;
     this.#taker = undefined;
-    if (taker !== undefined) taker.resolve(item);
-    else this.#items.push(item);
+    if (taker !== undefined) {
+      taker.resolve(item);
+      return;
+    }
+    this.#items.push(item);
+    this.#waiting += this.#weigh(item);
   }
 
   /** Whether more than enough waits. */
   get isFull(): boolean {
-    return this.#items.length - this.#at >= this.#limit;
+    return this.#waiting >= this.#limit;
   }
 
   /** Resolves when half of what may wait is taken; at once where that is so. One waits at a time. */
   async room(): Promise<void> {
-    if (this.#items.length - this.#at <= this.#limit / 2) return;
+    if (this.#waiting <= this.#limit / 2) return;
     await new Promise<void>((resolve) => {
       this.#putter = resolve;
     });
@@ -38,6 +46,7 @@ export class EntryQueue<T> {
     if (this.#at < this.#items.length) {
       const item = this.#items[this.#at] as T;
       this.#at += 1;
+      this.#waiting -= this.#weigh(item);
       this.#shrink();
       return item;
     }
@@ -58,7 +67,7 @@ export class EntryQueue<T> {
       this.#items = this.#items.slice(this.#at);
       this.#at = 0;
     }
-    if (this.#putter === undefined || this.#items.length - this.#at > this.#limit / 2) return;
+    if (this.#putter === undefined || this.#waiting > this.#limit / 2) return;
     const putter = this.#putter;
     this.#putter = undefined;
     putter();

@@ -1,14 +1,11 @@
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
 import { PAYLOAD_HEADER_BYTES } from '../../archive/payload-items.js';
-import type { FileContent } from '../create/tree-source.js';
+import type { FileContent, SameLeaves } from '../create/tree-source.js';
 import { isZeroChunk, piecesOf } from '../payload-bytes.js';
-import { childrenOf, type TreeView } from '../tree-view.js';
+import type { TreeView } from '../tree-view.js';
+import type { KnownChunks } from './known-chunks.js';
+import { PreviousCursor } from './previous-cursor.js';
 import type { SourceNode } from './source-node.js';
-
-/** Children of a folder of the group's newest snapshot, by the bytes of their names as latin1. */
-export type PreviousFolder = ReadonlyMap<string, ArchiveEntry>;
-
-const NOTHING: PreviousFolder = new Map();
 
 /** The group's newest snapshot, as what tells which files need not be read again. */
 export class PreviousTree {
@@ -29,16 +26,18 @@ export class PreviousTree {
     return bytes;
   }
 
-  async root(): Promise<ArchiveEntry> {
-    return this.#view.archive.entry(this.#view.archive.root);
+  /** Goes through it beside the source. @param known, emit as `PreviousCursor` */
+  beside(known: KnownChunks | undefined, emit: (same: SameLeaves) => void): PreviousCursor {
+    return new PreviousCursor(this.#view, known, emit);
   }
 
-  /** @param entry undefined, or no folder: there is nothing in it */
-  async children(entry: ArchiveEntry | undefined): Promise<PreviousFolder> {
-    if (entry?.kind !== 'folder') return NOTHING;
-    const children = new Map<string, ArchiveEntry>();
-    for await (const child of childrenOf(this.#view, entry.position)) children.set(keyOf(child.name), child.entry);
-    return children;
+  /** What a name in a folder means; undefined where that cannot be read: it proves nothing then. */
+  async lookup(folder: number, name: Uint8Array): Promise<ArchiveEntry | undefined> {
+    try {
+      return await this.#view.archive.lookup(folder, name);
+    } catch {
+      return undefined;
+    }
   }
 
   /**
@@ -77,10 +76,6 @@ export class PreviousTree {
       return record.then((known) => ({ kind: 'large', extents, holes: known?.holes ?? [] }));
     return { kind: 'large', extents, holes: record?.holes ?? [] };
   }
-}
-
-export function keyOf(name: Uint8Array): string {
-  return Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString('latin1');
 }
 
 function hasChangeTime(node: SourceNode, ctime: { seconds: number; nanoseconds: number } | undefined): boolean {

@@ -96,7 +96,7 @@ export class BackupJob {
     const record = new BackupRecord();
     const known = new KnownChunks(this.#jobChunks);
     const contents = new FileContents({ previous: undefined, known, record, readers: undefined });
-    const tree = await this.#walk({ previous: undefined, contents, record });
+    const tree = await this.#walk({ previous: undefined, known: undefined, contents, record });
     await passOver(tree.source);
     this.#countedBytes = record.figures.contentBytes;
   }
@@ -116,7 +116,7 @@ export class BackupJob {
     });
     const readers = this.#options.dryRun ? undefined : { small, large };
     const contents = new FileContents({ previous, known, record, readers });
-    const { source, walking } = await this.#walk({ previous, contents, record });
+    const { source, walking } = await this.#walk({ previous, known: readers && known, contents, record });
     if (this.#options.dryRun) await passOver(source);
     else await this.#encode(source);
     await walking;
@@ -137,9 +137,11 @@ export class BackupJob {
 
   /** Sets off through the source. @returns what comes of it, and when that has ended */
   async #walk(
-    parts: Pick<WalkParts, 'previous' | 'contents' | 'record'>,
+    parts: Pick<WalkParts, 'previous' | 'known' | 'contents' | 'record'>,
   ): Promise<{ source: TreeSource<SourceNode>; walking: Promise<void> }> {
-    const queue = new EntryQueue<WalkEvent>(ENTRIES_AHEAD);
+    const queue = new EntryQueue<WalkEvent>(ENTRIES_AHEAD, (event) =>
+      event && 'leaves' in event ? event.leaves.count : 1,
+    );
     const avoid = await StorePlaces.of(this.#datastore.paths.root);
     const { source } = this.#options;
     const walk = new SourceWalk({ ...parts, scope: this.#options, source, avoid, queue, signal: this.#signal });
@@ -217,6 +219,6 @@ async function passOver(tree: TreeSource<SourceNode>): Promise<void> {
   for (let depth = 1; depth > 0; ) {
     const child = await children.next();
     if (child === undefined) depth -= 1;
-    else if ((child.node.mode & S_IFMT) === S_IFDIR) depth += 1;
+    else if ('node' in child && (child.node.mode & S_IFMT) === S_IFDIR) depth += 1;
   }
 }

@@ -6,7 +6,7 @@ import type { PayloadPlace } from '../../archive/payload-items.js';
 import { kindOf } from '../../core/errors.js';
 import type { ByteRange } from '../../core/ranges.js';
 import { attributesOf } from './tree-figures.js';
-import type { FileContent, TreeChildNode, TreeNode, TreeSource } from './tree-source.js';
+import type { FileContent, SameLeaves, TreeChildNode, TreeNode, TreeSource } from './tree-source.js';
 import type { TreeStreams } from './tree-streams.js';
 
 /** Entries between two looks at how much waits in memory. */
@@ -33,6 +33,7 @@ export class TreeEncoder<N extends TreeNode> {
   /** First position of inodes that have several names but are no regular files. */
   readonly #firstNames = new Map<number, number>();
   #entries = 0;
+  #drainAt = ENTRIES_PER_DRAIN;
   /** Where the payload of the next file starts, see archive/payload. */
   #alignment = 0;
 
@@ -57,9 +58,10 @@ export class TreeEncoder<N extends TreeNode> {
       if (child === undefined) {
         encoder.endFolder();
         open.pop();
-      } else if ((child.node.mode & S_IFMT) === TYPE.folder) open.push(this.#startFolder(encoder, folder, child));
+      } else if ('leaves' in child) this.#same(encoder, folder, child);
+      else if ((child.node.mode & S_IFMT) === TYPE.folder) open.push(this.#startFolder(encoder, folder, child));
       else await this.#leaf(encoder, folder, child);
-      if (this.#entries % ENTRIES_PER_DRAIN === 0) await this.#drain();
+      if (this.#entries >= this.#drainAt) await this.#drain();
     }
     this.#planner.finish();
     this.#attributes.finish();
@@ -110,6 +112,23 @@ export class TreeEncoder<N extends TreeNode> {
     this.#add(node, placed, { holes, ...sameAs });
   }
 
+  /** What another archive has just so: but for the places of payloads it is copied. */
+  #same(encoder: ArchiveEncoder, folder: OpenFolder<N>, { leaves, pieceAt }: SameLeaves): void {
+    while (leaves.next()) {
+      const { payload } = leaves;
+      if (payload !== undefined) this.#planner.realign(this.#alignment);
+      const place = payload && this.#placeAgain(payload, pieceAt);
+      const placed = encoder.copy(leaves, place);
+      if (place !== undefined) this.#alignment = alignmentBehind(mixed(folder.pathHash, placed.nameHash), place.size);
+      this.#attributes.copy(placed.entryPosition, leaves.record, placed.nameHash);
+      this.#entries += 1;
+    }
+  }
+
+  #placeAgain({ offset, size }: PayloadPlace, pieceAt: SameLeaves['pieceAt']): PayloadPlace {
+    return size === 0 ? this.#planner.large(0, []) : this.#planner.packed(size, pieceAt(offset));
+  }
+
   #place(size: number, content: FileContent): { place: PayloadPlace; holes: readonly ByteRange[] } {
     if (content.kind === 'large') return { place: this.#planner.large(size, content.extents), holes: content.holes };
     const { digest, chunkLength, at } = content;
@@ -127,6 +146,7 @@ export class TreeEncoder<N extends TreeNode> {
   }
 
   async #drain(): Promise<void> {
+    this.#drainAt = this.#entries + ENTRIES_PER_DRAIN;
     await this.#streams.metadata.drain();
     await this.#streams.attributes.drain();
   }

@@ -1,4 +1,5 @@
-import type { PayloadExtent } from '../../archive/payload.js';
+import type { PackedPiece, PayloadExtent } from '../../archive/payload.js';
+import type { StoredLeaves } from '../../archive/stored-leaves.js';
 import type { Xattr } from '../../archive/xattrs.js';
 import type { Digest } from '../../core/digest.js';
 import type { ByteRange } from '../../core/ranges.js';
@@ -40,6 +41,13 @@ export interface TreeChildNode<N> {
   readonly node: N;
 }
 
+/** Names in a folder that an earlier snapshot of the same group has just so, and whose content is in the store. */
+export interface SameLeaves {
+  readonly leaves: StoredLeaves;
+  /** Where the content of a file of more than no bytes is, by where its payload is in that snapshot's stream. */
+  readonly pieceAt: (payloadOffset: number) => PackedPiece;
+}
+
 type Awaitable<T> = T | Promise<T>;
 
 /**
@@ -49,7 +57,7 @@ type Awaitable<T> = T | Promise<T>;
 export interface TreeSource<N extends TreeNode> {
   /** @throws {CairnError} where it is gone */
   root(): Awaitable<N>;
-  children(folder: N): { next(): Awaitable<TreeChildNode<N> | undefined> };
+  children(folder: N): { next(): Awaitable<TreeChildNode<N> | SameLeaves | undefined> };
   xattrs(node: N): readonly Xattr[];
   /** Where the bytes of a file of more than none are; undefined where the file is to be left out. */
   content(file: N): Awaitable<FileContent | undefined>;
