@@ -62,14 +62,16 @@ FileType typeOf(DIR* folder, const dirent& entry, const std::string& path) {
   return S_ISLNK(mode) ? FileType::kSymlink : FileType::kOther;
 }
 
-/** rename(2) that replaces nothing. */
-void renameToNew(const std::string& from, const std::string& to) {
-  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
+/** rename(2) that replaces nothing: false where something stands there. */
+bool isRenamedToNew(const std::string& from, const std::string& to) {
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  if (errno == EEXIST) return false;
   if (errno != EINVAL) throw SystemError(errno, "renameat2", from, to);
   // The file system does not know the flag.
-  if (access(to.c_str(), F_OK) == 0) throw SystemError(EEXIST, "rename", from, to);
+  if (access(to.c_str(), F_OK) == 0) return false;
   if (errno != ENOENT) throwErrno("access", to);
   renameFile(from, to);
+  return true;
 }
 
 }  // namespace
@@ -88,14 +90,18 @@ void putFile(const std::string& path, const std::string& temporaryPath, Bytes by
   Descriptor file = Descriptor::open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, options.mode);
   try {
     writeAll(file, bytes, temporaryPath);
-    if (options.sync) sync(file, temporaryPath);
+    if (options.sync == PutSync::kAlways) sync(file, temporaryPath);
     file.close();
+    if (options.sync == PutSync::kWhereItReplaces) {
+      if (isRenamedToNew(temporaryPath, path)) return;
+      syncPath(temporaryPath, false);
+    }
     renameFile(temporaryPath, path);
   } catch (...) {
     unlink(temporaryPath.c_str());
     throw;
   }
-  if (options.sync) syncPath(folderOf(path), true);
+  if (options.sync != PutSync::kNever) syncPath(folderOf(path), true);
 }
 
 void putNewFile(const PutFile& file, mode_t mode) {
@@ -104,7 +110,7 @@ void putNewFile(const PutFile& file, mode_t mode) {
   try {
     for (const Bytes& part : file.parts) writeAll(open, part, temporaryPath);
     open.close();
-    renameToNew(temporaryPath, file.path);
+    if (!isRenamedToNew(temporaryPath, file.path)) throw SystemError(EEXIST, "rename", temporaryPath, file.path);
   } catch (...) {
     unlink(temporaryPath.c_str());
     throw;

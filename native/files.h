@@ -16,9 +16,12 @@ namespace cairn {
 
 // System calls on files by path. All block, none knows N-API, all throw SystemError; any thread.
 
+/** When the file is synced before the rename, and its folder after it. */
+enum class PutSync { kNever, kAlways, kWhereItReplaces };
+
 struct PutOptions {
   mode_t mode;
-  bool sync;  // fsync the file before the rename and the folder after it
+  PutSync sync;
 };
 
 class Descriptor;

@@ -48,9 +48,11 @@ Napi::Value startEach(Napi::Env env, Run run) {
       });
 }
 
+/** (path, temporary path, bytes, mode, when to sync: a number of `PutSync`) */
 Napi::Value put(const Napi::CallbackInfo& info) {
   const Bytes bytes = bytesOf(info[2]);
-  const PutOptions options{info[3].As<Napi::Number>().Uint32Value(), info[4].As<Napi::Boolean>().Value()};
+  const PutOptions options{info[3].As<Napi::Number>().Uint32Value(),
+                           static_cast<PutSync>(info[4].As<Napi::Number>().Uint32Value())};
   return startJob(
       info.Env(), {info[2]},
       [path = pathOf(info[0]), temporary = pathOf(info[1]), bytes, options] {

@@ -15,7 +15,7 @@ export type FileType = 'file' | 'folder' | 'symlink' | 'other';
 const native = addon as {
   /** What the numbers in `RawListing.types` mean. */
   readonly fileTypes: readonly FileType[];
-  putFile(path: FilePath, temporary: FilePath, bytes: Uint8Array, mode: number, sync: boolean): Promise<void>;
+  putFile(path: FilePath, temporary: FilePath, bytes: Uint8Array, mode: number, sync: number): Promise<void>;
   putNewFiles(
     paths: readonly FilePath[],
     temporaries: readonly FilePath[],
@@ -45,8 +45,11 @@ const native = addon as {
 export interface PutFileOptions {
   /** Permission bits; the process's umask applies. */
   readonly mode: number;
-  /** Sync the file before the rename and its folder after it: once settled, the file survives a power cut. */
-  readonly sync?: boolean;
+  /**
+   * Sync the file before the rename and its folder after it: once settled, the file survives a power cut. `where-it-replaces`
+   * does so only where something stood at the path, which is never taken away before the new bytes are durable.
+   */
+  readonly sync?: boolean | 'where-it-replaces';
 }
 
 /**
@@ -63,7 +66,14 @@ export async function putFile(
   requirePath(temporaryPath, 'temporaryPath');
   requireBytes(bytes, 'bytes');
   requireMode(options.mode);
-  return native.putFile(path, temporaryPath, bytes, options.mode, options.sync ?? false);
+  const { sync } = options;
+  return native.putFile(
+    path,
+    temporaryPath,
+    bytes,
+    options.mode,
+    sync === 'where-it-replaces' ? 2 : Number(sync ?? false),
+  );
 }
 
 /** A file that is to stand where none does. */

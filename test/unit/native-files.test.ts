@@ -41,7 +41,7 @@ import { temporaryFolder } from '../support/temporary-folder.js';
 test('putFile makes and replaces a file, leaving no temporary one', async (t) => {
   const folder = temporaryFolder(t);
   const [path, temporary] = [join(folder, 'file'), join(folder, '.tmp')];
-  for (const sync of [false, true]) {
+  for (const sync of [false, true, 'where-it-replaces'] as const) {
     for (const length of [0, 10, 300_000]) {
       const bytes = randomBytes(length);
       writeFileSync(temporary, 'left over and longer than ten bytes');

@@ -25,9 +25,6 @@ const FOLDER_MODE = 0o755;
 export class FsBackend implements Backend {
   readonly #folder: string;
   readonly #barrier: Barrier;
-  /** Names with a put under way, and how many. */
-  readonly #putting = new Map<string, number>();
-
   readonly #standing: ReadonlySet<string>;
 
   readonly localFiles: LocalFiles = {
@@ -58,19 +55,11 @@ export class FsBackend implements Backend {
   async put(name: string, bytes: Uint8Array): Promise<void> {
     checkName(name);
     this.#barrier.check();
-    const others = this.#putting.get(name) ?? 0;
-    this.#putting.set(name, others + 1);
     try {
-      // A rename replaces durable bytes at once, so the new ones have to be durable before it.
-      const replaces = others > 0 || (await sizeOf(this.#path(name))) !== undefined;
-      await this.#putMakingFolders(name, bytes, replaces);
+      await this.#putMakingFolders(name, bytes);
       this.#barrier.noteFile(name);
     } catch (error) {
       throw fromSystemError(error, `write ${this.#path(name)}`);
-    } finally {
-      const left = (this.#putting.get(name) ?? 1) - 1;
-      if (left > 0) this.#putting.set(name, left);
-      else this.#putting.delete(name);
     }
   }
 
@@ -193,9 +182,10 @@ export class FsBackend implements Backend {
     }
   }
 
-  async #putMakingFolders(name: string, bytes: Uint8Array, durably: boolean): Promise<void> {
-    const put = (): Promise<void> =>
-      putFile(this.#path(name), this.#path(temporaryName(name)), bytes, { mode: FILE_MODE, sync: durably });
+  async #putMakingFolders(name: string, bytes: Uint8Array): Promise<void> {
+    // A rename replaces durable bytes at once, so the new ones have to be durable before it.
+    const options = { mode: FILE_MODE, sync: 'where-it-replaces' } as const;
+    const put = (): Promise<void> => putFile(this.#path(name), this.#path(temporaryName(name)), bytes, options);
     try {
       await put();
     } catch (error) {

@@ -303,6 +303,16 @@ ON_PATH(unlink, "unlink", (const char *path), (path))
 ON_PATH(rmdir, "rmdir", (const char *path), (path))
 ON_PATH(mkdir, "mkdir", (const char *path, mode_t mode), (path, mode))
 
+int renameat2(int from_folder, const char *from, int to_folder, const char *path, unsigned int flags) {
+  NEXT(renameat2);
+  char point[NAME_BYTES];
+  // Relative to a folder only restored files are, which are no part of a store.
+  const int last = to_folder == AT_FDCWD && reached_path("rename", path, point);
+  const int status = next(from_folder, from, to_folder, path, flags);
+  if (last) kill_now(point);
+  return status;
+}
+
 #define ON_DESCRIPTOR(name, call, parameters, arguments) \
   int name parameters { \
     NEXT(name); \

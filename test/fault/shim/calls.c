@@ -139,6 +139,10 @@ int rename(const char *from, const char *to) {
 int renameat(int from_folder, const char *from, int to_folder, const char *to) {
   return JUDGED(judge_rename(from_folder, from, to_folder, to), REAL(renameat)(from_folder, from, to_folder, to), -1);
 }
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned int flags) {
+  return JUDGED(judge_rename(from_folder, from, to_folder, to),
+                REAL(renameat2)(from_folder, from, to_folder, to, flags), -1);
+}
 int link(const char *from, const char *to) { BY_PATH(OP_LINK, to, REAL(link)(from, to)); }
 int unlink(const char *path) { BY_PATH(OP_UNLINK, path, REAL(unlink)(path)); }
 int unlinkat(int folder, const char *path, int flags) {
