@@ -1,4 +1,4 @@
-import type { Digest } from '../core/digest.js';
+import { type Digest, digestHex } from '../core/digest.js';
 import type { ChunkTable } from './chunks.js';
 import type { Connection } from './connection.js';
 import type { ChunkExtent } from './extent.js';
@@ -15,29 +15,49 @@ export interface Piece {
   readonly storedLength: number;
 }
 
+/** Contents one statement looks for: each statement costs more than it looks for one. */
+const FOUND_AT_ONCE = 64;
+
+const PIECE = `SELECT c.digest, p.at, p.length, c.length, c.stored, p.content
+  FROM pieces p CROSS JOIN chunks c ON c.id = p.chunk`;
+
 /** Finds the piece of a chunk that holds a packed file's content, by the SHA-256 of the content. */
 export class PieceRows {
   readonly #find;
+  readonly #findMany;
 
   constructor(connection: Connection) {
-    this.#find = connection.rows(
-      `SELECT c.digest, p.at, p.length, c.length, c.stored
-       FROM pieces p CROSS JOIN chunks c ON c.id = p.chunk WHERE p.content = ? AND c.state = 0`,
-    );
+    this.#find = connection.rows(`${PIECE} WHERE p.content = ? AND c.state = 0`);
+    const wanted = new Array(FOUND_AT_ONCE).fill('?').join(', ');
+    this.#findMany = connection.rows(`${PIECE} WHERE p.content IN (${wanted}) AND c.state = 0`);
   }
 
   /** The piece, or undefined where none is known whose chunk is present. */
   find(content: Digest): Piece | undefined {
     const row = this.#find.get(content);
-    if (row === undefined) return undefined;
-    return {
-      digest: row[0] as Buffer,
-      at: row[1] as number,
-      length: row[2] as number,
-      chunkLength: row[3] as number,
-      storedLength: row[4] as number,
-    };
+    return row && pieceOf(row);
   }
+
+  /** As `find`, of each of them. */
+  findAll(contents: readonly Digest[]): (Piece | undefined)[] {
+    const found = new Map<string, Piece>();
+    for (let at = 0; at < contents.length; at += FOUND_AT_ONCE) {
+      const wanted = contents.slice(at, at + FOUND_AT_ONCE);
+      while (wanted.length < FOUND_AT_ONCE) wanted.push(wanted[0] as Digest);
+      for (const row of this.#findMany.all(...wanted)) found.set(digestHex(row[5] as Buffer), pieceOf(row));
+    }
+    return contents.map((content) => (found.size === 0 ? undefined : found.get(digestHex(content))));
+  }
+}
+
+function pieceOf(row: readonly unknown[]): Piece {
+  return {
+    digest: row[0] as Buffer,
+    at: row[1] as number,
+    length: row[2] as number,
+    chunkLength: row[3] as number,
+    storedLength: row[4] as number,
+  };
 }
 
 /** The writer's pieces. */

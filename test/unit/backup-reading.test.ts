@@ -36,7 +36,7 @@ async function reading(folder: string) {
     },
     known: { isPresent: () => false },
     record,
-    pieces: { find: () => undefined },
+    pieces: { findAll: (contents) => contents.map(() => undefined) },
     readLarge: async ({ name }) => {
       large.push(Buffer.from(name).toString());
       return undefined;

@@ -93,6 +93,26 @@ test('chunks are listed in order of their digests, the lost ones apart', (t) => 
   assert.deepEqual(reader.chunks.listLost('quarantined', Buffer.alloc(0), 10), []);
 });
 
+test('many pieces are found as one by one, by whatever number, names twice among them', (t) => {
+  const { catalog, current, path } = makeCatalog(t);
+  for (let n = 0; n < 150; n++) {
+    const ino = make(catalog, current, `file ${n}`, FILE);
+    const change = content(ino, 0, 100, [chunkExtent(0, 100, `pack ${n % 30}`, Math.floor(n / 30) * 100)], 100);
+    catalog.apply({ ...change, contentDigest: digestOf(`content ${n}`) });
+  }
+  catalog.chunks.setState(digestOf('pack 1'), 'bad');
+  catalog.transactions.commit(1);
+  const reader = openCatalogReader(path);
+  t.after(() => reader.close());
+  for (const count of [0, 1, 63, 64, 65, 200]) {
+    const wanted = Array.from({ length: count }, (_, n) => digestOf(`content ${(n * 7) % 170}`));
+    assert.deepEqual(
+      reader.pieces.findAll(wanted),
+      wanted.map((content) => reader.pieces.find(content)),
+    );
+  }
+});
+
 test('a piece is found while its chunk is present', (t) => {
   const { catalog, current } = makeCatalog(t);
   for (let n = 0; n < 5; n++) {

@@ -1,4 +1,4 @@
-import type { PieceRows } from '../../catalog/pieces.js';
+import type { Piece, PieceRows } from '../../catalog/pieces.js';
 import { PACK_TARGET_BYTES, PACKED_LIMIT_BYTES } from '../../chunk/limits.js';
 import { PAYLOAD_HEADER_BYTES, payloadHeader } from '../../chunk/payload-header.js';
 import { type Digest, digestHex } from '../../core/digest.js';
@@ -21,16 +21,29 @@ const REMEMBERED = 200_000;
 /** How often a file that changes while it is read is read. */
 const ATTEMPTS = 3;
 
-interface Waiting extends WantedSource {
-  /** Settled by the two below. */
+/** A file that waits to be read; who asked for it gets `content`. */
+class WaitingFile implements WantedSource {
+  readonly folder: WantedSource['folder'];
+  readonly name: Uint8Array;
+  readonly node: WantedSource['node'];
   readonly content: Promise<FileContent | undefined>;
-  readonly resolve: (content: FileContent | undefined) => void;
-  readonly reject: (error: unknown) => void;
+  resolve: (content: FileContent | undefined | Promise<FileContent | undefined>) => void = () => undefined;
+  reject: (error: unknown) => void = () => undefined;
+
+  constructor({ folder, name, node }: WantedSource) {
+    this.folder = folder;
+    this.name = name;
+    this.node = node;
+    this.content = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
 }
 
 /** A file that was read: its header and content are `bytes` [start, start + 16 + size). */
 interface Fresh {
-  readonly file: Waiting;
+  readonly file: WaitingFile;
   readonly digest: Digest;
   readonly bytes: Buffer;
   readonly start: number;
@@ -43,7 +56,7 @@ export interface SmallFileParts {
   readonly known: Pick<KnownChunks, 'isPresent'>;
   readonly record: BackupRecord;
   /** Where content lies that was seen before. */
-  readonly pieces: Pick<PieceRows, 'find'>;
+  readonly pieces: Pick<PieceRows, 'findAll'>;
   /** Reads a file that turns out not to be small. */
   readLarge(file: WantedSource): Promise<FileContent | undefined>;
 }
@@ -56,7 +69,7 @@ export class SmallFiles {
   readonly #parts: SmallFileParts;
   readonly #buffers = new BufferPool(BATCH_BYTES, BATCHES);
   readonly #seen = new Map<string, Promise<FileContent | undefined>>();
-  #batch: Waiting[] = [];
+  #batch: WaitingFile[] = [];
   #batchBytes = 0;
   #pack: Fresh[] = [];
   #packBytes = 0;
@@ -70,7 +83,7 @@ export class SmallFiles {
   /** Reads the file some time; where its bytes are then, undefined where they cannot be had. */
   read(file: WantedSource): Promise<FileContent | undefined> {
     file.folder.retain();
-    const waiting = waitingFor(file);
+    const waiting = new WaitingFile(file);
     this.#batch.push(waiting);
     this.#batchBytes += PAYLOAD_HEADER_BYTES + file.node.size;
     if (this.#batchBytes >= PACK_TARGET_BYTES || this.#batch.length >= BATCH_FILES) this.#startBatch();
@@ -101,7 +114,7 @@ export class SmallFiles {
     })();
   }
 
-  async #readBatch(batch: readonly Waiting[]): Promise<{ buffer: Buffer; read: readonly ReadFile[] }> {
+  async #readBatch(batch: readonly WaitingFile[]): Promise<{ buffer: Buffer; read: readonly ReadFile[] }> {
     const buffer = await this.#buffers.take();
     let at = 0;
     const wanted = batch.map(({ folder, name, node }) => {
@@ -113,8 +126,9 @@ export class SmallFiles {
     return { buffer, read };
   }
 
-  async #takeIn(batch: readonly Waiting[], buffer: Buffer, read: readonly ReadFile[]): Promise<void> {
+  async #takeIn(batch: readonly WaitingFile[], buffer: Buffer, read: readonly ReadFile[]): Promise<void> {
     let start = 0;
+    const pieces = this.#parts.pieces.findAll(read.map(({ digest }) => digest));
     for (const [index, file] of batch.entries()) {
       const size = file.node.size;
       const result = read[index] as ReadFile;
@@ -123,7 +137,8 @@ export class SmallFiles {
         file.node.wasRead(result.status, size, !result.fresh);
         this.#parts.record.figures.readBytes += size;
         file.folder.release();
-        await this.#place({ file, digest: result.digest, bytes: buffer, start, size });
+        const placing = this.#place({ file, digest: result.digest, bytes: buffer, start, size }, pieces[index]);
+        if (placing !== undefined) await placing;
       }
       start += PAYLOAD_HEADER_BYTES + size;
     }
@@ -133,21 +148,24 @@ export class SmallFiles {
   }
 
   /** Finds the content a piece, or makes it part of the pack. */
-  async #place(fresh: Fresh): Promise<void> {
+  #place(fresh: Fresh, piece: Piece | undefined): Promise<void> | undefined {
     const { file, digest } = fresh;
     const key = digestHex(digest);
     const seen = this.#seen.get(key);
-    if (seen !== undefined) {
-      seen.then(file.resolve, file.reject);
-      return;
-    }
-    const piece = this.#parts.pieces.find(digest);
-    if (piece?.length === fresh.size && (await this.#parts.known.isPresent(piece.digest, piece.chunkLength))) {
-      const { digest: chunk, chunkLength, at } = piece;
-      file.resolve({ kind: 'packed', digest: chunk, chunkLength, at });
-      return;
-    }
-    this.#remember(key, file.content);
+    if (seen !== undefined) file.resolve(seen);
+    else if (piece?.length === fresh.size) return this.#placeAgain(fresh, key, piece);
+    else this.#placeNew(fresh, key);
+    return undefined;
+  }
+
+  /** Where it lies already, if its chunk is there. */
+  async #placeAgain(fresh: Fresh, key: string, { digest, chunkLength, at }: Piece): Promise<void> {
+    if (!(await this.#parts.known.isPresent(digest, chunkLength))) this.#placeNew(fresh, key);
+    else fresh.file.resolve({ kind: 'packed', digest, chunkLength, at });
+  }
+
+  #placeNew(fresh: Fresh, key: string): void {
+    this.#remember(key, fresh.file.content);
     this.#pack.push(fresh);
     this.#packBytes += PAYLOAD_HEADER_BYTES + fresh.size;
   }
@@ -194,13 +212,13 @@ export class SmallFiles {
   }
 
   /** Reads a file by itself that changed since it was listed, or while it was read. */
-  #again(file: Waiting, errno: number): void {
+  #again(file: WaitingFile, errno: number): void {
     this.#attempt(file, errno)
       .then(file.resolve, file.reject)
       .finally(() => file.folder.release());
   }
 
-  async #attempt(file: Waiting, errno: number): Promise<FileContent | undefined> {
+  async #attempt(file: WaitingFile, errno: number): Promise<FileContent | undefined> {
     const { folder, name, node } = file;
     const { record } = this.#parts;
     if (errno !== 0) {
@@ -226,16 +244,6 @@ export class SmallFiles {
       return { kind: 'packed', digest: chunk, chunkLength: whole.length, at };
     }
   }
-}
-
-function waitingFor(file: WantedSource): Waiting {
-  let settle: Pick<Waiting, 'resolve' | 'reject'> | undefined;
-  const content = new Promise<FileContent | undefined>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  // Whoever encodes the file hears of it.
-  content.catch(() => undefined);
-  return { ...file, ...(settle as Pick<Waiting, 'resolve' | 'reject'>), content };
 }
 
 /** The files one after the other, each with its header; in place where they lie so already. */
