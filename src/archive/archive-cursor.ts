@@ -5,7 +5,8 @@ import { ITEM_HEADER_BYTES, Item, type ItemType } from './items.js';
 
 /**
  * Compares a metadata stream with a tree it may be the archive of. Each question is whether the next item is just so; it is
- * passed over if it is, and only then. The item has to be at hand (see `ItemCursor`); what is malformed is not what was asked for.
+ * passed over if it is, and only then. The item has to be at hand (see `ItemCursor`). What is malformed is not what was asked for, or
+ * CairnError `corrupt`.
  */
 export class ArchiveCursor {
   readonly #items: ItemCursor;
@@ -39,6 +40,11 @@ export class ArchiveCursor {
     if (readLooseU64(bytes, at + 8) !== size) return undefined;
     this.#items.advance(ITEM_HEADER_BYTES + 16);
     return readLooseU64(bytes, at);
+  }
+
+  /** That the entry has no more items. */
+  isEntryEnd(): boolean {
+    return this.#items.isNext(Item.filename) || this.#items.isNext(Item.goodbye);
   }
 
   isTarget(target: Uint8Array): boolean {

@@ -35,7 +35,7 @@ export interface StoredRecords {
   readonly count: number;
   /** Position of the entry of record `i`. */
   position(i: number): number;
-  /** A view; not to be kept or written to. */
+  /** A view of what stays as it is; not to be written to. */
   bytes(i: number): Uint8Array;
   /** Below this position there are no more records than these; where to go on. */
   readonly next: number;

@@ -1,6 +1,6 @@
 import { readLooseU64 } from './bytes.js';
 import type { ItemCursor } from './item-cursor.js';
-import { ITEM_HEADER_BYTES, Item } from './items.js';
+import { ITEM_HEADER_BYTES, Item, itemTypeAt } from './items.js';
 
 /**
  * Goes through the names of an archive's folders, into some and over others. What says so needs the next entry at hand (see
@@ -31,6 +31,13 @@ export class FolderCursor {
       if (difference !== 0) return difference;
     }
     return to - from - (end - start);
+  }
+
+  /** Where the ENTRY of the next name is, which is to be at hand; undefined for a hard link, which has none. */
+  get entryPosition(): number | undefined {
+    const { bytes, at, position } = this.#items;
+    const length = readLooseU64(bytes, at + 8);
+    return itemTypeAt(bytes, at + length) === Item.entry ? position + length : undefined;
   }
 
   /**

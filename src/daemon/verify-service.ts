@@ -124,8 +124,9 @@ export class VerifyService {
   }
 
   async #run<J extends CareJobName>(job: J, options: CareOptions<J>, call: CareCallOptions): Promise<CareReport<J>> {
-    if (this.#ended || call.signal?.aborted) throw new CairnError('interrupted', 'Given up');
+    this.#refuseGivenUp(call.signal);
     await this.#commitBefore(job);
+    this.#refuseGivenUp(call.signal);
     const store = this.#parts.datastore.paths.root;
     const task = { store, bytesPerSecond: call.bytesPerSecond ?? null, job, options };
     const thread = new CareThread(SCRIPT, task, this.#writes, (progress) => call.onProgress?.(progress));
@@ -142,6 +143,10 @@ export class VerifyService {
       this.#running = undefined;
       call.signal?.removeEventListener('abort', cancel);
     }
+  }
+
+  #refuseGivenUp(signal: AbortSignal | undefined): void {
+    if (this.#ended || signal?.aborted) throw new CairnError('interrupted', 'Given up');
   }
 
   /** Jobs read what is committed. A check looks at a store that cannot commit any more, too. */

@@ -22,6 +22,11 @@ export interface TreeView {
   xattrs(entry: ArchiveEntry): Awaitable<readonly Xattr[]>;
 }
 
+/** A snapshot of ours: it tells change times. */
+export interface RecordedTree extends TreeView {
+  readonly streams: TreeStreams;
+}
+
 /** The streams that say all of a tree but its files' content. */
 export interface TreeStreams {
   readonly metadata: ChunkIndex;

@@ -183,7 +183,8 @@ export class FsBackend implements Backend {
   }
 
   async #putMakingFolders(name: string, bytes: Uint8Array): Promise<void> {
-    // A rename replaces durable bytes at once, so the new ones have to be durable before it.
+    // A rename replaces durable bytes at once, so the new ones have to be durable before it. Where the file system cannot rename
+    // without replacing, that takes two steps: whoever puts a name twice at the same time (chunks are locked) sees to it.
     const options = { mode: FILE_MODE, sync: 'where-it-replaces' } as const;
     const put = (): Promise<void> => putFile(this.#path(name), this.#path(temporaryName(name)), bytes, options);
     try {

@@ -11,7 +11,7 @@ export class EntryQueue<T> {
   #failure: { readonly error: unknown } | undefined;
 
   /** @param limit how much may wait @param weigh what an item counts as */
-  constructor(limit: number, weigh: (item: T) => number = () => 1) {
+  constructor(limit: number, weigh: (item: T) => number) {
     this.#limit = limit;
     this.#weigh = weigh;
   }

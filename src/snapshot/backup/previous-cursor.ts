@@ -6,7 +6,7 @@ import { StoredLeaves } from '../../archive/stored-leaves.js';
 import { CairnError, kindOf } from '../../core/errors.js';
 import { type FlatListing, StatusNumber } from '../../native/source.js';
 import type { SameLeaves } from '../create/tree-source.js';
-import type { TreeView } from '../tree-view.js';
+import type { RecordedTree } from '../tree-view.js';
 import { ExpectedEntry } from './expected-entry.js';
 import type { KnownChunks } from './known-chunks.js';
 import { PreviousPieces, PreviousProofs } from './previous-pieces.js';
@@ -26,15 +26,14 @@ interface Stretch {
 
 /**
  * The group's newest snapshot, gone through in step with the source: both have their names in byte order. What is the same to
- * the last bit, and whose bytes are there, is handed on as it is stored, many entries at a time. A snapshot that cannot
+ * the last bit, and whose bytes are there (in a dry run: were), is handed on as it is stored, many entries at a time. A snapshot that cannot
  * be read any further proves nothing from there on.
  */
 export class PreviousCursor {
   readonly #items: ItemCursor;
   readonly #folders: FolderCursor;
   readonly #archive: ArchiveCursor;
-  /** Absent where PBS made the snapshot: it has no change times. */
-  readonly #records: RecordCursor | undefined;
+  readonly #records: RecordCursor;
   readonly #payloadBytes: number;
   readonly #pieces: PreviousPieces;
   readonly #proofs: PreviousProofs | undefined;
@@ -45,11 +44,11 @@ export class PreviousCursor {
   #isLost = false;
 
   /** @param known undefined in a dry run, in which chunks need not be there @param emit takes what is the same */
-  constructor(view: TreeView, known: KnownChunks | undefined, emit: (same: SameLeaves) => void) {
+  constructor(view: RecordedTree, known: KnownChunks | undefined, emit: (same: SameLeaves) => void) {
     this.#items = view.archive.fromRoot();
     this.#folders = new FolderCursor(this.#items);
     this.#archive = new ArchiveCursor(this.#items);
-    this.#records = view.streams && new RecordCursor(view.streams.records);
+    this.#records = new RecordCursor(view.streams.records);
     this.#payloadBytes = view.payload.contentLength;
     this.#pieces = new PreviousPieces(view.payload);
     this.#proofs = known && new PreviousProofs(view.payload, known);
@@ -85,15 +84,19 @@ export class PreviousCursor {
     return (order === 0 && this.#hasRecord()) || this.#search(listing, index);
   }
 
+  /** Where the ENTRY of what was found is; undefined for a hard link, which has none. */
+  get entryPosition(): number | undefined {
+    return this.#isLost ? undefined : this.#folders.entryPosition;
+  }
+
   /**
    * Takes what was found, if it is anything but a folder and just as listed. @returns whether it did. Rejects where what should
    * be there cannot be looked at.
    */
   take(listing: FlatListing, index: number): boolean | Promise<boolean> {
-    const records = this.#records?.rest;
-    if (records === undefined) return false;
+    const records = this.#records.rest;
     const start = this.#items.position;
-    const payload = this.#same(listing, index);
+    const payload = this.#sameUnlessLost(listing, index);
     const present = payload === DIFFERS ? false : this.#isPresent(payload, listing, index);
     if (present === true) this.#extend(start, records);
     if (present === false) this.#items.goBack(start);
@@ -110,7 +113,8 @@ export class PreviousCursor {
     const stretch = this.#stretch;
     if (stretch === undefined) return;
     this.#stretch = undefined;
-    const items = this.#items.between(stretch.start, stretch.end);
+    // A copy, as all that was read at once would stay in memory with it.
+    const items = new Uint8Array(this.#items.between(stretch.start, stretch.end));
     this.#emit({ leaves: new StoredLeaves(items, stretch.count, stretch.records), pieceAt: this.#pieceAt });
   }
 
@@ -124,7 +128,7 @@ export class PreviousCursor {
         if (order > 0) return false;
         if (order < 0) await this.#folders.skip();
         else if (this.#hasRecord()) return true;
-        else await this.#records?.fill();
+        else await this.#records.fill();
       }
     });
     return found === true;
@@ -135,7 +139,16 @@ export class PreviousCursor {
   }
 
   #hasRecord(): boolean {
-    return this.#records === undefined || this.#records.seek(this.#items.position);
+    return this.#records.seek(this.#items.position);
+  }
+
+  #sameUnlessLost(listing: FlatListing, index: number): number {
+    try {
+      return this.#same(listing, index);
+    } catch (error) {
+      this.#lose(error);
+      return DIFFERS;
+    }
   }
 
   /** Passes over a leaf that is just as listed. @returns as `bodyOf`, or `DIFFERS` */
@@ -146,17 +159,8 @@ export class PreviousCursor {
     if (!archive.isName(names, ends[index - 1] as number, ends[index] as number)) return DIFFERS;
     const { position } = this.#items;
     this.#entry.take(listing, index, { parent: -1, nameLength: 0, nlink: 1 });
-    if (!archive.isEntry(this.#entry) || !this.#hasSameRecord(position)) return DIFFERS;
+    if (!archive.isEntry(this.#entry) || !this.#records.isRecord(position, this.#entry)) return DIFFERS;
     return bodyOf(archive, listing, index) ?? DIFFERS;
-  }
-
-  #hasSameRecord(position: number): boolean {
-    try {
-      return this.#records?.isRecord(position, this.#entry) === true;
-    } catch (error) {
-      this.#lose(error);
-      return false;
-    }
   }
 
   #isPresent(payload: number, listing: FlatListing, index: number): boolean | Promise<boolean> {

@@ -21,9 +21,8 @@ export class PreviousPieces {
   chunkOf(payloadOffset: number, size: number): number | undefined {
     const index = this.#payload;
     const chunk = this.#find(payloadOffset);
-    const [start, end] = [index.start(chunk), index.end(chunk)];
-    const isLarge = start === payloadOffset && end === start + PAYLOAD_HEADER_BYTES;
-    return isLarge || payloadOffset + PAYLOAD_HEADER_BYTES + size > end ? undefined : chunk;
+    // A large file's header is a chunk of its own.
+    return payloadOffset + PAYLOAD_HEADER_BYTES + size > index.end(chunk) ? undefined : chunk;
   }
 
   /** @throws {RangeError} */

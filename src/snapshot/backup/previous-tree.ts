@@ -2,16 +2,16 @@ import type { ArchiveEntry } from '../../archive/entry-decoder.js';
 import { PAYLOAD_HEADER_BYTES } from '../../archive/payload-items.js';
 import type { FileContent, SameLeaves } from '../create/tree-source.js';
 import { isZeroChunk, piecesOf } from '../payload-bytes.js';
-import type { TreeView } from '../tree-view.js';
+import type { RecordedTree } from '../tree-view.js';
 import type { KnownChunks } from './known-chunks.js';
 import { PreviousCursor } from './previous-cursor.js';
 import type { SourceNode } from './source-node.js';
 
 /** The group's newest snapshot, as what tells which files need not be read again. */
 export class PreviousTree {
-  readonly #view: TreeView;
+  readonly #view: RecordedTree;
 
-  constructor(view: TreeView) {
+  constructor(view: RecordedTree) {
     this.#view = view;
   }
 
@@ -31,10 +31,14 @@ export class PreviousTree {
     return new PreviousCursor(this.#view, known, emit);
   }
 
-  /** What a name in a folder means; undefined where that cannot be read: it proves nothing then. */
-  async lookup(folder: number, name: Uint8Array): Promise<ArchiveEntry | undefined> {
+  /**
+   * The entry at a position, or what a name in a folder means that has no entry of its own (a hard link); undefined where that
+   * cannot be read: it proves nothing then.
+   */
+  async entry(position: number | undefined, folder: number, name: Uint8Array): Promise<ArchiveEntry | undefined> {
+    const { archive } = this.#view;
     try {
-      return await this.#view.archive.lookup(folder, name);
+      return await (position === undefined ? archive.lookup(folder, name) : archive.entry(position));
     } catch {
       return undefined;
     }

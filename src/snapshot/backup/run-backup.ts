@@ -14,7 +14,7 @@ import { TreeEncoder } from '../create/tree-encoder.js';
 import type { FileContent, TreeSource } from '../create/tree-source.js';
 import { finishTreeStreams, newTreeStreams } from '../create/tree-streams.js';
 import type { FoundSnapshot } from '../find-snapshot.js';
-import type { TreeView } from '../tree-view.js';
+import type { RecordedTree, TreeView } from '../tree-view.js';
 import type { BackupJobOptions, BackupReport, PackedPieces } from './backup-protocol.js';
 import { BackupRecord } from './backup-record.js';
 import { EntryQueue } from './entry-queue.js';
@@ -154,18 +154,15 @@ export class BackupJob {
   }
 
   /** Makes the newest snapshot once more where nothing differs from it: no need to encode it anew. */
-  async #isMadeAgain(view: TreeView, known: KnownChunks): Promise<boolean> {
-    const { streams } = view;
-    if (streams === undefined) return false;
+  async #isMadeAgain(view: RecordedTree, known: KnownChunks): Promise<boolean> {
     const { source, excludes, startTime, dryRun } = this.#options;
     const avoid = await StorePlaces.of(this.#datastore.paths.root);
-    const tree = { ...view, streams };
-    const parts = { scope: this.#options, exclusions: new Exclusions(excludes), avoid, view: tree };
+    const parts = { scope: this.#options, exclusions: new Exclusions(excludes), avoid, view };
     try {
       const same = new SameTree({ ...parts, record: this.#same, signal: this.#signal });
       const entries = await same.compare(source);
       if (entries === undefined) return false;
-      const again = dryRun ? undefined : await streamsAgain(tree, known, startTime);
+      const again = dryRun ? undefined : await streamsAgain(view, known, startTime);
       if (again === undefined && !dryRun) return false;
       if (again !== undefined) this.#built = { entries, ...again };
     } catch {
@@ -178,13 +175,15 @@ export class BackupJob {
     return true;
   }
 
-  async #openPrevious(): Promise<TreeView | undefined> {
+  /** The newest snapshot, where it can prove anything: PBS's tell no change times. */
+  async #openPrevious(): Promise<RecordedTree | undefined> {
     const { groups, snapshots } = this.#datastore.catalog;
     const group = groups.findByName(this.#options.group);
     const snapshot = group && snapshots.newestFinished(group.id);
     if (group === undefined || snapshot === undefined) return undefined;
     try {
-      return await this.#openView(this.#datastore, { group, snapshot });
+      const view = await this.#openView(this.#datastore, { group, snapshot });
+      return view.streams && { ...view, streams: view.streams };
     } catch {
       // A snapshot that cannot be read proves nothing; everything is read then.
       return undefined;

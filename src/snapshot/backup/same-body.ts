@@ -16,7 +16,7 @@ export function bodyOf(archive: ArchiveCursor, listing: FlatListing, index: numb
     const target = listing.targets[index];
     return target !== undefined && archive.isTarget(target) ? NO_PAYLOAD : undefined;
   }
-  if (type !== TYPE.character && type !== TYPE.block) return NO_PAYLOAD;
+  if (type !== TYPE.character && type !== TYPE.block) return archive.isEntryEnd() ? NO_PAYLOAD : undefined;
   const [major, minor] = [StatusNumber.major, StatusNumber.minor].map((which) => numberAt(listing, index, which));
   return archive.isDevice(major as number, minor as number) ? NO_PAYLOAD : undefined;
 }

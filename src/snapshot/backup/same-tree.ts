@@ -3,7 +3,7 @@ import type { ItemCursor } from '../../archive/item-cursor.js';
 import { RecordCursor } from '../../archive/record-cursor.js';
 import { CairnError } from '../../core/errors.js';
 import { type FlatListing, SourceFolder, StatusNumber } from '../../native/source.js';
-import type { TreeStreams, TreeView } from '../tree-view.js';
+import type { RecordedTree } from '../tree-view.js';
 import type { BackupScope } from './backup-protocol.js';
 import type { BackupRecord } from './backup-record.js';
 import { CACHE_TAG } from './cache-folder.js';
@@ -21,7 +21,7 @@ export interface SameTreeParts {
   readonly exclusions: Exclusions;
   /** Left alone wherever they are. */
   readonly avoid: StorePlaces;
-  readonly view: TreeView & { readonly streams: TreeStreams };
+  readonly view: RecordedTree;
   /** Gets the figures of what was compared. */
   readonly record: BackupRecord;
   readonly signal: AbortSignal;

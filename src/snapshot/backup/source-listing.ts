@@ -32,7 +32,7 @@ export function inodeKeyAt(listing: FlatListing, index: number): string {
 }
 
 /** What makes a folder an empty one in the snapshot. */
-export interface DescentLimits {
+interface DescentLimits {
   readonly scope: Pick<BackupScope, 'oneFileSystem'>;
   /** Left alone wherever they are. */
   readonly avoid: StorePlaces;

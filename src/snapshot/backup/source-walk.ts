@@ -155,10 +155,9 @@ export class SourceWalk {
     if (key !== undefined) this.#linked.set(key, node);
     if (typeAt(listing, index) === TYPE.file) {
       record.figures.files += 1;
-      contents.begin(
-        { folder: open, name, node },
-        await (before === undefined ? before : previous?.lookup(before, name)),
-      );
+      const position = this.#before?.entryPosition;
+      const known = before === undefined ? undefined : await previous?.entry(position, before, name);
+      contents.begin({ folder: open, name, node }, known);
     } else record.figures.others += 1;
     this.#put({ name, node });
   }

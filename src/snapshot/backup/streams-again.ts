@@ -3,7 +3,7 @@ import { type BuiltIndex, DynamicIndexBuilder } from '../../index/dynamic-index.
 import { newIndexStamp } from '../../index/index-header.js';
 import type { BuiltStreams } from '../create/publish-snapshot.js';
 import { isZeroChunk } from '../payload-bytes.js';
-import type { TreeStreams, TreeView } from '../tree-view.js';
+import type { RecordedTree } from '../tree-view.js';
 import type { KnownChunks } from './known-chunks.js';
 
 /** Chunks asked for at the same time. */
@@ -15,7 +15,7 @@ const AT_ONCE = 256;
  * @returns undefined where a chunk is gone or known to be bad
  */
 export async function streamsAgain(
-  { payload, streams }: TreeView & { readonly streams: TreeStreams },
+  { payload, streams }: RecordedTree,
   known: Pick<KnownChunks, 'isPresent'>,
   time: number,
 ): Promise<Omit<BuiltStreams, 'entries'> | undefined> {

@@ -52,7 +52,7 @@ type Awaitable<T> = T | Promise<T>;
 
 /**
  * A tree that is to become a snapshot, asked from its root to its end in byte order of names: a folder's children are
- * asked for one by one, each folder's own in between.
+ * asked for one by one, or several that are the same as before at once, each folder's own in between.
  */
 export interface TreeSource<N extends TreeNode> {
   /** @throws {CairnError} where it is gone */
