@@ -155,9 +155,8 @@ export class SourceWalk {
     if (key !== undefined) this.#linked.set(key, node);
     if (typeAt(listing, index) === TYPE.file) {
       record.figures.files += 1;
-      const position = this.#before?.entryPosition;
-      const known = before === undefined ? undefined : await previous?.entry(position, before, name);
-      contents.begin({ folder: open, name, node }, known);
+      const found = before !== undefined && previous?.entry(this.#before?.entryPosition, before, name);
+      contents.begin({ folder: open, name, node }, found ? await found : undefined);
     } else record.figures.others += 1;
     this.#put({ name, node });
   }
