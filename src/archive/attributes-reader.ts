@@ -93,7 +93,10 @@ export class AttributesReader {
 
   /** The record of the entry whose ENTRY is at `entryPosition`, or undefined where there is none. */
   record(entryPosition: number): Awaitable<AttributeRecord | undefined> {
-    return run(this.#record(entryPosition));
+    const number = lastAtOrBelow(this.#index.firsts, entryPosition);
+    if (number < 0) return undefined;
+    const page = this.#pages.get(number);
+    return page === undefined ? run(this.#loadRecord(number, entryPosition)) : recordIn(page, entryPosition);
   }
 
   /** The pages that hold all records of entries in [from, to), with perhaps some of their neighbours; nothing is read. */
@@ -123,14 +126,8 @@ export class AttributesReader {
     };
   }
 
-  *#record(entryPosition: number): Steps<AttributeRecord | undefined> {
-    const number = lastAtOrBelow(this.#index.firsts, entryPosition);
-    if (number < 0) return undefined;
-    const page = this.#pages.get(number) ?? (yield* this.#load(number));
-    const at = lastAtOrBelow(page.positions, entryPosition);
-    if (at < 0 || page.positions[at] !== entryPosition) return undefined;
-    const reader = new VarintReader(page.bytes, page.starts[at] as number, page.starts[at + 1] as number);
-    return readRecord(reader, entryPosition);
+  *#loadRecord(page: number, entryPosition: number): Steps<AttributeRecord | undefined> {
+    return recordIn(yield* this.#load(page), entryPosition);
   }
 
   *#load(number: number): Steps<Page> {
@@ -142,6 +139,12 @@ export class AttributesReader {
     this.#pages.set(number, page);
     return page;
   }
+}
+
+function recordIn({ bytes, positions, starts }: Page, entryPosition: number): AttributeRecord | undefined {
+  const at = lastAtOrBelow(positions, entryPosition);
+  if (at < 0 || positions[at] !== entryPosition) return undefined;
+  return readRecord(new VarintReader(bytes, starts[at] as number, starts[at + 1] as number), entryPosition);
 }
 
 function* readIndex(source: ByteSource): Steps<{ index: PageIndex; recordCount: number }> {

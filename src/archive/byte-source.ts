@@ -65,7 +65,7 @@ export class ByteWindow {
     return at >= 0 && at + length <= this.bytes.length;
   }
 
-  /** Where in `bytes` these bytes of the stream are. To be called within `read`, which sees to it that they are there. */
+  /** Where in `bytes` these bytes of the stream are. To be called within `read` or `attempt`, which know what to do where they are not there. */
   at(position: number, length: number): number {
     if (this.holds(position, length)) return position - this.#start;
     throw new WindowTooSmall(position + length);
@@ -81,6 +81,16 @@ export class ByteWindow {
     const window = Math.max(length, Math.min(ahead, this.#limit - position));
     this.bytes = yield* this.#source.bytes(position, window);
     this.#start = position;
+  }
+
+  /** What `parse` makes of what is in the window, or undefined where it looks beyond; as `read`, but that nothing is read. */
+  attempt<T>(parse: () => T): T | undefined {
+    try {
+      return parse();
+    } catch (error) {
+      if (error instanceof WindowTooSmall) return undefined;
+      throw error;
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 import { CairnError } from '../core/errors.js';
 
 const WORD = 2 ** 32;
+const MAX_BYTES_ONE_BY_ONE = 64;
 
 /** A u32, little-endian. */
 export function readU32(bytes: Uint8Array, at: number): number {
@@ -51,6 +52,8 @@ export function writeU64(bytes: Uint8Array, at: number, value: number): void {
 /** The bytes [start, end) in memory of their own: what was read from a cache is only borrowed. */
 export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const copy = new Uint8Array(end - start);
-  copy.set(bytes.subarray(start, end));
+  // To make a view takes longer than to copy a name.
+  if (copy.length > MAX_BYTES_ONE_BY_ONE) copy.set(bytes.subarray(start, end));
+  else for (let i = 0; i < copy.length; i += 1) copy[i] = bytes[start + i] as number;
   return copy;
 }

@@ -218,10 +218,25 @@ export class ArchiveReader {
     for (let i = first; i < last; i += 1) {
       const start = positions[i] as number;
       // A child ends where the next one starts, whatever the table claims (pbs-format §6.3).
-      const claimedEnd = positions[i + 1] ?? opened.table.goodbyePosition;
-      listed.push(yield* this.#child(opened.table, { start, claimedEnd }, window));
+      const item = { start, claimedEnd: positions[i + 1] ?? opened.table.goodbyePosition };
+      listed.push(this.#childInSight(item, window) ?? (yield* this.#child(opened.table, item, window)));
     }
     return listed;
+  }
+
+  /**
+   * A child whose bytes are in the window, as most of a listing's are: no steps, and nothing is kept of it. Undefined where
+   * they are not, for a folder and for a hard link.
+   */
+  #childInSight({ start, claimedEnd }: TableItem, window: ByteWindow): ListedEntry | undefined {
+    return window.attempt(() => {
+      const { name, leadsTo, isHardLink } = parseChildHead(window, start);
+      if (isHardLink) return undefined;
+      const entry = parseEntry(window, leadsTo);
+      if (entry.kind === 'folder') return undefined;
+      this.#checkPayload(entry, leadsTo);
+      return { cookie: start, end: claimedEnd, name, entry };
+    });
   }
 
   *#childCount(folder: number): Steps<number> {

@@ -169,12 +169,10 @@ export class ArchiveNodes implements SnapshotNodes {
     return then(tree.archive.entry(position), (entry) => this.#entryAttributes(archive, tree, entry));
   }
 
-  /** An entry that is the same inode as an earlier one shows that one's node. */
   #entryAttributes(archive: number, tree: SnapshotTree, entry: ArchiveEntry): Awaitable<Attributes> {
-    return then(tree.record(entry.position), (record) => {
-      const position = record?.sameAs ?? entry.position;
-      return attributesOf({ archive, position }, entry, record);
-    });
+    const record = tree.record(entry.position);
+    if (record instanceof Promise) return record.then((loaded) => attributesOf(archive, entry, loaded));
+    return attributesOf(archive, entry, record);
   }
 }
 
@@ -182,27 +180,31 @@ function folderEntry({ cookie, name }: ListedEntry, attributes: Attributes): Fol
   return { cookie: cookie + COOKIE_SHIFT, name, attributes };
 }
 
-function attributesOf(node: NodeId, entry: ArchiveEntry, record: AttributeRecord | undefined): Attributes {
+/** An entry that is the same inode as an earlier one shows that one's node. */
+function attributesOf(archive: number, entry: ArchiveEntry, record: AttributeRecord | undefined): Attributes {
+  const { mtimeSec, mtimeNsec, payload, size } = entry;
   const holes = record?.holes.reduce((sum, { start, end }) => sum + end - start, 0) ?? 0;
-  const ctime = record?.ctime ?? { seconds: entry.mtimeSec, nanoseconds: entry.mtimeNsec };
-  const atime = record?.atime ?? { seconds: entry.mtimeSec, nanoseconds: entry.mtimeNsec };
-  return {
-    node,
+  const attributes: { -readonly [Key in keyof Attributes]: Attributes[Key] } = {
+    node: { archive, position: record?.sameAs ?? entry.position },
     mode: entry.mode,
     nlink: record?.nlink ?? (isFolder(entry.mode) ? 2 : 1),
     uid: entry.uid,
     gid: entry.gid,
     rdev: entry.rdev,
-    size: entry.size,
-    blocks: entry.payload === undefined ? 0 : Math.ceil(Math.max(0, entry.size - holes) / BLOCK_BYTES),
-    atimeSec: atime.seconds,
-    atimeNsec: atime.nanoseconds,
-    mtimeSec: entry.mtimeSec,
-    mtimeNsec: entry.mtimeNsec,
-    ctimeSec: ctime.seconds,
-    ctimeNsec: ctime.nanoseconds,
-    ...(record?.btime && { btimeSec: record.btime.seconds, btimeNsec: record.btime.nanoseconds }),
+    size,
+    blocks: payload === undefined ? 0 : Math.ceil(Math.max(0, size - holes) / BLOCK_BYTES),
+    atimeSec: record?.atime?.seconds ?? mtimeSec,
+    atimeNsec: record?.atime?.nanoseconds ?? mtimeNsec,
+    mtimeSec,
+    mtimeNsec,
+    ctimeSec: record?.ctime?.seconds ?? mtimeSec,
+    ctimeNsec: record?.ctime?.nanoseconds ?? mtimeNsec,
   };
+  if (record?.btime !== undefined) {
+    attributes.btimeSec = record.btime.seconds;
+    attributes.btimeNsec = record.btime.nanoseconds;
+  }
+  return attributes;
 }
 
 function nextHole(record: AttributeRecord | undefined, offset: number, size: number): number {
