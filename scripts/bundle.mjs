@@ -1,7 +1,11 @@
-// Joins the compiled modules of dist/src into few files, dist/program/*.js, as each module it begins with costs a program time.
-// What is run is there: main.js and a file for each worker. dist/src stays what unit tests and the library's users import.
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+// Joins the compiled modules of dist/src into one file, as each module it begins with costs a program time, and has V8's code
+// for it kept. What is run is in dist/program: main.js and a file for each worker, a line each (scripts/program-start.cjs).
+// dist/src stays what unit tests and the library's users import.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -46,44 +50,85 @@ const flattened = {
   },
 };
 
-/** CommonJS that nearly every command needs: `import` would first search its text for what it exports. */
-const REQUIRED = /^(better-sqlite3|roaring-wasm)$/;
+/** The bundle's text: a function of what a CommonJS module is given, whose exports start the programs. */
+async function bundled(programs) {
+  const starts = programs.map(
+    (path) => `[${JSON.stringify(programName(path))}]: () => require(${JSON.stringify(path)})`,
+  );
+  const { outputFiles, warnings } = await build({
+    stdin: { contents: `module.exports = { ${starts.join(', ')} };`, resolveDir: ROOT },
+    write: false,
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    // Less to read at each start; lines stay short enough for a stack trace to point at something.
+    minifyWhitespace: true,
+    lineLimit: 160,
+    external: LEFT_OUTSIDE,
+    plugins: [flattened],
+    define: { 'import.meta.url': 'bundleUrl' },
+    banner: {
+      js: "(function (require, module, exports, __filename) {const bundleUrl = require('node:url').pathToFileURL(__filename).href;",
+    },
+    footer: { js: '})' },
+    logLevel: 'warning',
+  });
+  if (warnings.length > 0) process.exitCode = 1;
+  return outputFiles[0].text;
+}
 
-const required = {
-  name: 'required',
-  setup({ onLoad, onResolve }) {
-    onResolve({ filter: REQUIRED }, ({ path, kind }) =>
-      kind === 'import-statement' ? { path, namespace: 'required' } : { path, external: true },
-    );
-    onLoad({ filter: /.*/, namespace: 'required' }, ({ path }) => ({
-      contents: `module.exports = require(${JSON.stringify(path)});`,
-    }));
-  },
-};
+/** Puts a file into dist/program in one step: somebody may be running. */
+function put(name, text) {
+  const making = join(TO, `${name}.making`);
+  writeFileSync(making, text, { mode: name === 'main.js' ? 0o755 : 0o644 });
+  renameSync(making, join(TO, name));
+  return name;
+}
+
+/** Runs what commands have in common, so that V8's code for it is kept. Without that they start more slowly, and that is all. */
+function makeCodeCache() {
+  const place = mkdtempSync(join(tmpdir(), 'cairn-code-cache.'));
+  const [store, source] = [join(place, 'store'), join(place, 'source')];
+  mkdirSync(source);
+  writeFileSync(join(source, 'file'), 'content');
+  const commands = [
+    ['init', store],
+    ...[1, 2].map(() => ['backup', source, 'host/group', '--store', store]),
+    ['snapshot', 'list', '--store', store],
+    ['restore', 'host/group/latest', join(place, 'restored'), '--store', store],
+    ['status', '--store', store],
+  ];
+  try {
+    for (const command of commands) {
+      const { status, stderr } = spawnSync(process.execPath, [
+        join(ROOT, 'scripts', 'make-code-cache.cjs'),
+        ...command,
+      ]);
+      if (status === 0) continue;
+      console.error(`bundle: no code cache, as "cairn ${command.join(' ')}" failed: ${stderr}`);
+      return;
+    }
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
 
 const programs = [join(FROM, 'cli', 'main.js'), ...MODULES.flatMap(startedBeside)];
-const { warnings, metafile } = await build({
-  entryPoints: programs.map((path) => ({ in: path, out: programName(path) })),
-  outdir: TO,
-  bundle: true,
-  splitting: true,
-  chunkNames: 'part-[hash]',
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  // Less to read at each start; lines stay short enough for a stack trace to point at something.
-  minifyWhitespace: true,
-  lineLimit: 160,
-  external: LEFT_OUTSIDE,
-  plugins: [flattened, required],
-  // Packages that are CommonJS ask for node's own modules by `require`.
-  banner: {
-    js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",
-  },
-  metafile: true,
-  logLevel: 'warning',
-});
-if (warnings.length > 0) process.exitCode = 1;
+const text = await bundled(programs);
+// What V8 made of a text is told from that of another one of the same length by its name alone.
+const name = `programs-${createHash('sha256').update(text).digest('hex').slice(0, 16)}.cjs`;
+mkdirSync(TO, { recursive: true });
+const written = new Set([
+  put(name, text),
+  put('package.json', '{ "type": "commonjs" }\n'),
+  put('start.js', readFileSync(join(ROOT, 'scripts', 'program-start.cjs'), 'utf8').replace('BUNDLE_NAME', name)),
+  ...programs.map(programName).map((program) => {
+    const first = program === 'main' ? '#!/usr/bin/env node\n' : '';
+    return put(`${program}.js`, `${first}require('./start.js')('${program}');\n`);
+  }),
+  `${name}.cache`,
+]);
+makeCodeCache();
 // Last, so that nobody who runs meanwhile misses a part: without a change all parts are the same.
-const written = new Set(Object.keys(metafile.outputs).map((name) => basename(name)));
-for (const name of readdirSync(TO)) if (!written.has(name)) rmSync(join(TO, name));
+for (const old of readdirSync(TO)) if (!written.has(old)) rmSync(join(TO, old));

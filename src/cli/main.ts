@@ -9,11 +9,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(EXIT_OK);
 });
 
-const program = await createProgram(process.argv.slice(2));
-try {
-  await program.parseAsync(process.argv);
-} catch (error) {
-  process.exitCode = report(error, program.opts<{ debug?: boolean }>().debug === true);
+void main();
+
+async function main(): Promise<void> {
+  const program = await createProgram(process.argv.slice(2));
+  try {
+    await program.parseAsync(process.argv);
+  } catch (error) {
+    process.exitCode = report(error, program.opts<{ debug?: boolean }>().debug === true);
+  }
 }
 
 /** Says in one line what went wrong; commander has said it itself. Returns the exit code. */

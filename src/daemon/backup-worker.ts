@@ -5,4 +5,4 @@ import { openSnapshotView } from './open-snapshot-view.js';
 
 // The program of a backup job's thread.
 if (parentPort === null) throw new Error('A backup job runs as a worker thread');
-await serveBackupJob(workerData as BackupJobOptions, parentPort, openSnapshotView);
+void serveBackupJob(workerData as BackupJobOptions, parentPort, openSnapshotView);

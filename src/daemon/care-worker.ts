@@ -6,8 +6,4 @@ import { ScratchFolder } from './scratch-folder.js';
 // The program of the thread of a job that verifies, checks or repairs.
 if (parentPort === null) throw new Error('A job runs as a worker thread');
 const scratch = new ScratchFolder();
-try {
-  await serveCareJob(workerData as CareTask, parentPort, scratch);
-} finally {
-  await scratch.close();
-}
+void serveCareJob(workerData as CareTask, parentPort, scratch).finally(() => scratch.close());

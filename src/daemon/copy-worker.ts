@@ -4,4 +4,4 @@ import { serveCopyJob } from '../snapshot/copy/copy-thread.js';
 
 // The program of a copy job's thread.
 if (parentPort === null) throw new Error('A copy job runs as a worker thread');
-await serveCopyJob(workerData as CopyJobOptions, parentPort);
+void serveCopyJob(workerData as CopyJobOptions, parentPort);

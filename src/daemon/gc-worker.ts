@@ -7,7 +7,7 @@ import type { GcJobOptions } from '../maintenance/gc/gc-protocol.js';
 
 // The program of a collection's thread.
 if (parentPort === null) throw new Error('A collection runs as a worker thread');
-await serveGcJob(workerData as GcJobOptions, parentPort, lookAt);
+void serveGcJob(workerData as GcJobOptions, parentPort, lookAt);
 
 async function lookAt(path: string): Promise<LookedAt | undefined> {
   try {

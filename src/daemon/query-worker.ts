@@ -10,7 +10,7 @@ if (port === null) throw new Error('A query runs as a worker thread');
 const query = workerData as Query;
 const post = (answer: QueryAnswer): void => port.postMessage(answer);
 const answer = query.kind === 'space' ? measureSpace(query.store) : planPrune(query.store, query.policies);
-await answer.then(
+void answer.then(
   (result) => post({ result }),
   (error: unknown) => post({ error: errorMessage(error) }),
 );

@@ -4,4 +4,4 @@ import { serveSnapshotJob } from '../snapshot/create/job-thread.js';
 
 // The program of a snapshot job's thread.
 if (parentPort === null) throw new Error('A snapshot job runs as a worker thread');
-await serveSnapshotJob(workerData as SnapshotJobOptions, parentPort);
+void serveSnapshotJob(workerData as SnapshotJobOptions, parentPort);

@@ -5,4 +5,4 @@ import { factsOf } from './file-facts.js';
 
 // The program of an upload's thread.
 if (parentPort === null) throw new Error('An upload runs as a worker thread');
-await serveUploadJob(workerData as UploadJobOptions, parentPort, factsOf);
+void serveUploadJob(workerData as UploadJobOptions, parentPort, factsOf);

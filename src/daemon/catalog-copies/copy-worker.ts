@@ -23,10 +23,7 @@ const unhurried = new Int32Array(haste);
 const rest = (): void => {
   Atomics.wait(unhurried, 0, 1, REST_MILLISECONDS);
 };
-let answer: CopyWorkerMessage;
-try {
-  answer = await makeCatalogCopy(places, { nowSeconds, spareBytes, rest });
-} catch (error) {
-  answer = { kind: 'failed', message: error instanceof Error ? error.message : String(error) };
-}
-parentPort?.postMessage(answer);
+const answer: Promise<CopyWorkerMessage> = makeCatalogCopy(places, { nowSeconds, spareBytes, rest }).catch(
+  (error: unknown) => ({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }),
+);
+void answer.then((message) => parentPort?.postMessage(message));

@@ -23,7 +23,7 @@ export interface PublishOptions {
 // The program of the thread that puts one recovery point into the object store.
 if (parentPort === null) throw new Error('A recovery point is published on a worker thread');
 const owner = new JobPort<ChangeAsks>(parentPort);
-await owner.serve(async () => {
+void owner.serve(async () => {
   const { store, machine, copy: name, isShared } = workerData as PublishOptions;
   const paths = datastorePaths(store);
   const config = readConfig(paths);

@@ -4,4 +4,4 @@ import type { BucketJobOptions } from '../../maintenance/bucket/bucket-protocol.
 
 // The program of the thread that collects an object store several machines share.
 if (parentPort === null) throw new Error('A collection runs as a worker thread');
-await serveBucketJob(workerData as BucketJobOptions, parentPort);
+void serveBucketJob(workerData as BucketJobOptions, parentPort);

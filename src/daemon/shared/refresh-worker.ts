@@ -6,4 +6,4 @@ import { factsOf } from '../file-facts.js';
 
 // The program of the thread that brings in what other machines published.
 if (parentPort === null) throw new Error('A refresh runs as a worker thread');
-await serveRefreshJob(workerData as RefreshJobOptions, parentPort, { factsOf, standIn: makePlaceholder });
+void serveRefreshJob(workerData as RefreshJobOptions, parentPort, { factsOf, standIn: makePlaceholder });
