@@ -255,6 +255,38 @@ test('rebuilding that was interrupted keeps the store closed, and is done anew',
   assert.deepEqual(await store.read(`${CURRENT}/later`), OTHER);
 });
 
+test('rebuilding that was interrupted when changes of the journal were committed, and those segments gone, loses none of them', async (t) => {
+  const store = await OpenStore.make(t);
+  await store.write(`${CURRENT}/small`, 'first');
+  await store.live.durability.commitDurably();
+  await copyNow(store, Date.now() / 1000 - 100);
+  await store.snapshot();
+  await store.write(`${CURRENT}/after the snapshot`, 'precious');
+  await store.live.packer.run();
+  await store.abandon();
+  loseCatalog(store);
+  const abort = new AbortController();
+  // The first commits were made by then.
+  const atChunks = ({ step }: { readonly step: string }) => void (step === 'looking for chunks' && abort.abort());
+  await assert.rejects(
+    rebuildCatalog(
+      store.folder,
+      { useCopies: true, evenIfWhole: false },
+      { signal: abort.signal, progress: atChunks },
+      silentLog,
+    ),
+    ofKind('interrupted'),
+  );
+  assert.equal((await planRebuild(store.folder, true)).copies.chosen?.journalFits, true);
+  const report = await rebuild(store);
+  assert.deepEqual(
+    report.groups.map(({ current }) => current),
+    ['copy'],
+  );
+  await store.open();
+  assert.equal((await store.read(`${CURRENT}/after the snapshot`)).toString(), 'precious');
+});
+
 test('a catalog that is whole is left alone', async (t) => {
   const { store } = await filledStore(t);
   await store.close();

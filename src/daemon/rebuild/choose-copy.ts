@@ -30,13 +30,16 @@ export interface CopyChoice {
   readonly unusable: readonly UnusableCopy[];
 }
 
-/** The newest copy that is whole; every one is unpacked and looked at, beside the catalog. */
-export async function chooseCopy(paths: DatastorePaths): Promise<CopyChoice> {
+/**
+ * The newest copy that is whole; every one is unpacked and looked at, beside the catalog.
+ * @param journal the folder of the journal that will be applied to it
+ */
+export async function chooseCopy(paths: DatastorePaths, journal: string): Promise<CopyChoice> {
   const unusable: UnusableCopy[] = [];
   for (const copy of await listCatalogCopies(paths.catalogCopies)) {
     try {
       const groups = await whileUnpacked(paths, copy, groupsIn);
-      return { chosen: { copy, groups, journalFits: await journalFits(paths, copy) }, unusable };
+      return { chosen: { copy, groups, journalFits: await journalFits(journal, copy) }, unusable };
     } catch (error) {
       if (kindOf(error) !== 'corrupt') throw error;
       unusable.push({ name: copy.name, reason: (error as Error).message });
@@ -82,7 +85,7 @@ async function groupsIn(path: string): Promise<Map<string, number | null>> {
 }
 
 /** Whether no record is missing between the end of a copy and what there is of the journal. */
-async function journalFits({ journal }: DatastorePaths, { appliedSequence }: CatalogCopy): Promise<boolean> {
+async function journalFits(journal: string, { appliedSequence }: CatalogCopy): Promise<boolean> {
   let first: number | undefined;
   try {
     for (const segment of await listSegments(journal)) {

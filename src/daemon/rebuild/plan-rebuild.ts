@@ -6,7 +6,7 @@ import { readConfig } from '../../datastore/config.js';
 import { type DatastorePaths, datastorePaths } from '../../datastore/paths.js';
 import { listGroups, listNamespaces, listSnapshots } from '../../index/snapshot-folder.js';
 import { type CopyChoice, chooseCopy } from './choose-copy.js';
-import { wasInterrupted } from './set-aside.js';
+import { journalOf, wasInterrupted } from './set-aside.js';
 
 /** A group as it is on disk. */
 export interface GroupOnDisk {
@@ -47,7 +47,7 @@ export async function planOf(paths: DatastorePaths, useCopies: boolean): Promise
   return {
     condition: interrupted ? { kind: 'missing' } : await catalogCondition(paths.catalog),
     interrupted,
-    copies: useCopies ? await chooseCopy(paths) : { chosen: undefined, unusable: [] },
+    copies: useCopies ? await chooseCopy(paths, journalOf(paths)) : { chosen: undefined, unusable: [] },
     groups: await groupsOnDisk(paths.root),
   };
 }

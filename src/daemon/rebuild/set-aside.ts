@@ -1,4 +1,5 @@
 import { access, link, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import * as z from 'zod';
 import { listSegments } from '../../content/journal/journal.js';
 import { segmentName } from '../../content/journal/segment.js';
@@ -29,6 +30,16 @@ export function wasInterrupted(paths: DatastorePaths): boolean {
   return readMarker(paths) !== undefined;
 }
 
+/** The folder of the journal as it was before any rebuilding: what lies in its place may be what an interrupted one left. */
+export function journalOf(paths: DatastorePaths): string {
+  const begun = readMarker(paths);
+  return begun?.isDone ? join(paths.own, namesOf(begun.number).journal) : paths.journal;
+}
+
+function namesOf(number: number): SetAside {
+  return { catalog: `catalog.db.${number}.bad`, journal: `journal.${number}.bad` };
+}
+
 /**
  * Keeps catalog and journal as they were under names of their own, the journal also in its place. From here on until
  * `endRebuilding` the datastore cannot be opened otherwise. After an interruption the same files count again, and what was made
@@ -37,7 +48,7 @@ export function wasInterrupted(paths: DatastorePaths): boolean {
 export async function setAside(paths: DatastorePaths): Promise<SetAside> {
   try {
     const begun = readMarker(paths) ?? { number: await freeNumber(paths), isDone: false };
-    const names = { catalog: `catalog.db.${begun.number}.bad`, journal: `journal.${begun.number}.bad` };
+    const names = namesOf(begun.number);
     const journal = `${paths.own}/${names.journal}`;
     await writeJson(paths.rebuilding, begun);
     if (begun.isDone) {
