@@ -24,7 +24,7 @@ import { childrenOf, type TreeView } from '../tree-view.js';
 /** What building a tree works on; the mount worker's own. */
 export interface BuilderParts {
   readonly catalog: Catalog;
-  readonly log: Pick<ChangeLog, 'make'>;
+  readonly log: Pick<ChangeLog, 'make' | 'backgroundTurn'>;
   readonly clock: Clock;
 }
 
@@ -108,6 +108,7 @@ export class TreeBuilder {
     if (this.#entries % ENTRIES_PER_TURN > 0) return;
     this.#options.onEntry(this.#entries);
     await turn();
+    await this.#parts.log.backgroundTurn();
   }
 
   async #create(

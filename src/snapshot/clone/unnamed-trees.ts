@@ -7,7 +7,7 @@ import { turn } from '../create/turns.js';
 /** What removing a tree works on. */
 export interface RemovalParts {
   readonly catalog: Catalog;
-  readonly log: Pick<ChangeLog, 'make'>;
+  readonly log: Pick<ChangeLog, 'make' | 'backgroundTurn'>;
   readonly clock: Clock;
   /** Ends an inode that lost its last name, at once or when nobody uses it any more. */
   dropOrphan(ino: number): void;
@@ -46,6 +46,7 @@ export async function removeTree(parts: RemovalParts, root: number, isGoing: () 
     if (deeper === 'empty') folders.pop();
     else if (deeper !== 'more') folders.push(deeper);
     await turn();
+    await parts.log.backgroundTurn();
   }
   parts.log.make({ kind: 'drop-orphan', ino: root });
 }
