@@ -99,6 +99,23 @@ test('copies are listed newest first, unpacked again, and thinned', async (t) =>
   assert.equal(await dropOlderCopies(places.catalogCopies), false);
 });
 
+test('where the clock was set back each copy is the newest all the same, and stays', async (t) => {
+  const { catalog, current, places } = openPlaces(t);
+  const newest: [number | undefined, number | undefined][] = [];
+  for (const [step, nowSeconds] of [NOW, NOW + 1, NOW - 10, NOW - 9, NOW - 8, NOW + 60].entries()) {
+    make(catalog, current, `file ${step}`, FILE);
+    catalog.transactions.commit(step + 10);
+    catalog.transactions.begin();
+    await makeCatalogCopy(places, { ...FREELY, nowSeconds });
+    const [copy] = await listCatalogCopies(places.catalogCopies);
+    newest.push([copy?.appliedSequence, copy && copy.madeAt - NOW]);
+  }
+  assert.deepEqual(newest, [
+    ...[10, 11, 12, 13, 14].map((sequence, step) => [sequence, step]),
+    [15, 60],
+  ]);
+});
+
 test('on a full disk older copies go, and none is made', async (t) => {
   const { places } = openPlaces(t);
   for (const nowSeconds of [NOW - 5 * DAY, NOW - 3 * DAY, NOW])

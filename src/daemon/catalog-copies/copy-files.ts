@@ -12,7 +12,7 @@ import { copiesToKeep } from './thinning.js';
 export interface CatalogCopy {
   /** Its file's name in the folder of copies. */
   readonly name: string;
-  /** When it was made, seconds since 1970. */
+  /** When it was made, seconds since 1970; rises from copy to copy. */
   readonly madeAt: number;
   /** Sequence of the last journal record it contains. */
   readonly appliedSequence: number;
@@ -80,11 +80,12 @@ export async function makeCatalogCopy(
     // No level but the first is worth its time: it takes off most of what there is to be taken.
     const gzip = createGzip({ level: constants.Z_BEST_SPEED });
     await pipeline(createReadStream(plain), gzip, createWriteStream(packed, { mode: FILE_MODE }));
-    const name = copyName(nowSeconds, appliedSequence);
+    const madeAt = await nextTime(folder, nowSeconds);
+    const name = copyName(madeAt, appliedSequence);
     await syncFile(packed);
     await rename(packed, `${folder}/${name}`);
     await syncFolder(folder);
-    const copy = { name, madeAt: nowSeconds, appliedSequence, bytes: await fileSize(`${folder}/${name}`) };
+    const copy = { name, madeAt, appliedSequence, bytes: await fileSize(`${folder}/${name}`) };
     await thin(folder, nowSeconds);
     return { kind: 'made', copy };
   } catch (error) {
@@ -116,6 +117,12 @@ export async function dropOlderCopies(folder: string): Promise<boolean> {
   const [, ...older] = await listCatalogCopies(folder);
   for (const { name } of older) await rm(`${folder}/${name}`, { force: true });
   return older.length > 0;
+}
+
+/** Times rise, so that the newest copy is the newest by its name also where the clock was set back. */
+async function nextTime(folder: string, nowSeconds: number): Promise<number> {
+  const newest = (await listCatalogCopies(folder))[0]?.madeAt ?? Number.NEGATIVE_INFINITY;
+  return newest > nowSeconds ? newest + 1 : nowSeconds;
 }
 
 async function thin(folder: string, nowSeconds: number): Promise<void> {

@@ -42,6 +42,8 @@ export class CatalogCopies {
   readonly #unhurried = new Int32Array(new SharedArrayBuffer(4));
   #copies: readonly CatalogCopy[] = [];
   #failure: string | undefined;
+  /** When this process made the newest, by the clock: its name may be from the future. */
+  #madeAt: number | undefined;
   /** Whether the newest copy may need segments of the journal that go as soon as their bytes are in chunks. */
   #needsJournal: boolean;
   #journalTold = false;
@@ -113,9 +115,8 @@ export class CatalogCopies {
 
   #look(): void {
     if (this.#running !== undefined) return;
-    const newestAt = this.#copies[0]?.madeAt ?? Number.NEGATIVE_INFINITY;
-    const age = this.#clock.now().seconds - newestAt;
-    // One from the future says that the clock was set back.
+    const age = this.#clock.now().seconds - (this.#madeAt ?? this.#copies[0]?.madeAt ?? Number.NEGATIVE_INFINITY);
+    // From the future: the clock was set back.
     const isDue = (age < 0 || age >= INTERVAL_SECONDS) && this.#isChanged();
     if (isDue || this.#needsJournal) void this.#begin(() => this.#makeWithoutJournal(isDue));
   }
@@ -168,6 +169,7 @@ export class CatalogCopies {
       const worker = new Worker(SCRIPT, { workerData });
       const message = await answerOf(worker);
       this.#failure = message.kind === 'failed' ? message.message : undefined;
+      if (message.kind === 'made') this.#madeAt = workerData.nowSeconds;
       if (message.kind === 'no-room')
         this.#log.info(message, 'No copy of the catalog was made: the disk is nearly full');
     } catch (error) {

@@ -50,6 +50,8 @@ export class RecoveryPoints {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #published: PublishedPoint['name'] | undefined;
+  /** When that was, by the clock: its name may be from the future. */
+  #publishedAt = Number.NEGATIVE_INFINITY;
   #error: string | null = null;
 
   constructor(parts: PointParts) {
@@ -59,6 +61,7 @@ export class RecoveryPoints {
   /** What was made may not count any more: the next one is made whether there were changes or not. */
   remake(): void {
     this.#published = undefined;
+    this.#publishedAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Makes points by itself from now on. */
@@ -109,7 +112,7 @@ export class RecoveryPoints {
 
   #look(): void {
     const { clock, live, datastore, log } = this.#parts;
-    const age = clock.now().seconds - (this.#published?.madeAt ?? Number.NEGATIVE_INFINITY);
+    const age = clock.now().seconds - this.#publishedAt;
     const isFresh = age >= 0 && age < INTERVAL_SECONDS;
     const isChanged = this.#published?.appliedSequence !== datastore.catalog.transactions.appliedSequence();
     if (this.#running !== undefined || isFresh || !isChanged || this.#parts.isCollecting()) return;
@@ -134,6 +137,7 @@ export class RecoveryPoints {
       }
       await uploads.drain(context);
       this.#published = await this.#publish(newest.name, context);
+      this.#publishedAt = this.#parts.clock.now().seconds;
       this.#error = null;
       uploads.livesCopied(evictions);
     } catch (error) {
