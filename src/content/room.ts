@@ -63,8 +63,9 @@ export class Room {
     if (this.scarce) throw new CairnError('no-space', 'The disk is full, and only what frees space is taken');
   }
 
-  /** Lets relief try first. @throws {CairnError} as `requireMore` */
+  /** Looks first whether there is room again, or relief can make some. @throws {CairnError} as `requireMore` */
   async requireSoon(): Promise<void> {
+    await this.remake();
     if (!this.#sources.reserve.kept) await this.relieve();
     this.requireMore();
   }

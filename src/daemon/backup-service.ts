@@ -47,6 +47,7 @@ export class BackupService {
     await this.#requireApart(args.source);
     if (!args.dryRun) live.parts.log.requireWorking();
     if (!args.dryRun) snapshots.guard.requireOurs(parseGroupPath(args.group));
+    if (!args.dryRun) await live.parts.room.requireSoon();
     const gaveUp = new AbortController();
     const giveUp = () => gaveUp.abort(new CairnError('interrupted', 'The backup was given up: nothing of it is left'));
     if (signal.aborted) giveUp();

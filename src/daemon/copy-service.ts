@@ -53,6 +53,7 @@ export class CopyService {
     const store = datastore.paths.root;
     if (args.source === store) throw new CairnError('invalid', `${store} is both: name the other datastore`);
     if (!args.dryRun) live.parts.log.requireWorking();
+    if (!args.dryRun) await live.parts.room.requireSoon();
     const gaveUp = new AbortController();
     const text = 'The copy was given up; what is copied stays, and copying again goes on from there';
     const giveUp = () => gaveUp.abort(new CairnError('interrupted', text));

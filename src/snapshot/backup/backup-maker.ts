@@ -1,4 +1,5 @@
 import type { Catalog } from '../../catalog/open.js';
+import { CairnError, isOutOfRoom, kindOf } from '../../core/errors.js';
 import type { GroupName } from '../../core/group.js';
 import type { Clock } from '../../core/time.js';
 import { HoldScope } from '../../native/holds.js';
@@ -72,12 +73,18 @@ export async function makeBackup(parts: BackupMakerParts, request: BackupRequest
     return { report, snapshot: await maker.publish(group, startTime, job, signal) };
   } catch (error) {
     signal.throwIfAborted();
-    throw error;
+    throw isOutOfRoom(error) ? outOfRoom(error) : error;
   } finally {
     signal.removeEventListener('abort', giveUp);
     await backup.end();
     holds.end();
   }
+}
+
+function outOfRoom(cause: unknown): CairnError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const advice = 'no snapshot was made, and "cairn gc --grace 0" frees what was stored for it';
+  return new CairnError(kindOf(cause), `There is no room for the backup: ${advice} (${why})`, { cause });
 }
 
 /** From now on the same contents are found again, wherever they come from. */
