@@ -1,4 +1,4 @@
-import { type Digest, digestHex } from '../core/digest.js';
+import { DIGEST_BYTES, type Digest, digestHex } from '../core/digest.js';
 import type { ChunkTable } from './chunks.js';
 import type { Connection } from './connection.js';
 import type { ChunkExtent } from './extent.js';
@@ -13,6 +13,18 @@ export interface Piece {
   /** Plain length of the whole chunk, and length of its encoded file. */
   readonly chunkLength: number;
   readonly storedLength: number;
+}
+
+/** A chunk that packs the content of files. */
+export interface PackPieces {
+  readonly digest: Digest;
+  /** Plain length of the chunk, and length of its encoded file; bytes. */
+  readonly chunkLength: number;
+  readonly storedLength: number;
+  /** SHA-256 of each content, 32 bytes. */
+  readonly contents: Uint8Array;
+  /** Where in the chunk each starts, and its length; bytes. */
+  readonly places: Float64Array;
 }
 
 /** Contents one statement looks for: each statement costs more than it looks for one. */
@@ -84,11 +96,18 @@ export class Pieces {
     return this.#rows.find(content);
   }
 
-  /** Says where content lies that a snapshot has and no live tree need have; its chunk is present. */
-  put(content: Digest, piece: Piece): void {
-    this.#frame.write('note where content lies', () => {
-      const extent: ChunkExtent = { kind: 'chunk', offset: 0, ...piece };
-      this.#edits.put(content, extent, this.#chunks.mention(extent));
+  /**
+   * Says where contents [from, to) of a pack lie, by index, which snapshots have and no live tree need have; the chunk is
+   * present.
+   */
+  putPacked({ digest, chunkLength, storedLength, contents, places }: PackPieces, from: number, to: number): void {
+    this.#frame.write('note where contents lie', () => {
+      const chunk = { kind: 'chunk', offset: 0, digest, chunkLength, storedLength } as const;
+      const id = this.#chunks.mention({ ...chunk, at: 0, length: 0 });
+      for (let index = from; index < to; index += 1) {
+        const [at, length] = [places[2 * index] as number, places[2 * index + 1] as number];
+        this.#edits.put(contents.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES), { at, length }, id);
+      }
     });
   }
 
@@ -114,7 +133,7 @@ export class PieceEdits {
     );
   }
 
-  put(content: Digest, extent: ChunkExtent, chunkId: number): void {
-    this.#put.run(content, chunkId, extent.at, extent.length);
+  put(content: Digest, { at, length }: Pick<ChunkExtent, 'at' | 'length'>, chunkId: number): void {
+    this.#put.run(content, chunkId, at, length);
   }
 }

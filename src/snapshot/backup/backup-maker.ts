@@ -1,11 +1,13 @@
 import type { Catalog } from '../../catalog/open.js';
+import type { PackPieces } from '../../catalog/pieces.js';
+import { DIGEST_BYTES } from '../../core/digest.js';
 import { CairnError, isOutOfRoom, kindOf } from '../../core/errors.js';
 import type { GroupName } from '../../core/group.js';
 import type { Clock } from '../../core/time.js';
 import { HoldScope } from '../../native/holds.js';
 import type { MadeSnapshot, SnapshotMaker } from '../create/snapshot-maker.js';
-import { inTurns } from '../create/turns.js';
-import type { BackupJobOptions, BackupReport, BackupScope, PackedPieces } from './backup-protocol.js';
+import { ROWS_PER_TURN, turn } from '../create/turns.js';
+import type { BackupJobOptions, BackupReport, BackupScope } from './backup-protocol.js';
 import type { OnBackupProgress, RunningBackup } from './running-backup.js';
 
 /** Sets off with a backup. */
@@ -59,14 +61,14 @@ export async function makeBackup(parts: BackupMakerParts, request: BackupRequest
     const report = await backup.gathered();
     if (dryRun) return { report, snapshot: undefined };
     await parts.requireGroup(group);
-    let pieces: PackedPieces | undefined;
+    let packs: readonly PackPieces[] = [];
     const job = {
       publish: async ({ time }: { readonly time: number }) => {
         const published = await backup.publish(time);
-        pieces = published.pieces;
+        packs = published.packs;
         return published.snapshot;
       },
-      record: () => recordPieces(parts.catalog, pieces),
+      record: () => recordPieces(parts.catalog, packs),
       end: () => backup.end(),
       holds,
     };
@@ -88,14 +90,12 @@ function outOfRoom(cause: unknown): CairnError {
 }
 
 /** From now on the same contents are found again, wherever they come from. */
-async function recordPieces({ pieces }: Pick<Catalog, 'pieces'>, packed: PackedPieces | undefined): Promise<void> {
-  if (packed === undefined) return;
-  const { contents, chunks, places } = packed;
-  await inTurns([...new Array(contents.length / 32).keys()], (index) => {
-    const [at, length, chunkLength, storedLength] = places.subarray(index * 4, index * 4 + 4) as unknown as number[];
-    pieces.put(contents.subarray(index * 32, index * 32 + 32), {
-      digest: chunks.subarray(index * 32, index * 32 + 32),
-      ...{ at: at ?? 0, length: length ?? 0, chunkLength: chunkLength ?? 0, storedLength: storedLength ?? 0 },
-    });
-  });
+async function recordPieces({ pieces }: Pick<Catalog, 'pieces'>, packs: readonly PackPieces[]): Promise<void> {
+  for (const pack of packs) {
+    const count = pack.contents.length / DIGEST_BYTES;
+    for (let from = 0; from < count; from += ROWS_PER_TURN) {
+      pieces.putPacked(pack, from, Math.min(count, from + ROWS_PER_TURN));
+      await turn();
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import type { PackPieces } from '../../catalog/pieces.js';
 import type { ErrorKind } from '../../core/errors.js';
 import type { GroupName } from '../../core/group.js';
 import type { PublishedSnapshot } from '../create/job-protocol.js';
@@ -63,22 +64,13 @@ export interface BackupReport {
   readonly changedWhileRead: number;
 }
 
-/** Where the contents of small files lie that the job has packed, one after the other. */
-export interface PackedPieces {
-  /** SHA-256 of each content, and of its chunk: 32 bytes each. */
-  readonly contents: Uint8Array;
-  readonly chunks: Uint8Array;
-  /** For each: where in the chunk it starts, its length, the chunk's plain and stored length; bytes. */
-  readonly places: Float64Array;
-}
-
 /** Job to mount worker. */
 export type FromBackupJob =
   | { readonly type: 'progress'; readonly done: number; readonly total: number | undefined }
   /** Everything is stored and durable; it waits for `publish`. */
   | { readonly type: 'gathered'; readonly report: BackupReport }
   /** The snapshot is on disk and durable; the job has ended. */
-  | { readonly type: 'published'; readonly snapshot: PublishedSnapshot; readonly pieces: PackedPieces }
+  | { readonly type: 'published'; readonly snapshot: PublishedSnapshot; readonly packs: readonly PackPieces[] }
   | { readonly type: 'failed'; readonly kind: ErrorKind; readonly message: string };
 
 /** Mount worker to job. */

@@ -8,14 +8,13 @@ import { writingChunks } from '../../datastore/writing-chunks.js';
 import { hashedBytes } from '../../native/hashed-bytes.js';
 import { HoldScope } from '../../native/holds.js';
 import { JobChunks } from '../create/job-chunks.js';
-import type { PublishedSnapshot } from '../create/job-protocol.js';
 import { type BuiltStreams, publishSnapshot } from '../create/publish-snapshot.js';
 import { TreeEncoder } from '../create/tree-encoder.js';
 import type { FileContent, TreeSource } from '../create/tree-source.js';
 import { finishTreeStreams, newTreeStreams } from '../create/tree-streams.js';
 import type { FoundSnapshot } from '../find-snapshot.js';
 import type { RecordedTree, TreeView } from '../tree-view.js';
-import type { BackupJobOptions, BackupReport, PackedPieces } from './backup-protocol.js';
+import type { BackupJobOptions, BackupReport } from './backup-protocol.js';
 import { BackupRecord } from './backup-record.js';
 import { EntryQueue } from './entry-queue.js';
 import { Exclusions } from './exclusions.js';
@@ -24,6 +23,7 @@ import { KnownChunks } from './known-chunks.js';
 import { LargeFiles } from './large-files.js';
 import { PackStore } from './pack-store.js';
 import { PreviousTree } from './previous-tree.js';
+import type { PublishedBackup } from './running-backup.js';
 import { SameTree } from './same-tree.js';
 import { SmallFiles } from './small-files.js';
 import type { SourceNode } from './source-node.js';
@@ -124,11 +124,11 @@ export class BackupJob {
   }
 
   /** Puts the snapshot's folder on disk. */
-  async publish(time: number): Promise<{ snapshot: PublishedSnapshot; pieces: PackedPieces }> {
+  async publish(time: number): Promise<PublishedBackup> {
     if (this.#built === undefined) throw new CairnError('invalid', 'Nothing was gathered to be published');
     const published = await publishSnapshot({ ...this.#options, time }, this.#built, this.#jobChunks.written);
     const work = { chunks: { ...this.#chunks.counters }, hashedBytes: hashedBytes(), recutFiles: 0 };
-    return { snapshot: { ...published, work }, pieces: this.#packs.pieces() };
+    return { snapshot: { ...published, work }, packs: this.#packs.packs };
   }
 
   close(): void {

@@ -1,10 +1,11 @@
+import type { PackPieces } from '../../catalog/pieces.js';
 import type { PublishedSnapshot } from '../create/job-protocol.js';
-import type { BackupReport, PackedPieces } from './backup-protocol.js';
+import type { BackupReport } from './backup-protocol.js';
 
 /** A snapshot's folder on disk, and what was packed for it. */
 export interface PublishedBackup {
   readonly snapshot: PublishedSnapshot;
-  readonly pieces: PackedPieces;
+  readonly packs: readonly PackPieces[];
 }
 
 /** Told of bytes done, and of how many there are once they are counted. */
