@@ -110,10 +110,7 @@ test('where the clock was set back each copy is the newest all the same, and sta
     const [copy] = await listCatalogCopies(places.catalogCopies);
     newest.push([copy?.appliedSequence, copy && copy.madeAt - NOW]);
   }
-  assert.deepEqual(newest, [
-    ...[10, 11, 12, 13, 14].map((sequence, step) => [sequence, step]),
-    [15, 60],
-  ]);
+  assert.deepEqual(newest, [...[10, 11, 12, 13, 14].map((sequence, step) => [sequence, step]), [15, 60]]);
 });
 
 test('on a full disk older copies go, and none is made', async (t) => {
