@@ -10,7 +10,8 @@ import type { Problem } from '../control/commands.js';
 import { CairnError } from '../core/errors.js';
 import { formatRedundancy, overheadOf, parseRedundancy, toleranceOf } from '../core/redundancy.js';
 import { backendConfig } from '../datastore/backend-config.js';
-import { type BackendsChange, changeBackends } from '../datastore/change-backends.js';
+import { BackendsChanger } from '../datastore/backends-changer.js';
+import type { BackendsChange } from '../datastore/change-backends.js';
 import { readConfig } from '../datastore/config.js';
 import type { ReadableDatastore } from '../datastore/open.js';
 import { titleOfBackend } from '../datastore/open-spread.js';
@@ -34,18 +35,22 @@ export type BackendParts = Pick<ReadableDatastore, 'paths' | 'spread'>;
 
 /** The mount worker's side; a store that is not mounted is served by the same. */
 export function backendHandlers(parts: BackendParts, run: RunCareJob): HandlersOf<CareCaller> {
+  const changer = new BackendsChanger(parts);
   return {
     'backend-list': () => describeBackends(parts),
     'backend-show': ({ id }) => describeBackend(parts, id),
     'backend-change': async (change) => {
-      await applyChange(parts, checkedChange(change));
+      const checked = checkedChange(change);
+      if (parts.spread === undefined && checked.kind === 'add') {
+        throw new CairnError('busy', 'The second backend of a datastore can be added only while it is not mounted');
+      }
+      await changer.change(checked);
       return {};
     },
     'backend-mend': async ({ apply, group }, { progress, signal }) => {
       const report = await run('mend', { apply, group }, { onProgress: progress, signal });
       const { converting } = readConfig(parts.paths);
-      if (apply && group === undefined && converting && report.complete)
-        await applyChange(parts, { kind: 'converted' });
+      if (apply && group === undefined && converting && report.complete) await changer.change({ kind: 'converted' });
       return structuredClone(report) as BackendCommandResult<'backend-mend'>;
     },
   };
@@ -159,16 +164,6 @@ export function backendProblems({ spread: places }: Pick<BackendParts, 'spread'>
       ? []
       : [{ kind: 'pieces-missing', message: `${waiting} chunks lack pieces: "cairn repair" makes them good` }]),
   ];
-}
-
-async function applyChange({ paths, spread }: BackendParts, change: BackendsChange): Promise<void> {
-  if (spread === undefined && change.kind === 'add') {
-    throw new CairnError('busy', 'The second backend of a datastore can be added only while it is not mounted');
-  }
-  // What was put on a backend that goes has to be durable where it was put besides.
-  if (change.kind === 'remove') await spread?.spread.sync();
-  const config = await changeBackends(paths, change);
-  await spread?.reconfigure(config);
 }
 
 /** @throws {CairnError} `invalid` */

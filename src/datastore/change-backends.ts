@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { markMember, readMark } from '../backend/spread/mark.js';
+import { MARK_NAME, markMember, readMark } from '../backend/spread/mark.js';
 import { CHUNKS_FOLDER, QUARANTINE_FOLDER } from '../chunkstore/layout.js';
-import { CairnError } from '../core/errors.js';
+import { CairnError, kindOf } from '../core/errors.js';
 import { groupPath, parseGroupPath } from '../core/group.js';
 import {
   formatRedundancy,
@@ -15,7 +15,7 @@ import {
 import { putFile, syncFolder } from '../native/files.js';
 import { type BackendConfig, requireBackend, type SpreadConfig } from './backend-config.js';
 import { type DatastoreConfig, formatConfig, readConfig, SPREAD_FORMAT_VERSION } from './config.js';
-import { forgetBackend, prepareBackend, withBackend } from './open-spread.js';
+import { forgetBackend, prepareBackend, titleOfBackend, withBackend } from './open-spread.js';
 import type { DatastorePaths } from './paths.js';
 
 /** What is to be different about one backend; what is absent stays. */
@@ -45,12 +45,16 @@ export const LOCAL_ID = 'local';
 const CONFIG_MODE = 0o644;
 
 /**
- * Changes the backends of a datastore, durably. Only who holds its claim may, one change at a time; who has the backends open
- * goes by it afterwards.
- * @returns the config after it
- * @throws {CairnError} `invalid`, `exists`, `not-found`, or `not-empty` for a backend that still holds something
+ * Changes the backends of a datastore, durably. Only who holds its claim may, one change at a time (`BackendsChanger`).
+ * @param goBy called with the config after it, once that is durable, for who has the backends open
+ * @throws {CairnError} `invalid`, `exists`, `not-found`, or `not-empty` for a backend that still holds something; whatever
+ *   keeps a backend that is removed from being told so
  */
-export async function changeBackends(paths: DatastorePaths, change: BackendsChange): Promise<DatastoreConfig> {
+export async function changeBackends(
+  paths: DatastorePaths,
+  change: BackendsChange,
+  goBy: (config: DatastoreConfig) => Promise<void> = async () => undefined,
+): Promise<void> {
   const config = readConfig(paths);
   if (config.s3 !== undefined) {
     throw new CairnError('unsupported', 'A datastore in front of a bucket has no other backends');
@@ -61,8 +65,18 @@ export async function changeBackends(paths: DatastorePaths, change: BackendsChan
     sync: true,
   });
   await syncFolder(paths.own);
-  if (change.kind === 'remove' && !change.lost) await forgetBackend(requireBackend(config, change.id));
-  return next;
+  await goBy(next);
+  if (change.kind === 'remove' && !change.lost) await forgetRemoved(requireBackend(config, change.id));
+}
+
+async function forgetRemoved(backend: BackendConfig): Promise<void> {
+  try {
+    await forgetBackend(backend);
+  } catch (error) {
+    const left = `${titleOfBackend(backend)}/${MARK_NAME}`;
+    const message = `Backend ${backend.id} is removed, but keeps its mark (${(error as Error).message}): remove ${left} by hand`;
+    throw new CairnError(kindOf(error), message, { cause: error });
+  }
 }
 
 async function changed(paths: DatastorePaths, config: DatastoreConfig, change: BackendsChange): Promise<SpreadConfig> {

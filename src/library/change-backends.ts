@@ -3,26 +3,20 @@ import type { Log } from '../core/log.js';
 import type { OpenUnmounted } from '../daemon/unmounted-store.js';
 import { VerifyService } from '../daemon/verify-service.js';
 import { type BackendConfig, backendConfig } from '../datastore/backend-config.js';
-import { type BackendsChange, changeBackends } from '../datastore/change-backends.js';
+import { BackendsChanger } from '../datastore/backends-changer.js';
+import type { BackendsChange } from '../datastore/change-backends.js';
 import { readConfig } from '../datastore/config.js';
 import type { MendReport } from '../maintenance/spread/mend-store.js';
 import type { BackendChanges, MendResult, NewBackend } from './api.js';
 import { eitherSignal } from './interruption.js';
 import type { OpenWork } from './open-work.js';
-import { TurnsByKey } from './turns-by-key.js';
 
 /** How the backends of a datastore are changed and looked after; closing the store waits for it. */
 export function backendChanges(opened: OpenUnmounted, work: OpenWork, log: Log): BackendChanges {
   const { datastore, live, snapshots } = opened;
   const { paths, spread } = datastore;
-  const turns = new TurnsByKey();
-  const change = (wanted: BackendsChange): Promise<void> =>
-    turns.run('', async () => {
-      // What was put on a backend that goes has to be durable where it was put besides.
-      if (wanted.kind === 'remove') await spread?.spread.sync();
-      const config = await changeBackends(paths, wanted);
-      await spread?.reconfigure(config);
-    });
+  const changer = new BackendsChanger({ paths, spread });
+  const change = (wanted: BackendsChange): Promise<void> => changer.change(wanted);
   const mend = async (apply: boolean, signal: AbortSignal): Promise<MendReport> => {
     const service = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests: () => 0 });
     try {

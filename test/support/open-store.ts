@@ -60,6 +60,26 @@ export class OpenStore extends StoreTree {
     return store;
   }
 
+  /** A new datastore over `count` folders `d0`, `d1` … of `disks`, with the group host/x, open until the test ends. */
+  static async spread(
+    t: TestContext,
+    count: number,
+    redundancy: string,
+  ): Promise<{ readonly store: OpenStore; readonly disks: string }> {
+    const disks = mkdtempSync(join(tmpdir(), 'cairn-disks-'));
+    const usual = { weight: 1, readOnly: false, draining: false, minFreeBytes: 0 };
+    const backends = Array.from({ length: count }, (_, at) => {
+      return { id: `d${at}`, type: 'fs', path: join(disks, `d${at}`), ...usual } as const;
+    });
+    const folder = join(disks, 'store');
+    await createDatastore(folder, { reserveBytes: 4096, spread: { backends, redundancy } });
+    const store = await OpenStore.at(t, folder);
+    // After it was closed, which is what the test's end does first.
+    t.after(() => rmSync(disks, { recursive: true, force: true }));
+    await store.mkdir(GROUP);
+    return { store, disks };
+  }
+
   /** A datastore that is there, open until the test ends. */
   static async at(t: TestContext, folder: string): Promise<OpenStore> {
     const store = new OpenStore(folder);
