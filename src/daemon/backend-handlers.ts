@@ -48,9 +48,9 @@ export function backendHandlers(parts: BackendParts, run: RunCareJob): HandlersO
       return {};
     },
     'backend-mend': async ({ apply, group }, { progress, signal }) => {
+      const { conversion } = changer;
       const report = await run('mend', { apply, group }, { onProgress: progress, signal });
-      const { converting } = readConfig(parts.paths);
-      if (apply && group === undefined && converting && report.complete) await changer.change({ kind: 'converted' });
+      if (apply && group === undefined && report.complete) await changer.endConversion(conversion);
       return structuredClone(report) as BackendCommandResult<'backend-mend'>;
     },
   };

@@ -5,7 +5,6 @@ import { VerifyService } from '../daemon/verify-service.js';
 import { type BackendConfig, backendConfig } from '../datastore/backend-config.js';
 import { BackendsChanger } from '../datastore/backends-changer.js';
 import type { BackendsChange } from '../datastore/change-backends.js';
-import { readConfig } from '../datastore/config.js';
 import type { MendReport } from '../maintenance/spread/mend-store.js';
 import type { BackendChanges, MendResult, NewBackend } from './api.js';
 import { eitherSignal } from './interruption.js';
@@ -32,8 +31,9 @@ export function backendChanges(opened: OpenUnmounted, work: OpenWork, log: Log):
     setRedundancy: work.during((redundancy) => change({ kind: 'redundancy', redundancy })),
     mendBackends: work.during(async (options) => {
       const apply = options?.dryRun !== true;
+      const { conversion } = changer;
       const report = await mend(apply, eitherSignal(work.signal, options?.signal));
-      if (apply && report.complete && readConfig(paths).converting === true) await change({ kind: 'converted' });
+      if (apply && report.complete) await changer.endConversion(conversion);
       return shown(report);
     }),
   };

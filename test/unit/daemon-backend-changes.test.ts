@@ -8,22 +8,27 @@ import { backendHandlers } from '../../src/daemon/backend-handlers.js';
 import { readConfig } from '../../src/datastore/config.js';
 import { runCare } from '../support/care.js';
 import { isKind } from '../support/kinds.js';
-import { OpenStore } from '../support/open-store.js';
+import { noise } from '../support/noise.js';
+import { GROUP, OpenStore } from '../support/open-store.js';
 import { NEEDS_ROOT } from '../support/small-disk.js';
 
 const CALLER = { progress: () => undefined, signal: new AbortController().signal };
 
-/** A store over folders, as a mount serves its backends. */
-async function served(t: TestContext, count: number, redundancy: string) {
+/** A store over folders, as a mount serves its backends. @param mended runs when a mend is done, before that is told */
+async function served(t: TestContext, count: number, redundancy: string, mended?: () => Promise<unknown>) {
   const { store, disks } = await OpenStore.spread(t, count, redundancy);
   const { datastore } = store;
-  const handlers = backendHandlers(datastore, (job, options) => runCare(t, store, job, options));
+  const handlers = backendHandlers(datastore, async (job, options) => {
+    const report = await runCare(t, store, job, options);
+    await mended?.();
+    return report;
+  });
   const change = (wanted: BackendCommandArguments<'backend-change'>) => handlers['backend-change'](wanted, CALLER);
   const add = (id: string) => change({ kind: 'add', backend: { id, type: 'fs', path: join(disks, id) } });
   const mend = () => handlers['backend-mend']({ apply: true }, CALLER);
   const configured = () => readConfig(datastore.paths).backends?.map(({ id }) => id);
   const members = () => datastore.spread?.spread.members.all.map(({ settings }) => settings.id);
-  return { disks, change, add, mend, configured, members };
+  return { store, disks, change, add, mend, configured, members };
 }
 
 test('changes of backends that are asked for at once are all made', async (t) => {
@@ -56,4 +61,20 @@ test('a backend whose mark cannot be taken away is removed all the same, and tha
   }
   assert.deepEqual(configured(), ['d0', 'd1']);
   assert.deepEqual(members(), configured());
+});
+
+test('a mend that is done ends no conversion that began while it ran', async (t) => {
+  const wanted = ['ec:2+1'];
+  const { store, change, mend } = await served(t, 4, 'single', async () => {
+    for (const redundancy of wanted.splice(0)) await change({ kind: 'redundancy', redundancy });
+  });
+  await store.write(`${GROUP}/current/file`, noise('mended', 1_000_000));
+  await store.live.packer.run();
+  await store.live.durability.commitDurably();
+  await change({ kind: 'redundancy', redundancy: 'mirror:2' });
+  const converting = () => readConfig(store.datastore.paths).converting;
+  await mend();
+  assert.equal(converting(), true, 'chunks are as mirror:2 has them');
+  await mend();
+  assert.equal(converting(), false);
 });
