@@ -47,7 +47,7 @@ async function run(_: unknown, command: Command): Promise<void> {
   });
   if (options.json) printJson(report);
   else show(report);
-  if (report.plan.problemCount > 0) process.exitCode = EXIT_PROBLEMS;
+  if (report.plan.problemCount + report.problemCount > 0) process.exitCode = EXIT_PROBLEMS;
 }
 
 function show(report: GcReport): void {
@@ -64,7 +64,7 @@ function show(report: GcReport): void {
     print(`Object store  ${problem === null ? said : `not collected: ${problem}`}`);
     if (problem !== null && !isBusy) process.exitCode = EXIT_PROBLEMS;
   }
-  for (const problem of report.plan.problems) print(`Problem       ${problem}`);
+  for (const problem of [...report.plan.problems, ...report.problems]) print(`Problem       ${problem}`);
 }
 
 function showPlan({ plan, dryRun, graceSeconds }: GcReport): void {

@@ -48,6 +48,8 @@ export const gcReport = z.object({
   removed: amount,
   freed: amount,
   inUse: count,
+  problems: z.array(z.string()).readonly().default([]),
+  problemCount: count.default(0),
   startedAt: z.number(),
   seconds: z.number(),
   /** Null where no object store is shared, or it was a dry run. */

@@ -1,7 +1,8 @@
 import { readFile as readPseudoFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import * as z from 'zod';
-import { lastGc } from '../control/gc-commands.js';
+import type { Problem } from '../control/commands.js';
+import { type LastGc, lastGc } from '../control/gc-commands.js';
 import { fromSystemError, kindOf } from '../core/errors.js';
 import type { ClockReading } from '../maintenance/gc/clock-reading.js';
 import { putFile, readFile } from '../native/files.js';
@@ -40,6 +41,17 @@ export async function readGcRecord(path: string): Promise<GcRecord | undefined> 
   } catch {
     return undefined;
   }
+}
+
+/** What an operator should know of the last collection. */
+export function problemsOf({ error, report }: LastGc): Problem[] {
+  if (error !== null) return [{ kind: 'gc', message: `The last collection failed: ${error}` }];
+  const messages = [...(report?.problems ?? [])];
+  const bucket = report?.bucket ?? null;
+  if (bucket !== null && bucket.problem !== null && !bucket.isBusy) {
+    messages.push(`The object store was not collected: ${bucket.problem}`);
+  }
+  return messages.map((message) => ({ kind: 'gc', message }));
 }
 
 /** Records how a collection ended. */

@@ -15,7 +15,7 @@ import type { GcAsks, GcJobOptions } from '../maintenance/gc/gc-protocol.js';
 import type { GcReport as DoneReport, QuarantineLeft } from '../maintenance/gc/plan.js';
 import { runOwnedJob } from '../maintenance/job/job-owner.js';
 import { type FileLock, lockFile, lockHolder } from '../native/locks.js';
-import { type GcRecord, readClocks, readGcRecord, writeGcRecord } from './gc-record.js';
+import { type GcRecord, problemsOf, readClocks, readGcRecord, writeGcRecord } from './gc-record.js';
 import { countGc, type GcFigures, noGcFigures } from './metrics/job-figures.js';
 
 const JOB_SCRIPT = new URL('./gc-worker.js', import.meta.url);
@@ -117,11 +117,7 @@ export class GcService {
 
   /** What an operator should know. */
   problems(): Problem[] {
-    const error = this.#last?.error ?? undefined;
-    if (error !== undefined) return [{ kind: 'gc', message: `The last collection failed: ${error}` }];
-    const bucket = this.#last?.report?.bucket ?? undefined;
-    if (bucket === undefined || bucket.problem === null || bucket.isBusy) return [];
-    return [{ kind: 'gc', message: `The object store was not collected: ${bucket.problem}` }];
+    return this.#last === undefined ? [] : problemsOf(this.#last);
   }
 
   /**

@@ -3,7 +3,7 @@ import type { ScheduleEntry } from '../control/schedule-commands.js';
 import { CairnError } from '../core/errors.js';
 import { openDatastoreReader } from '../datastore/open.js';
 import { datastorePaths } from '../datastore/paths.js';
-import { readGcRecord } from './gc-record.js';
+import { problemsOf, readGcRecord } from './gc-record.js';
 import { cairnMounts } from './mounts.js';
 import { failedJobs, storedSchedule } from './schedule/stored-schedule.js';
 
@@ -39,7 +39,7 @@ export async function unmountedStatus(store: string): Promise<UnmountedStatus> {
         message: `The daemon that served ${mountpoint} is gone: "cairn mount" or "cairn umount" cleans up`,
       })),
       ...care.problems,
-      ...(gc?.error ? [{ kind: 'gc', message: `The last collection failed: ${gc.error}` }] : []),
+      ...(gc === undefined ? [] : problemsOf(gc)),
       ...failedJobs(schedule),
     ],
   };

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import { chunkFolders, chunkName } from '../../src/chunkstore/layout.js';
 import { Quarantine } from '../../src/chunkstore/quarantine.js';
 import { beginSweep } from '../../src/chunkstore/removal.js';
+import { setAside } from '../../src/chunkstore/set-aside.js';
 import { CatalogChunkStates } from '../../src/content/catalog-chunk-states.js';
 import type { GcReport } from '../../src/control/gc-commands.js';
 import { silentLog } from '../../src/core/log.js';
@@ -50,6 +51,7 @@ export async function collectIn(store: OpenStore, options: CollectOptions = {}):
     clock: new ClockWatch(clocks),
     quarantine: new Quarantine({ backend, prefixDigits, states }),
     beginSweep: (since) => beginSweep({ backend, prefixDigits, states, since }),
+    setAside: (digest) => setAside({ backend, prefixDigits, chunks: reader.chunks, states }, digest),
     chunkBytes: (digest) => backend.size(chunkName(digest, prefixDigits)),
     lookAt: async (path) => {
       const found = statSync(join(paths.root, path), { throwIfNoEntry: false });

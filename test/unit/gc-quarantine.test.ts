@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseQuarantineName, quarantineName } from '../../src/chunkstore/layout.js';
 import type { GcReport } from '../../src/control/gc-commands.js';
+import { parseGroupPath } from '../../src/core/group.js';
 import { silentLog } from '../../src/core/log.js';
+import { parseSnapshotTime } from '../../src/core/snapshot-time.js';
 import { GcService } from '../../src/daemon/gc-service.js';
 import { clockWasSet } from '../../src/maintenance/gc/clock-reading.js';
 import { collectIn, HOUR } from '../support/gc.js';
 import { noise } from '../support/noise.js';
 import { GROUP, OpenStore } from '../support/open-store.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const CURRENT = `${GROUP}/current`;
 const DAY = 24 * HOUR;
@@ -21,10 +24,7 @@ async function storeWithGarbage(t: TestContext): Promise<OpenStore> {
   await store.write(`${CURRENT}/gone`, noise('gone', 1_000_000));
   await store.live.contents.flushAll();
   await store.live.packer.run();
-  const [parent, name] = await store.at(`${CURRENT}/gone`);
-  await store.vfs.names.unlink(parent, name);
-  store.tree.parts.orphans.dropAll();
-  await store.live.durability.commitDurably();
+  await removed(store, 'gone');
   return store;
 }
 
@@ -37,8 +37,10 @@ function quarantined(store: OpenStore): { name: string; since: number }[] {
 }
 
 /** A process that collects. */
-async function collector(store: OpenStore): Promise<(graceSeconds?: number) => Promise<GcReport>> {
-  const service = new GcService(store.datastore, store.live, silentLog);
+async function collector(
+  store: OpenStore,
+  service = new GcService(store.datastore, store.live, silentLog),
+): Promise<(graceSeconds?: number) => Promise<GcReport>> {
   await service.load();
   const context = { progress: () => undefined, signal: new AbortController().signal };
   return (graceSeconds = DAY) => service.run({ dryRun: false, full: false, graceSeconds }, context);
@@ -111,3 +113,51 @@ test('a process that collects again sees what was brought back meanwhile', async
   const { plan } = await collect();
   assert.deepEqual([plan.quarantined, plan.unreferenced], [NOTHING, removed]);
 });
+
+test('a damaged chunk in quarantine that a snapshot names again is told of, and all else is collected', async (t) => {
+  const store = await OpenStore.make(t);
+  await store.write(`${CURRENT}/named`, noise('named', 1_500_000));
+  await store.live.packer.run();
+  const time = await store.snapshot();
+  const [snapshot, saved] = [join(store.folder, GROUP, time), join(temporaryFolder(t), 'saved')];
+  cpSync(snapshot, saved, { recursive: true });
+  await removed(store, 'named');
+  await store.snapshots.forget(parseGroupPath(GROUP), parseSnapshotTime(time));
+  const service = new GcService(store.datastore, store.live, silentLog);
+  const collect = await collector(store, service);
+  await collect();
+  cpSync(saved, snapshot, { recursive: true });
+  const [hex, bytes] = spoilLargest(store);
+  await store.write(`${CURRENT}/gone`, noise('gone', 1_500_000));
+  await store.live.packer.run();
+  await removed(store, 'gone');
+  const report = await collect();
+  assert.deepEqual(report.removed, report.plan.unreferenced);
+  assert.ok(report.removed.bytes > 1_500_000);
+  assert.equal(report.problemCount, 1);
+  assert.match(report.problems[0] ?? '', new RegExp(`^Chunk ${hex} cannot be brought back .*"cairn repair"`));
+  assert.deepEqual(
+    service.problems().map(({ kind }) => kind),
+    ['gc'],
+  );
+  const known = store.datastore.catalog.chunks.find(Buffer.from(hex, 'hex'));
+  assert.deepEqual([known?.state, known?.stored], ['bad', bytes]);
+  assert.equal((await collect(0)).problemCount, 1, 'and stays to be told of');
+});
+
+/** Damages the largest chunk in quarantine. @returns its digest and its length */
+function spoilLargest(store: OpenStore): [string, number] {
+  const files = quarantined(store).map(({ name }) => join(store.folder, name));
+  const [largest = ''] = files.sort((a, b) => statSync(b).size - statSync(a).size);
+  const bytes = readFileSync(largest);
+  bytes[50_000] = (bytes[50_000] as number) ^ 1;
+  writeFileSync(largest, bytes);
+  return [basename(largest).slice(0, 64), bytes.length];
+}
+
+async function removed(store: OpenStore, file: string): Promise<void> {
+  const [parent, name] = await store.at(`${CURRENT}/${file}`);
+  await store.vfs.names.unlink(parent, name);
+  store.tree.parts.orphans.dropAll();
+  await store.live.durability.commitDurably();
+}

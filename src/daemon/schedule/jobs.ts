@@ -17,7 +17,7 @@ export function scheduledJobs(store: string, worker: MountWorker): Readonly<Reco
   return {
     gc: async (_group, signal) => {
       const report = await worker.request('gc', { dryRun: false, full: false, graceSeconds: null }, { signal });
-      const [problem] = report.plan.problems;
+      const [problem] = [...report.plan.problems, ...report.problems];
       if (problem !== undefined) throw new CairnError('corrupt', problem);
       return { outcome: 'done', message: `freed ${report.freed.bytes} bytes, set ${report.removed.bytes} aside` };
     },

@@ -31,5 +31,5 @@ async function planOnly(parts: GcParts): Promise<Omit<GcReport, 'dryRun' | 'star
   for (const inos of filesToRepack(reader, marked.roots.packs)) files += inos.length;
   const { plan, roots } = await planner.plan(marked, preparationOf(marked.roots, files));
   roots.dispose();
-  return { plan, removed: nothing(), freed: nothing(), inUse: 0, left: null };
+  return { plan, removed: nothing(), freed: nothing(), inUse: 0, problems: [], problemCount: 0, left: null };
 }

@@ -1,13 +1,13 @@
 import type { HalfDeadPacks } from '../../catalog/pack-use.js';
-import type { WeighedChunk } from '../../chunkstore/quarantine.js';
-import type { Digest } from '../../core/digest.js';
-import { CairnError, isOutOfRoom } from '../../core/errors.js';
+import type { QuarantinedChunk, WeighedChunk } from '../../chunkstore/quarantine.js';
+import { type Digest, digestFromHex, digestHex } from '../../core/digest.js';
+import { CairnError, type ErrorKind, isOutOfRoom } from '../../core/errors.js';
 import { removeFile } from '../../native/files.js';
 import type { GcParts } from './gc-parts.js';
 import { packDigests } from './packed-digests.js';
 import { add, type GcReport, nothing } from './plan.js';
 import { type Marked, type Planned, Planner, type Preparation, preparationOf } from './planner.js';
-import { stoppedMessage } from './problems.js';
+import { Problems, stoppedMessage } from './problems.js';
 import type { QuarantineSurvey } from './quarantine-survey.js';
 import { recordIndexes } from './record-indexes.js';
 import { filesToRepack } from './repacking.js';
@@ -16,6 +16,8 @@ import { batchesOf, overlapping, Pace, type SweptChunk, sortedBatches } from './
 
 /** Contents of pieces looked at in one step, and dropped in one. */
 const PIECES_PER_STEP = 5000;
+/** What says of a chunk in quarantine that its bytes are lost. */
+const LOST: ReadonlySet<ErrorKind> = new Set(['corrupt', 'not-found']);
 
 type Sweep = ReturnType<GcParts['beginSweep']>;
 
@@ -24,6 +26,7 @@ export class Collection {
   readonly #parts: GcParts;
   readonly #removed = nothing();
   readonly #freed = nothing();
+  readonly #problems = new Problems();
   readonly #pace = new Pace();
   #inUse = 0;
   /** Chunks of the quarantine that were deleted. */
@@ -118,18 +121,37 @@ export class Collection {
     const stay = this.#parts.options.graceSeconds === 0 ? nothing() : removed;
     const isKnown = this.#expired === quarantine.expired.chunks;
     const left = isKnown ? quarantine.leftWith(this.#since, stay.chunks, stay.bytes) : null;
-    return { plan, removed, freed: this.#freed, inUse: this.#inUse, left };
+    const { lines: problems, count: problemCount } = this.#problems;
+    return { plan, removed, freed: this.#freed, inUse: this.#inUse, problems, problemCount, left };
   }
 
   async #takeAll({ survey, plan, quarantine }: Planned, sweep: Sweep): Promise<void> {
     const total = plan.unreferenced.chunks + plan.stray.chunks;
-    for (const chunk of quarantine.returned) {
-      this.#parts.goOn();
-      await this.#parts.quarantine.undelete(chunk);
-    }
+    await this.#bringBack(quarantine.returned);
     const take = (batch: readonly SweptChunk[]): Promise<void> => this.#take(batch, sweep, total);
     await overlapping(batchesOf(this.#parts.reader.collection, survey.candidates), take);
     await overlapping(sortedBatches(survey.strays), take);
+  }
+
+  /** What cannot be brought back is bad from now on, and told of: it is no reason to keep what nobody needs. */
+  async #bringBack(chunks: readonly QuarantinedChunk[]): Promise<void> {
+    const failures = new Map<string, CairnError>();
+    for (const { digest, since } of chunks) {
+      this.#parts.goOn();
+      try {
+        await this.#parts.quarantine.undelete({ digest, since });
+      } catch (error) {
+        if (!(error instanceof CairnError) || !LOST.has(error.kind)) throw error;
+        failures.set(digestHex(digest), error);
+      }
+    }
+    for (const [hex, { message }] of failures) {
+      // Another one of the same digest may have been sound.
+      if ((await this.#parts.setAside(digestFromHex(hex))).kind === 'sound') continue;
+      this.#problems.add(
+        `Chunk ${hex} cannot be brought back from quarantine (${message}): "cairn repair" mends or names the files concerned`,
+      );
+    }
   }
 
   async #take(batch: readonly SweptChunk[], sweep: Sweep, total: number): Promise<void> {

@@ -4,6 +4,7 @@ import type { ChunkStates, StateChange } from '../../chunkstore/chunk-states.js'
 import { chunkName } from '../../chunkstore/layout.js';
 import { Quarantine } from '../../chunkstore/quarantine.js';
 import { beginSweep } from '../../chunkstore/removal.js';
+import { setAside } from '../../chunkstore/set-aside.js';
 import type { Digest } from '../../core/digest.js';
 import { openDatastoreReader } from '../../datastore/open.js';
 import { JobPort } from '../job/job-port.js';
@@ -19,7 +20,7 @@ export async function serveGcJob(options: GcJobOptions, port: MessagePort, look:
   await owner.serve(async () => {
     const datastore = await openDatastoreReader(options.store);
     try {
-      const { backend, config, catalog } = datastore;
+      const { backend, config, catalog, chunks } = datastore;
       const { prefixDigits } = config;
       const states = statesOf(owner);
       const parts: GcParts = {
@@ -28,6 +29,7 @@ export async function serveGcJob(options: GcJobOptions, port: MessagePort, look:
         clock: new ClockWatch(),
         quarantine: new Quarantine({ backend, prefixDigits, states }),
         beginSweep: (since) => beginSweep({ backend, prefixDigits, states, since }),
+        setAside: (digest) => setAside({ backend, prefixDigits, chunks, states }, digest),
         chunkBytes: (digest) => backend.size(chunkName(digest, prefixDigits)),
         lookAt: (path) => look(`${options.store}/${path}`),
         ask: (name, payload) => owner.ask(name, payload),

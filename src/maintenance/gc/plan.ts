@@ -62,6 +62,9 @@ export interface GcReport {
   readonly freed: Amount;
   /** Chunks of the plan that somebody began to use meanwhile. */
   readonly inUse: number;
+  /** What of the plan could not be done, and what to do about it; the first ten, and how many there are. */
+  readonly problems: readonly string[];
+  readonly problemCount: number;
   /** What is in quarantine now; null where some of what should have gone is still there. */
   readonly left: QuarantineLeft | null;
   readonly startedAt: number;
