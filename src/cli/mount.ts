@@ -13,6 +13,7 @@ import { print } from './output.js';
 
 interface MountOptions {
   readonly daemon?: boolean;
+  readonly onFailure?: string;
   readonly readOnly?: boolean;
   readonly group?: string;
   readonly metrics?: ListenAddress;
@@ -28,7 +29,10 @@ export function addMount(program: Command): void {
     .argument('<store>', 'the datastore: its folder')
     .argument('<mountpoint>', 'the folder it is to appear in')
     .option('--daemon', 'run in the background, once the mount is up')
-    .option('--on-failure <command>', 'run by a shell when a scheduled job fails, with JSON on its standard input')
+    .option(
+      '--on-failure <command>',
+      'run by a shell when a scheduled job fails, with JSON on its standard input; in place of "cairn schedule on-failure"',
+    )
     .option('--read-only', 'let nothing be changed')
     .option('--group <group>', 'mount one group, such as host/web1, as a plain drive')
     .option(
@@ -74,6 +78,7 @@ async function run(given: string, mountpoint: string, _: unknown, command: Comma
     transport: options.transport,
     ...(options.metrics && { metrics: options.metrics }),
     lowLatency: options.lowLatency === true,
+    ...(options.onFailure !== undefined && { onFailure: options.onFailure }),
     logLevel: options.debug ? 'debug' : 'info',
   };
   await (options.daemon ? mountInBackground(daemon) : mountHere(daemon));

@@ -36,6 +36,8 @@ export interface DaemonOptions {
   readonly metrics?: ListenAddress;
   /** Have the machine's CPUs poll before they halt while it is mounted. */
   readonly lowLatency?: boolean;
+  /** Run by a shell when a scheduled job fails, in place of the command in the settings. */
+  readonly onFailure?: string;
   /** Least level that is logged, e.g. `info`. */
   readonly logLevel: string;
 }
@@ -49,8 +51,6 @@ export interface DaemonHooks {
   readonly workerScript?: URL;
   /** Where the machine says how its CPUs wait, for tests. */
   readonly haltPolling?: HaltPollingPlaces;
-  /** Run by a shell when a scheduled job fails, in place of the command in the settings. */
-  readonly onFailure?: string;
 }
 
 /** A daemon while its mount is up. */
@@ -87,11 +87,11 @@ export async function runDaemon(options: DaemonOptions, hooks: DaemonHooks): Pro
       hooks.log.info({ mountpoint: freed }, 'removed the mount of a daemon that was killed');
     }
     await checkMountpoint(options.store, mountpoint);
-    const { store, readOnly, group, transport, metrics } = options;
+    const { store, readOnly, group, transport } = options;
     restoreHaltPolling(hooks.log, hooks.haltPolling);
     const endPolling = options.lowLatency && (await pollBeforeHalting(hooks.log, hooks.haltPolling));
     try {
-      await serve({ store, mountpoint, readOnly, group, transport }, claim, hooks, metrics);
+      await serve({ store, mountpoint, readOnly, group, transport }, claim, hooks, options);
     } finally {
       if (endPolling) endPolling();
     }
@@ -104,7 +104,7 @@ async function serve(
   options: MountWorkerOptions,
   claim: Claim,
   hooks: DaemonHooks,
-  metricsAt: ListenAddress | undefined,
+  { metrics: metricsAt, onFailure }: Pick<DaemonOptions, 'metrics' | 'onFailure'>,
 ): Promise<void> {
   const { log } = hooks;
   const socket = ownSocketPath(options.store);
@@ -114,7 +114,7 @@ async function serve(
   const released = new Promise<void>((resolve) => {
     becomeReleased = resolve;
   });
-  const schedule = await openSchedule(options, worker, hooks);
+  const schedule = await openSchedule(options, worker, log, onFailure ?? null);
   const started = { startedAt: Date.now() / 1000, released, metricsAddress: null, isReady: false };
   const mounted: Mounted = { options, worker, schedule, haltPolling: hooks.haltPolling, ...started };
   const metrics = new Metrics(() => sampleOf(mounted));
@@ -162,7 +162,8 @@ async function serve(
 async function openSchedule(
   options: MountWorkerOptions,
   worker: MountWorker,
-  { log, onFailure }: DaemonHooks,
+  log: Log,
+  onFailure: string | null,
 ): Promise<ScheduleService> {
   const paths = datastorePaths(options.store);
   try {
@@ -170,7 +171,7 @@ async function openSchedule(
       ...{ paths, mountpoint: options.mountpoint, readOnly: options.readOnly, log, alarm: wallAlarm },
       uuid: readConfig(paths).uuid,
       jobs: scheduledJobs(options.store, worker),
-      onFailure: onFailure ?? null,
+      onFailure,
     });
   } catch (error) {
     await worker.terminate();

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { UnmountedStatus } from '../../src/daemon/unmounted-status.js';
-import { outputOf, runCommand, until } from '../support/commands.js';
+import { isRunning, outputOf, runCommand, until } from '../support/commands.js';
 import { type TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
 
@@ -198,6 +198,34 @@ test('jobs run when asked, snapshots only where something changed, and failures 
       await until('the problem to go', () => store.run(['status']).status === 0);
       assert.equal(store.run(['schedule', 'set', 'gc', 'sometimes']).status, 2);
       store.cairn('schedule', 'unset', 'snapshot', '--group', GROUP);
+    },
+    { groups: [GROUP] },
+  );
+});
+
+test('a mount has a command for failures of its own, in the foreground and in the background', async () => {
+  await withStore(
+    async (store) => {
+      const [own, stored] = [join(store.folder, 'own'), join(store.folder, 'stored')];
+      store.cairn('schedule', 'on-failure', `touch ${stored}`);
+      const failAndTell = () => {
+        assert.match(store.run(['schedule', 'run', 'prune', '--group', GROUP]).stdout, /failed: .*no policy/);
+        assert.equal((JSON.parse(readFileSync(own, 'utf8')) as { job: string }).job, 'prune');
+        rmSync(own);
+        assert.ok(!existsSync(stored), 'the stored command was run, too');
+      };
+      store.log.expect(/Scheduled prune failed/);
+      await store.remount('--on-failure', `cat > ${own}`);
+      failAndTell();
+      await store.umount();
+      store.cairn('mount', '--daemon', '--on-failure', `cat > ${own}`, store.store, store.mountpoint);
+      const { pid } = JSON.parse(store.run(['status', '--json']).stdout) as { pid: number };
+      try {
+        failAndTell();
+      } finally {
+        store.cairn('umount', store.mountpoint);
+      }
+      await until('the daemon to end', () => !isRunning(pid));
     },
     { groups: [GROUP] },
   );
