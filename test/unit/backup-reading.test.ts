@@ -9,16 +9,21 @@ import { parseGroupPath } from '../../src/core/group.js';
 import { openSnapshotView } from '../../src/daemon/open-snapshot-view.js';
 import { createDatastore } from '../../src/datastore/create.js';
 import { HoldScope } from '../../src/native/holds.js';
-import { SourceFolder } from '../../src/native/source.js';
+import { SourceFile, SourceFolder } from '../../src/native/source.js';
 import { BackupRecord } from '../../src/snapshot/backup/backup-record.js';
+import { LargeFiles } from '../../src/snapshot/backup/large-files.js';
 import { BackupJob } from '../../src/snapshot/backup/run-backup.js';
 import { SmallFiles } from '../../src/snapshot/backup/small-files.js';
 import { OpenFolder } from '../../src/snapshot/backup/source-file.js';
 import { SourceNode } from '../../src/snapshot/backup/source-node.js';
 import type { FileContent } from '../../src/snapshot/create/tree-source.js';
+import { ofKind } from '../support/catalog.js';
+import { until } from '../support/commands.js';
 import { noise } from '../support/noise.js';
 import { GROUP, OpenStore } from '../support/open-store.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+
+const MIB = 1024 * 1024;
 
 /** Small files of a folder being read, over a store that keeps packs in memory. */
 async function reading(folder: string) {
@@ -158,4 +163,44 @@ test('how much there is, is told by the newest snapshot, and nothing is looked a
     job.close();
     holds.end();
   }
+});
+
+test('a backup given up while a file waits for memory reads nothing of it any more', async (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, 'first'), Buffer.alloc(64 * MIB));
+  writeFileSync(join(folder, 'second'), Buffer.alloc(MIB));
+  let letStore: () => void = () => undefined;
+  const mayStore = new Promise<void>((resolve) => {
+    letStore = resolve;
+  });
+  let storing = 0;
+  const chunks = {
+    async store(_: Uint8Array, { length }: Uint8Array): Promise<number> {
+      storing += length;
+      await mayStore;
+      return length;
+    },
+  };
+  const givenUp = new AbortController();
+  const large = new LargeFiles(chunks, new BackupRecord(), givenUp.signal);
+  const open = new OpenFolder(await SourceFolder.open(folder), Buffer.alloc(0));
+  const read = (index: number): Promise<FileContent | undefined> => {
+    const entry = open.folder.entryAt(index);
+    assert.ok(entry.status !== undefined);
+    return large.read({ folder: open, name: entry.name, node: new SourceNode(1, entry, entry.status) });
+  };
+  const first = assert.rejects(read(1), ofKind('interrupted'));
+  // Five windows of 8 MiB are all there are, and a file asks for the next one before it cuts.
+  await until('every window to be in use', () => storing > 32 * MIB);
+  givenUp.abort();
+  const looks = t.mock.method(SourceFile.prototype, 'dataRanges');
+  const reads = t.mock.method(SourceFile.prototype, 'readInto');
+  const second = assert.rejects(read(2), ofKind('interrupted'));
+  await until('the second file to be open', () => looks.mock.callCount() > 0);
+  await looks.mock.calls[0]?.result;
+  await new Promise((resolve) => setImmediate(resolve));
+  letStore();
+  await Promise.all([first, second]);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(reads.mock.callCount(), 0);
 });

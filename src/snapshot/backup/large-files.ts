@@ -21,6 +21,15 @@ const REST_BYTES = 4 * MIB;
 const WINDOWS = 5;
 const FILES_AT_ONCE = 4;
 
+/** What was read of a file in one go: `bytes` bytes of it from `at` on, in `window` behind room for a rest. */
+interface FileWindow {
+  readonly window: Buffer;
+  readonly at: number;
+  readonly bytes: number;
+  /** Whether the file, or what is wanted of it, ends there. */
+  readonly isLast: boolean;
+}
+
 /** Reads and cuts large files, several at once, while their chunks are stored. */
 export class LargeFiles {
   readonly #chunks: Pick<JobChunks, 'store'>;
@@ -92,46 +101,59 @@ export class LargeFiles {
     storing: Set<Promise<unknown>>,
   ): Promise<number> {
     let rest: Buffer = Buffer.alloc(0);
-    let next = this.#window(file, start, end);
-    for (let at = start; at < end; ) {
-      if (this.#signal.aborted) throw new CairnError('interrupted', 'The backup was given up');
-      const { window, bytes } = await next;
-      const wanted = Math.min(WINDOW_BYTES, end - at);
-      const isLast = at + wanted === end || bytes < wanted;
-      if (!isLast) {
-        next = this.#window(file, at + wanted, end);
-        next.catch(() => undefined);
-      }
-      const from = REST_BYTES - rest.length;
-      rest.copy(window, from);
-      let offset = at - rest.length;
-      const data = window.subarray(from, REST_BYTES + bytes);
-      const cuts = await scanChunks(data, cutter, isLast);
+    for await (const { window, at, bytes, isLast } of this.#windowsOf(file, start, end)) {
       const chunks: Promise<unknown>[] = [];
-      let used = 0;
-      for (const { length, digest } of cuts) {
-        extents.push({ offset, length, digest, chunkLength: length, at: 0 });
-        chunks.push(this.#chunks.store(digest, data.subarray(used, used + length)));
-        offset += length;
-        used += length;
+      try {
+        const from = REST_BYTES - rest.length;
+        rest.copy(window, from);
+        let offset = at - rest.length;
+        const data = window.subarray(from, REST_BYTES + bytes);
+        let used = 0;
+        for (const { length, digest } of await scanChunks(data, cutter, isLast)) {
+          extents.push({ offset, length, digest, chunkLength: length, at: 0 });
+          chunks.push(this.#chunks.store(digest, data.subarray(used, used + length)));
+          offset += length;
+          used += length;
+        }
+        rest = Buffer.from(data.subarray(used));
+      } finally {
+        track(storing, Promise.all(chunks));
+        track(
+          storing,
+          Promise.allSettled(chunks).then(() => this.#windows.give(window)),
+        );
       }
-      rest = Buffer.from(data.subarray(used));
       this.#record.figures.readBytes += bytes;
-      const stored = Promise.all(chunks);
-      const freed = Promise.allSettled(chunks).then(() => this.#windows.give(window));
-      track(storing, stored);
-      track(storing, freed);
-      at += bytes;
-      if (isLast) return at;
+      if (isLast) return at + bytes;
     }
     return end;
   }
 
-  async #window(file: SourceFile, at: number, end: number): Promise<{ window: Buffer; bytes: number }> {
+  /** The bytes [start, end) of the file, each window read while the one before is cut. Who gets one gives it back. */
+  async *#windowsOf(file: SourceFile, start: number, end: number): AsyncGenerator<FileWindow> {
+    let next: Promise<FileWindow> | undefined = this.#window(file, start, end);
+    try {
+      while (next !== undefined) {
+        const read: FileWindow = await next;
+        next = read.isLast ? undefined : this.#window(file, read.at + read.bytes, end);
+        // It may fail while nobody waits for it.
+        next?.catch(() => undefined);
+        yield read;
+      }
+    } finally {
+      // The file is closed next, and others may be waiting for a window.
+      const unused = await next?.catch(() => undefined);
+      if (unused !== undefined) this.#windows.give(unused.window);
+    }
+  }
+
+  async #window(file: SourceFile, at: number, end: number): Promise<FileWindow> {
     const window = await this.#windows.take();
     try {
+      if (this.#signal.aborted) throw new CairnError('interrupted', 'The backup was given up');
       const wanted = Math.min(WINDOW_BYTES, end - at);
-      return { window, bytes: await file.readInto(at, window.subarray(REST_BYTES, REST_BYTES + wanted)) };
+      const bytes = await file.readInto(at, window.subarray(REST_BYTES, REST_BYTES + wanted));
+      return { window, at, bytes, isLast: at + wanted === end || bytes < wanted };
     } catch (error) {
       this.#windows.give(window);
       throw error;
