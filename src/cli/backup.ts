@@ -45,7 +45,8 @@ export function addBackup(program: Command): void {
 Files that the group's newest snapshot proves unchanged (size, modification and change time) are not read again. The
 group's live tree has no part in it and stays as it is. The snapshot is named by when the backup began, and pruned like
 any other. Where the datastore is mounted its daemon reads the source. What cannot be read is named and left out; the
-exit status is 6 then. The datastore itself and its mount are left out. Ctrl-C leaves nothing.
+exit status is 6 then. The datastore itself and its mount are left out. After Ctrl-C there is no snapshot; chunks that were
+stored by then go with the next collection.
 
 Examples:
   $ cairn backup /home host/web1

@@ -74,7 +74,7 @@ function showPlan({ plan, dryRun, graceSeconds }: GcReport): void {
   };
   line('In use', `${plan.referenced} chunks, named by live files and ${plan.indexFiles} index files`);
   amount('Unused', plan.unreferenced, 'chunks that nothing names any more');
-  amount('Stray', plan.stray, 'chunk files that nothing knows, left by a crash');
+  amount('Stray', plan.stray, 'chunk files that nothing knows, of work that was given up or crashed');
   amount('Corrupt', plan.bad, 'corrupt chunks set aside that nothing needs');
   amount('Unfinished', plan.unfinished, 'files of writes that were interrupted');
   amount('Expired', plan.expired, `chunks in quarantine for more than ${shownSeconds(graceSeconds)}`);

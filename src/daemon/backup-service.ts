@@ -14,6 +14,9 @@ export interface BackupWorkerCommands {
   backup: { arguments: BackupArguments; result: BackedUp };
 }
 
+const GIVEN_UP =
+  'The backup was given up: no snapshot was made; chunks it had stored already go with the next collection';
+
 /** Backups of folders into one datastore, several at once; recorded by the thread this lives on. */
 export class BackupService {
   readonly #places: GroupPlaces;
@@ -49,7 +52,7 @@ export class BackupService {
     if (!args.dryRun) snapshots.guard.requireOurs(parseGroupPath(args.group));
     if (!args.dryRun) await live.parts.room.requireSoon();
     const gaveUp = new AbortController();
-    const giveUp = () => gaveUp.abort(new CairnError('interrupted', 'The backup was given up: nothing of it is left'));
+    const giveUp = () => gaveUp.abort(new CairnError('interrupted', GIVEN_UP));
     if (signal.aborted) giveUp();
     signal.addEventListener('abort', giveUp, { once: true });
     const step = args.dryRun ? 'looking' : 'backing up';

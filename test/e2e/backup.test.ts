@@ -167,7 +167,7 @@ test('the datastore and its mount are left out of what they are in; other file s
   });
 });
 
-test('a backup that is given up leaves nothing', async () => {
+test('a backup that is given up leaves no snapshot, and chunks that the next collection takes', async () => {
   await withStore(async (store) => {
     const source = join(store.folder, 'source');
     mkdirSync(source);
@@ -194,6 +194,7 @@ test('a backup that is given up leaves nothing', async () => {
       () => !existsSync(join(store.store, GROUP)) || readdirSync(join(store.store, GROUP)).length <= 1,
     );
     assert.deepEqual(JSON.parse(store.cairn('snapshot', 'list', '--json')), []);
+    assert.match(store.cairn('gc', '--dry-run', '--full'), /Stray .*work that was given up/);
     store.cairn('gc', '--grace', '0', '--full');
     assert.equal(count(), before);
     store.cairn('check');

@@ -6,7 +6,9 @@ import { test } from 'node:test';
 import { PACKED_LIMIT_BYTES } from '../../src/chunk/limits.js';
 import { PAYLOAD_HEADER_BYTES } from '../../src/chunk/payload-header.js';
 import { parseGroupPath } from '../../src/core/group.js';
+import { silentLog } from '../../src/core/log.js';
 import { openSnapshotView } from '../../src/daemon/open-snapshot-view.js';
+import { runUnmountedBackup } from '../../src/daemon/unmounted-backup.js';
 import { createDatastore } from '../../src/datastore/create.js';
 import { HoldScope } from '../../src/native/holds.js';
 import { SourceFile, SourceFolder } from '../../src/native/source.js';
@@ -17,6 +19,7 @@ import { SmallFiles } from '../../src/snapshot/backup/small-files.js';
 import { OpenFolder } from '../../src/snapshot/backup/source-file.js';
 import { SourceNode } from '../../src/snapshot/backup/source-node.js';
 import type { FileContent } from '../../src/snapshot/create/tree-source.js';
+import { BackupCase } from '../support/backup-case.js';
 import { ofKind } from '../support/catalog.js';
 import { until } from '../support/commands.js';
 import { noise } from '../support/noise.js';
@@ -203,4 +206,15 @@ test('a backup given up while a file waits for memory reads nothing of it any mo
   await Promise.all([first, second]);
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(reads.mock.callCount(), 0);
+});
+
+test('a backup that is given up says what it leaves: no snapshot, and chunks for the next collection', async (t) => {
+  const made = await BackupCase.in(temporaryFolder(t));
+  mkdirSync(made.source);
+  const args = { source: made.source, group: 'host/a', excludes: [], oneFileSystem: false, excludeCaches: false };
+  const context = { signal: AbortSignal.abort(), progress: () => undefined };
+  await assert.rejects(
+    runUnmountedBackup(made.store, { ...args, dryRun: false }, context, silentLog),
+    (error: Error) => ofKind('interrupted')(error) && /no snapshot was made; chunks .* collection/.test(error.message),
+  );
 });

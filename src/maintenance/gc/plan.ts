@@ -24,7 +24,7 @@ export interface GcPlan {
   readonly referenced: number;
   /** Known chunks that nothing names any more: they go into quarantine. */
   readonly unreferenced: Amount;
-  /** Chunk files that neither the catalog nor any index file knows, left by a crash: into quarantine, too. */
+  /** Chunk files that neither the catalog nor any index file knows, of work that was given up or crashed: into quarantine, too. */
   readonly stray: Amount;
   /** Corrupt chunks set aside that nothing needs any more: deleted. */
   readonly bad: Amount;
