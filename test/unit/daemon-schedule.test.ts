@@ -6,8 +6,12 @@ import type { ScheduledRun } from '../../src/control/schedule-commands.js';
 import { CairnError } from '../../src/core/errors.js';
 import { silentLog } from '../../src/core/log.js';
 import { runFailureHook } from '../../src/daemon/schedule/failure-hook.js';
+import { ScheduleService } from '../../src/daemon/schedule/schedule-service.js';
 import { type Alarm, type RunJob, type Scheduled, Scheduler } from '../../src/daemon/schedule/scheduler.js';
 import { checkWhen, jitterMs, nextTime } from '../../src/daemon/schedule/when.js';
+import { createDatastore } from '../../src/datastore/create.js';
+import { writeJson } from '../../src/datastore/json-file.js';
+import { datastorePaths } from '../../src/datastore/paths.js';
 import { ofKind } from '../support/catalog.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -78,7 +82,7 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 test('a job runs once each time, a bit later, and the next time is known', async (t) => {
   const bench = new Bench(t);
   bench.add('gc', 'hourly');
-  bench.scheduler.plan();
+  bench.scheduler.start();
   const first = bench.scheduler.nextRun('gc') ?? 0;
   assert.ok(first >= START + 50 * 60_000 && first <= START + 56 * 60_000, 'at the hour, at most a tenth of it later');
   bench.alarm.pass(49 * 60_000);
@@ -147,11 +151,49 @@ test('what was due while no daemon was there is made up for, a first time is wai
   bench.add('verify', 'daily');
   const long = START / 1000 - 3 * 86_400;
   bench.last.set('gc', { startedAt: long, endedAt: long, outcome: 'done', message: '' });
-  bench.scheduler.plan();
+  bench.scheduler.start();
   bench.alarm.pass(6 * 60_000);
   await settle();
   assert.deepEqual(bench.begun, ['gc']);
   assert.ok((bench.scheduler.nextRun('gc') ?? 0) > START + 10 * HOUR);
+});
+
+test('a job that is moved is due by its new time at once, and others stay due when they were', async (t) => {
+  const paths = datastorePaths(join(temporaryFolder(t), 'store'));
+  await createDatastore(paths.root, { reserveBytes: 4096 });
+  const long = START / 1000 - 3 * 86_400;
+  await writeJson(paths.scheduleState, { verify: { startedAt: long, endedAt: long, outcome: 'done', message: '' } });
+  const alarm = new TestAlarm();
+  const service = new ScheduleService({
+    ...{
+      paths,
+      mountpoint: '/mnt',
+      readOnly: false,
+      uuid: 'a store',
+      alarm,
+      log: silentLog,
+      jobs: {},
+      onFailure: null,
+    },
+  });
+  t.after(() => service.stop());
+  const next = (job: string) => service.list().find((entry) => entry.job === job)?.nextRunAt ?? 0;
+  const time = (text: string) => new Date(text).getTime() / 1000;
+  service.start();
+  assert.ok(next('gc') >= time('2026-03-03T03:30:00') && next('gc') < time('2026-03-03T04:00:00'));
+  const madeUp = next('verify');
+  assert.equal(madeUp, START / 1000 + 300, 'a run that was missed is made up for');
+  alarm.pass(60_000);
+  await service.change({ schedules: { gc: '30 4 * * 0' } });
+  const sunday = time('2026-03-08T04:30:00');
+  assert.ok(next('gc') >= sunday && next('gc') < sunday + 1800, 'later than before');
+  assert.equal(next('verify'), madeUp);
+  await service.change({ schedules: { gc: '0 12 * * *' } });
+  assert.ok(next('gc') < time('2026-03-02T12:30:00'), 'sooner than before');
+  await service.change({ schedules: { verify: '0 0 1 * *' } });
+  assert.ok(next('verify') >= time('2026-04-01T00:00:00'), 'nothing is made up for by a time that is new');
+  await service.change({ schedules: { verify: 'never' } });
+  assert.equal(next('verify'), 0);
 });
 
 test('times are cron patterns or names, and jitter is small and differs from store to store', () => {

@@ -49,7 +49,7 @@ export class ScheduleService {
   }
 
   start(): void {
-    if (!this.#parts.readOnly) this.#scheduler.plan();
+    if (!this.#parts.readOnly) this.#scheduler.start();
   }
 
   /** Runs nothing more; resolves when the job under way has given up. */
@@ -86,7 +86,7 @@ export class ScheduleService {
     const changed = this.#changing.then(() => changeSettings(this.#parts.paths, change));
     this.#changing = changed.catch(() => undefined);
     this.#settings = await changed;
-    this.start();
+    if (!this.#parts.readOnly) this.#scheduler.replan();
   }
 
   list(): ScheduleEntry[] {

@@ -49,10 +49,16 @@ interface Queued {
   readonly waiting: ((run: ScheduledRun) => void)[];
 }
 
+/** When a job runs next, and by which schedule. */
+interface Due {
+  readonly when: string;
+  readonly at: number;
+}
+
 /** Runs jobs at their times, one at a time. All methods return at once but where they say otherwise. */
 export class Scheduler {
   readonly #parts: SchedulerParts;
-  readonly #due = new Map<string, number>();
+  readonly #due = new Map<string, Due>();
   readonly #queue: Queued[] = [];
   #running: { readonly key: string; readonly ended: Promise<void> } | undefined;
   readonly #stopped = new AbortController();
@@ -62,21 +68,27 @@ export class Scheduler {
     this.#parts = parts;
   }
 
-  /** Plans all jobs anew: at the start, and when what is scheduled has changed. */
-  plan(): void {
-    const now = this.#parts.alarm.now();
+  /** Plans all jobs at the start: what was due while nobody was there is made up for. */
+  start(): void {
+    this.#plan((key, when, now) => this.#missed(key, when, now) ?? this.#nextDue(key, when, now));
+  }
+
+  /**
+   * Goes by a schedule that was changed. What it leaves as it was stays due when it is: it may be there to be made up for, or
+   * its time be past and only its delay not.
+   */
+  replan(): void {
     const before = new Map(this.#due);
-    this.#due.clear();
-    for (const { key, when } of this.#parts.scheduled()) {
-      const due = this.#dueOf(key, when, now);
-      if (due !== undefined) this.#due.set(key, Math.min(due, before.get(key) ?? due));
-    }
-    this.#setAlarm();
+    this.#plan((key, when, now) => {
+      const next = this.#nextDue(key, when, now);
+      const planned = before.get(key);
+      return next === undefined || planned?.when !== when ? next : Math.min(next, planned.at);
+    });
   }
 
   /** When the job runs next; undefined where that is not known. */
   nextRun(key: string): number | undefined {
-    return this.#due.get(key);
+    return this.#due.get(key)?.at;
   }
 
   isRunning(key: string): boolean {
@@ -102,32 +114,48 @@ export class Scheduler {
     await this.#running?.ended;
   }
 
-  /** What was due while nobody was there is made up for. */
-  #dueOf(key: string, when: string, now: number): number | undefined {
-    const later = jitterMs(`${this.#parts.seed} ${key}`, when, now);
-    const last = this.#parts.last.get(key);
+  #plan(dueOf: (key: string, when: string, now: number) => number | undefined): void {
+    const now = this.#parts.alarm.now();
+    this.#due.clear();
+    for (const { key, when } of this.#parts.scheduled()) {
+      const at = dueOf(key, when, now);
+      if (at !== undefined) this.#due.set(key, { when, at });
+    }
+    this.#setAlarm();
+  }
+
+  /** The next time of a schedule, as late behind it as this store is; undefined where it has none. */
+  #nextDue(key: string, when: string, now: number): number | undefined {
     const next = nextTime(when, now);
-    if (next === undefined) return undefined;
+    return next === undefined ? undefined : next + this.#jitter(key, when, now);
+  }
+
+  /** When a run that should have been is made up for; undefined where none should. */
+  #missed(key: string, when: string, now: number): number | undefined {
+    const last = this.#parts.last.get(key);
     const missed = last === undefined ? undefined : nextTime(when, last.startedAt * 1000);
-    if (missed !== undefined && missed + later < now) return now + CATCH_UP_MS;
-    return next + later;
+    return missed !== undefined && missed + this.#jitter(key, when, now) < now ? now + CATCH_UP_MS : undefined;
+  }
+
+  #jitter(key: string, when: string, now: number): number {
+    return jitterMs(`${this.#parts.seed} ${key}`, when, now);
   }
 
   #setAlarm(): void {
     this.#cancelAlarm();
-    if (this.#stopped.signal.aborted || this.#due.size === 0) return;
-    this.#cancelAlarm = this.#parts.alarm.at(Math.min(...this.#due.values()), () => this.#wake());
+    const times = [...this.#due.values()].map(({ at }) => at);
+    if (this.#stopped.signal.aborted || times.length === 0) return;
+    this.#cancelAlarm = this.#parts.alarm.at(Math.min(...times), () => this.#wake());
   }
 
   #wake(): void {
     const now = this.#parts.alarm.now();
     for (const task of this.#parts.scheduled()) {
       const due = this.#due.get(task.key);
-      if (due === undefined || due > now) continue;
-      const next = nextTime(task.when, now);
-      const later = jitterMs(`${this.#parts.seed} ${task.key}`, task.when, now);
+      if (due === undefined || due.at > now) continue;
+      const next = this.#nextDue(task.key, task.when, now);
       if (next === undefined) this.#due.delete(task.key);
-      else this.#due.set(task.key, next + later);
+      else this.#due.set(task.key, { when: task.when, at: next });
       void this.run(task);
     }
     this.#setAlarm();
