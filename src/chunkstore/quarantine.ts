@@ -39,16 +39,24 @@ export class Quarantine {
   readonly #backend: Backend;
   readonly #prefixDigits: PrefixDigits;
   readonly #states: ChunkStates;
+  readonly #bytes: (name: string) => Promise<number | undefined>;
   readonly #guards: Pick<ChunkGuards, 'lock' | 'tryLock' | 'unlock'>;
   readonly #deletions = pLimit(STEPS_AT_ONCE);
 
   constructor(
-    parts: { readonly backend: Backend; readonly prefixDigits: PrefixDigits; readonly states: ChunkStates },
+    parts: {
+      readonly backend: Backend;
+      readonly prefixDigits: PrefixDigits;
+      readonly states: ChunkStates;
+      /** What is under a name, in bytes; default: as the backend tells the length of an object. */
+      readonly bytes?: (name: string) => Promise<number | undefined>;
+    },
     guards: Pick<ChunkGuards, 'lock' | 'tryLock' | 'unlock'> = processGuards(),
   ) {
     this.#backend = parts.backend;
     this.#prefixDigits = parts.prefixDigits;
     this.#states = parts.states;
+    this.#bytes = parts.bytes ?? ((name) => parts.backend.size(name));
     this.#guards = guards;
   }
 
@@ -66,7 +74,7 @@ export class Quarantine {
   /** Looks at the files of chunks; those that have gone meanwhile are left out. @throws {CairnError} */
   async weigh(chunks: readonly QuarantinedChunk[]): Promise<WeighedChunk[]> {
     const limit = pLimit(LOOKS_AT_ONCE);
-    const look = ({ digest, since }: QuarantinedChunk) => this.#backend.size(quarantineName(digest, since));
+    const look = ({ digest, since }: QuarantinedChunk) => this.#bytes(quarantineName(digest, since));
     const sizes = await Promise.all(chunks.map((chunk) => limit(() => look(chunk))));
     return chunks.flatMap((chunk, index) => {
       const bytes = sizes[index];

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { fromSystemError } from '../core/errors.js';
+import type { LookedAt } from '../maintenance/gc/chunk-files.js';
 import { serveGcJob } from '../maintenance/gc/gc-job.js';
-import type { LookedAt } from '../maintenance/gc/gc-parts.js';
 import type { GcJobOptions } from '../maintenance/gc/gc-protocol.js';
 
 // The program of a collection's thread.

@@ -10,6 +10,7 @@ import type { GcReport } from '../../src/control/gc-commands.js';
 import { silentLog } from '../../src/core/log.js';
 import { GcService } from '../../src/daemon/gc-service.js';
 import { openDatastoreReader } from '../../src/datastore/open.js';
+import { type FileLook, filesInFolder, filesOnMembers } from '../../src/maintenance/gc/chunk-files.js';
 import { type Clocks, ClockWatch, systemClocks } from '../../src/maintenance/gc/clock-watch.js';
 import { collect } from '../../src/maintenance/gc/collect.js';
 import { GcOwner } from '../../src/maintenance/gc/gc-owner.js';
@@ -40,6 +41,13 @@ export async function collectIn(store: OpenStore, options: CollectOptions = {}):
   const reader = await openDatastoreReader(paths.root);
   const { backend, config } = reader;
   const prefixDigits = config.prefixDigits;
+  const look: FileLook = async (path) => {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found && { bytes: found.size, modifiedSeconds: found.mtimeMs / 1000 };
+  };
+  const files = reader.spread
+    ? filesOnMembers(reader.spread.spread, look)
+    : filesInFolder(paths.root, reader.backend, look);
   const parts: GcParts = {
     options: {
       ...{ dryRun: false, full: false, graceSeconds: HOUR, lastEndedAt: 0, processStartedAt: Date.now() / 1000 },
@@ -49,14 +57,11 @@ export async function collectIn(store: OpenStore, options: CollectOptions = {}):
     },
     reader: reader.catalog,
     clock: new ClockWatch(clocks),
-    quarantine: new Quarantine({ backend, prefixDigits, states }),
+    quarantine: new Quarantine({ backend, prefixDigits, states, bytes: files.bytes }),
     beginSweep: (since) => beginSweep({ backend, prefixDigits, states, since }),
     setAside: (digest) => setAside({ backend, prefixDigits, chunks: reader.chunks, states }, digest),
     chunkBytes: (digest) => backend.size(chunkName(digest, prefixDigits)),
-    lookAt: async (path) => {
-      const found = statSync(join(paths.root, path), { throwIfNoEntry: false });
-      return found && { bytes: found.size, modifiedSeconds: found.mtimeMs / 1000 };
-    },
+    files,
     ask: async (name, payload) => {
       await onAsk(name);
       return owner.handlers[name](payload);

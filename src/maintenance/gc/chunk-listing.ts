@@ -1,10 +1,10 @@
 import { CHUNKS_FOLDER } from '../../chunkstore/layout.js';
 import type { Digest } from '../../core/digest.js';
-import { listIfThere } from '../../datastore/list-if-there.js';
+import type { FolderName } from '../../native/files.js';
 
 /** A file among the chunks; its path is relative to the datastore. */
 export type ChunkFile =
-  | { readonly kind: 'chunk'; readonly digest: Digest }
+  | { readonly kind: 'chunk'; readonly digest: Digest; readonly path: string }
   /** A chunk that was found corrupt and set aside (pbs-format §1.3). */
   | { readonly kind: 'bad'; readonly digest: Digest; readonly path: string }
   /** A put that is under way, or whose process was killed. */
@@ -17,21 +17,18 @@ const BAD = /^([0-9a-f]{64})\.[0-9]\.bad$/;
 const UNFINISHED = /^[0-9a-f]{64}\.tmp_[0-9a-zA-Z]{6}$/;
 
 /**
- * The files in one folder of chunks. What is missing in it is never a reason to remove anything, so a folder that is not
- * there has none.
+ * What the files in one folder of chunks are.
  * @param folder e.g. `.chunks/a9`
- * @throws {CairnError} where it cannot be listed
  */
-export async function listChunkFolder(store: string, folder: string): Promise<ChunkFile[]> {
+export function chunkFilesAmong(names: readonly FolderName[], folder: string): ChunkFile[] {
   const prefix = folder.slice(CHUNKS_FOLDER.length + 1);
-  const names = await listIfThere(`${store}/${folder}`);
   return names.map(({ name, type }) => chunkFile(folder, prefix, name.toString('latin1'), type === 'file'));
 }
 
 function chunkFile(folder: string, prefix: string, name: string, isFile: boolean): ChunkFile {
   const path = `${folder}/${name}`;
   if (isFile && name.startsWith(prefix)) {
-    if (CHUNK.test(name)) return { kind: 'chunk', digest: Buffer.from(name, 'hex') };
+    if (CHUNK.test(name)) return { kind: 'chunk', digest: Buffer.from(name, 'hex'), path };
     const bad = BAD.exec(name)?.[1];
     if (bad !== undefined) return { kind: 'bad', digest: Buffer.from(bad, 'hex'), path };
     if (UNFINISHED.test(name)) return { kind: 'unfinished', path };

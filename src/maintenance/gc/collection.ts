@@ -2,7 +2,6 @@ import type { HalfDeadPacks } from '../../catalog/pack-use.js';
 import type { QuarantinedChunk, WeighedChunk } from '../../chunkstore/quarantine.js';
 import { type Digest, digestFromHex, digestHex } from '../../core/digest.js';
 import { CairnError, type ErrorKind, isOutOfRoom } from '../../core/errors.js';
-import { removeFile } from '../../native/files.js';
 import type { GcParts } from './gc-parts.js';
 import { packDigests } from './packed-digests.js';
 import { add, type GcReport, nothing } from './plan.js';
@@ -192,10 +191,10 @@ export class Collection {
   }
 
   async #deleteLeftovers({ survey }: Planned): Promise<void> {
-    for (const { path, bytes } of survey.leftovers) {
+    for (const leftover of survey.leftovers) {
       this.#parts.goOn();
-      await removeFile(`${this.#parts.options.store}/${path}`);
-      add(this.#freed, bytes);
+      await this.#parts.files.remove(leftover);
+      add(this.#freed, leftover.bytes);
     }
   }
 

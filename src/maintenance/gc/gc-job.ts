@@ -8,9 +8,10 @@ import { setAside } from '../../chunkstore/set-aside.js';
 import type { Digest } from '../../core/digest.js';
 import { openDatastoreReader } from '../../datastore/open.js';
 import { JobPort } from '../job/job-port.js';
+import { type FileLook, filesInFolder, filesOnMembers } from './chunk-files.js';
 import { ClockWatch } from './clock-watch.js';
 import { collect } from './collect.js';
-import type { FileLook, GcParts } from './gc-parts.js';
+import type { GcParts } from './gc-parts.js';
 import type { GcAsks, GcJobOptions } from './gc-protocol.js';
 import { packDigests } from './packed-digests.js';
 
@@ -20,18 +21,19 @@ export async function serveGcJob(options: GcJobOptions, port: MessagePort, look:
   await owner.serve(async () => {
     const datastore = await openDatastoreReader(options.store);
     try {
-      const { backend, config, catalog, chunks } = datastore;
+      const { backend, config, catalog, chunks, spread } = datastore;
       const { prefixDigits } = config;
       const states = statesOf(owner);
+      const files = spread ? filesOnMembers(spread.spread, look) : filesInFolder(options.store, backend, look);
       const parts: GcParts = {
         options,
         reader: catalog,
         clock: new ClockWatch(),
-        quarantine: new Quarantine({ backend, prefixDigits, states }),
+        quarantine: new Quarantine({ backend, prefixDigits, states, bytes: files.bytes }),
         beginSweep: (since) => beginSweep({ backend, prefixDigits, states, since }),
         setAside: (digest) => setAside({ backend, prefixDigits, chunks, states }, digest),
         chunkBytes: (digest) => backend.size(chunkName(digest, prefixDigits)),
-        lookAt: (path) => look(`${options.store}/${path}`),
+        files,
         ask: (name, payload) => owner.ask(name, payload),
         progress: (progress) => owner.progress(progress),
         goOn: () => owner.goOn(),

@@ -4,18 +4,9 @@ import type { Sweep } from '../../chunkstore/removal.js';
 import type { SetAside } from '../../chunkstore/set-aside.js';
 import type { Digest } from '../../core/digest.js';
 import type { JobProgress } from '../job/job-messages.js';
+import type { ChunkFiles } from './chunk-files.js';
 import type { ClockWatch } from './clock-watch.js';
 import type { GcAsks, GcJobOptions } from './gc-protocol.js';
-
-/** A file's length and when it was last written. */
-export interface LookedAt {
-  readonly bytes: number;
-  /** Seconds since 1970. */
-  readonly modifiedSeconds: number;
-}
-
-/** Looks at a file; undefined where there is none. */
-export type FileLook = (path: string) => Promise<LookedAt | undefined>;
 
 /** What a collection works with. */
 export interface GcParts {
@@ -29,8 +20,7 @@ export interface GcParts {
   readonly clock: ClockWatch;
   /** Length in bytes of a chunk's file, or undefined where there is none. */
   chunkBytes(digest: Digest): Promise<number | undefined>;
-  /** Looks at a file by its path in the datastore. */
-  readonly lookAt: FileLook;
+  readonly files: ChunkFiles;
   ask<N extends keyof GcAsks>(name: N, payload: GcAsks[N]['payload']): Promise<GcAsks[N]['result']>;
   progress(progress: JobProgress): void;
   /** Throws where the collection was given up; called where that does no harm. */

@@ -89,10 +89,9 @@ export class Planner {
   }
 
   #survey(roots: Roots): Survey {
-    const { reader, options, chunkBytes, lookAt, goOn } = this.#parts;
+    const { reader, options, chunkBytes, files, goOn } = this.#parts;
     return new Survey({
-      ...{ reader, roots, chunkBytes, lookAt, goOn },
-      store: options.store,
+      ...{ reader, roots, chunkBytes, files, goOn },
       problems: this.problems,
       abandonedBefore: options.processStartedAt,
     });

@@ -3,8 +3,8 @@ import { ChunkSet } from '../../catalog/chunk-set.js';
 import type { CatalogReader } from '../../catalog/open-reader.js';
 import type { Digest } from '../../core/digest.js';
 import { heldChunks, isHeld } from '../../native/holds.js';
-import { type ChunkFile, listChunkFolder } from './chunk-listing.js';
-import type { FileLook } from './gc-parts.js';
+import type { ChunkFiles, Leftover } from './chunk-files.js';
+import { type ChunkFile, chunkFilesAmong } from './chunk-listing.js';
 import { type Amount, add, nothing } from './plan.js';
 import type { Problems } from './problems.js';
 import type { Roots } from './roots.js';
@@ -16,13 +16,11 @@ const FOREIGN_SHOWN = 20;
 /** What the survey works on. */
 export interface SurveySources {
   readonly reader: CatalogReader;
-  readonly store: string;
   readonly roots: Roots;
   readonly problems: Problems;
   /** Length in bytes of a chunk's file, or undefined where there is none. */
   chunkBytes(digest: Digest): Promise<number | undefined>;
-  /** Looks at a file by its path in the datastore. */
-  readonly lookAt: FileLook;
+  readonly files: ChunkFiles;
   /** What was being written before this moment (seconds since 1970) is not any more. */
   readonly abandonedBefore: number;
   goOn(): void;
@@ -36,8 +34,8 @@ export class Survey {
   readonly missesSome: boolean;
   /** Chunk files that are not known to be there, and that nothing names. */
   readonly strays: SweptChunk[] = [];
-  /** Files to delete, by their paths in the datastore. */
-  readonly leftovers: { readonly path: string; readonly bytes: number }[] = [];
+  /** Files to delete. */
+  readonly leftovers: Leftover[] = [];
   readonly unreferenced = nothing();
   readonly stray = nothing();
   readonly bad = nothing();
@@ -78,7 +76,8 @@ export class Survey {
     const list = async (folder: string): Promise<void> => {
       this.#sources.goOn();
       try {
-        for (const file of await listChunkFolder(this.#sources.store, folder)) await this.#sort(file);
+        const names = await this.#sources.files.list(folder);
+        for (const file of chunkFilesAmong(names, folder)) await this.#sort(file);
       } catch (error) {
         this.#sources.problems.take(error);
       }
@@ -91,22 +90,22 @@ export class Survey {
   async #sort(file: ChunkFile): Promise<void> {
     switch (file.kind) {
       case 'chunk':
-        return this.#sortChunk(file.digest);
+        return this.#sortChunk(file.digest, file.path);
       case 'bad':
-        if (!this.#isMissed(file.digest)) await this.#leftover(file.path, this.bad, Number.POSITIVE_INFINITY);
+        if (!this.#isMissed(file.digest)) await this.#leftover(file, this.bad, Number.POSITIVE_INFINITY);
         return;
       case 'unfinished':
-        return this.#leftover(file.path, this.unfinished, this.#sources.abandonedBefore);
+        return this.#leftover(file, this.unfinished, this.#sources.abandonedBefore);
       case 'foreign':
         this.foreign.files += 1;
         if (this.foreign.names.length < FOREIGN_SHOWN) this.foreign.names.push(file.path);
     }
   }
 
-  async #sortChunk(digest: Digest): Promise<void> {
-    const { reader, roots, chunkBytes } = this.#sources;
+  async #sortChunk(digest: Digest, path: string): Promise<void> {
+    const { reader, roots, files } = this.#sources;
     if (reader.chunks.find(digest)?.state === 'present' || roots.names(digest) || isHeld(digest)) return;
-    const bytes = await chunkBytes(digest);
+    const bytes = await files.bytes(path);
     if (bytes === undefined) return;
     this.strays.push({ digest, bytes });
     add(this.stray, bytes);
@@ -118,10 +117,14 @@ export class Survey {
     return roots.names(digest) && reader.chunks.find(digest)?.state !== 'present';
   }
 
-  async #leftover(path: string, amount: Amount, modifiedBefore: number): Promise<void> {
-    const file = await this.#sources.lookAt(path);
+  async #leftover(
+    { kind, path }: Pick<Leftover, 'kind' | 'path'>,
+    amount: Amount,
+    modifiedBefore: number,
+  ): Promise<void> {
+    const file = await this.#sources.files.lookAt(path);
     if (file === undefined || file.modifiedSeconds >= modifiedBefore) return;
-    this.leftovers.push({ path, bytes: file.bytes });
+    this.leftovers.push({ kind, path, bytes: file.bytes });
     add(amount, file.bytes);
   }
 }

@@ -1,7 +1,8 @@
 import { withLock } from '../../chunkstore/guards.js';
 import { chunkFolders, chunkName } from '../../chunkstore/layout.js';
 import type { Digest } from '../../core/digest.js';
-import { listChunkFolder } from '../gc/chunk-listing.js';
+import { listIfThere } from '../../datastore/list-if-there.js';
+import { chunkFilesAmong } from '../gc/chunk-listing.js';
 import { type PublishedChunks, withPublishedChunks } from './published-chunks.js';
 import type { UploadParts } from './upload-parts.js';
 
@@ -71,7 +72,7 @@ async function evictSurplus(
 async function cachedChunks(parts: UploadParts): Promise<CachedChunk[]> {
   const chunks: CachedChunk[] = [];
   for (const folder of chunkFolders(parts.prefixDigits)) {
-    for (const file of await listChunkFolder(parts.store, folder)) {
+    for (const file of chunkFilesAmong(await listIfThere(`${parts.store}/${folder}`), folder)) {
       if (file.kind !== 'chunk') continue;
       const facts = await parts.factsOf(`${parts.store}/${chunkName(file.digest, parts.prefixDigits)}`);
       if (facts !== undefined && facts.allocatedBytes > 0) chunks.push({ digest: file.digest, ...facts });
