@@ -44,9 +44,9 @@ export function addBackup(program: Command): void {
       `
 Files that the group's newest snapshot proves unchanged (size, modification and change time) are not read again. The
 group's live tree has no part in it and stays as it is. The snapshot is named by when the backup began, and pruned like
-any other. Where the datastore is mounted its daemon reads the source. What cannot be read is named and left out; the
-exit status is 6 then. The datastore itself and its mount are left out. After Ctrl-C there is no snapshot; chunks that were
-stored by then go with the next collection.
+any other. Where the datastore is mounted its daemon reads the source. What cannot be read is named and left out, what
+changes while it is read is named; the exit status is 6 then. The datastore itself and its mount are left out. After Ctrl-C
+there is no snapshot; chunks that were stored by then go with the next collection.
 
 Examples:
   $ cairn backup /home host/web1
@@ -68,7 +68,7 @@ async function run(source: string, group: string, _: unknown, command: Command):
     excludeCaches: options.excludeCaches === true,
     dryRun: options.dryRun === true,
   });
-  if (done.unreadable > 0) process.exitCode = EXIT_PROBLEMS;
+  if (done.unreadable + done.changedWhileRead > 0) process.exitCode = EXIT_PROBLEMS;
   if (options.json) printJson(done);
   else show(done);
 }

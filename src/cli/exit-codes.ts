@@ -12,7 +12,7 @@ export const EXIT_NOT_FOUND = 3;
 export const EXIT_BUSY = 4;
 /** The datastore is not mounted, or its daemon or its object store does not answer. */
 export const EXIT_NOT_MOUNTED = 5;
-/** `status`, `verify`, `check` or `repair` found something an operator should look at. */
+/** The command did its work and found something an operator should look at. */
 export const EXIT_PROBLEMS = 6;
 /** Given up at the user's request. */
 export const EXIT_INTERRUPTED = 130;

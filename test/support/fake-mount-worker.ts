@@ -65,6 +65,15 @@ const handlers: Partial<WorkerHandlers> = {
     addedBytes: 1,
     recutFiles: 0,
   }),
+  backup: ({ group }) => ({
+    ...{ snapshot: { group, time: '2026-11-20T10:00:00Z', entries: 3, sizeBytes: 2, addedBytes: 1 }, unreadable: 0 },
+    figures: {
+      ...{ files: 1, newFiles: 1, changedFiles: 0, unchangedFiles: 0, folders: 1, others: 0, links: 0 },
+      ...{ contentBytes: 2, readBytes: 2, excluded: 0 },
+    },
+    problems: [{ path: 'log', kind: 'changed', message: 'changed while it was read' }],
+    changedWhileRead: 1,
+  }),
   'snapshot-list': () => ({ snapshots: [] }),
 };
 
