@@ -81,12 +81,14 @@ export class SnapshotRows {
   readonly #byTime;
   readonly #list;
   readonly #newest;
+  readonly #failed;
 
   constructor(connection: Connection) {
     this.#byArchive = connection.rows(`${SELECT} WHERE archive = ?`);
     this.#byTime = connection.rows(`${SELECT} WHERE group_id = ? AND time = ?`);
     this.#list = connection.rows(`${SELECT} WHERE group_id = ? ORDER BY time DESC`);
     this.#newest = connection.rows(`${SELECT} WHERE group_id = ? AND state = 1 ORDER BY time DESC LIMIT 1`);
+    this.#failed = connection.rows(`${SELECT} WHERE state = 1 AND verify_state = 2 ORDER BY archive LIMIT ? + 0`);
   }
 
   find(archive: number): Snapshot | undefined {
@@ -107,6 +109,11 @@ export class SnapshotRows {
   newestFinished(group: number): Snapshot | undefined {
     const row = this.#newest.get(group);
     return row && decodeSnapshot(row);
+  }
+
+  /** Finished snapshots of all groups that failed their last verification, at most so many. Looks at every row. */
+  failed(limit: number): Snapshot[] {
+    return this.#failed.all(limit).map(decodeSnapshot);
   }
 }
 
@@ -146,6 +153,11 @@ export class SnapshotTable {
 
   newestFinished(group: number): Snapshot | undefined {
     return this.#rows.newestFinished(group);
+  }
+
+  /** As `SnapshotRows.failed`. */
+  failed(limit: number): Snapshot[] {
+    return this.#rows.failed(limit);
   }
 
   hasAny(group: number): boolean {

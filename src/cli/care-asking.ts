@@ -44,6 +44,15 @@ export function printDamaged({ digest, lengthBytes, condition, files, moreFiles 
   if (files.length === 0) print('    nothing that is known');
 }
 
+/** Prints what is wrong with a snapshot. */
+export function printFindings({
+  group,
+  time,
+  problems,
+}: CareCommandResult<'verify-snapshots'>['snapshots'][number]): void {
+  print(`${group}/${time}: ${problems.length === 0 ? 'ok' : problems.join('; ')}`);
+}
+
 /** A whole number an option gave. @throws {CairnError} `invalid` */
 export function wholeNumber(text: string, what: string, least: number): number {
   const value = Number(text);

@@ -64,7 +64,8 @@ async function run(_: unknown, command: Command): Promise<void> {
     if (mended !== undefined) showMended(mended, mending.apply);
     show(report, from, apply);
   }
-  if (report.chunks.some(({ outcome }) => outcome === 'not-healed')) process.exitCode = EXIT_PROBLEMS;
+  const isLeft = report.chunks.some(({ outcome }) => outcome === 'not-healed') || report.snapshots.length > 0;
+  if (isLeft) process.exitCode = EXIT_PROBLEMS;
 }
 
 /** @throws {CairnError} `invalid` */
@@ -73,7 +74,7 @@ function requireNoRebuildOptions({ copies, force, yes }: RepairCliOptions): void
   if (given.length > 0) throw new CairnError('invalid', `${given.join(', ')} goes with --rebuild-catalog`);
 }
 
-function show({ chunks }: CareCommandResult<'repair'>, from: string | null, apply: boolean): void {
+function show({ chunks, snapshots }: CareCommandResult<'repair'>, from: string | null, apply: boolean): void {
   for (const chunk of chunks) {
     printDamaged(chunk);
     if (chunk.outcome === 'not-healed') print(`  not healed: ${chunk.reason}`);
@@ -85,6 +86,21 @@ function show({ chunks }: CareCommandResult<'repair'>, from: string | null, appl
   if (chunks.length > 0 && from === null) {
     print('Heal them with "cairn repair --from FOLDER", or by writing the files again (rsync -aI)');
   }
+  snapshots.forEach(showSnapshot);
+  if (snapshots.some(({ problems }) => problems.length > 0)) {
+    print(
+      'Files of a snapshot cannot be made anew: put them back from a copy of the datastore, or forget the snapshot',
+    );
+  }
+}
+
+function showSnapshot({ group, time, problems }: CareCommandResult<'repair'>['snapshots'][number]): void {
+  const name = `${group}/${time}`;
+  print(
+    problems.length === 0
+      ? `${name} has what it lacked: run "cairn verify ${name}"`
+      : `${name}: ${problems.join('; ')}`,
+  );
 }
 
 /** @throws {CairnError} `not-found`; `invalid` for a folder of the datastore's own mount, which has the same damage */

@@ -6,7 +6,7 @@ import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { anySeed } from '../daemon/care-handlers.js';
 import { openDatastoreReader } from '../datastore/open.js';
 import { requireSnapshot } from '../snapshot/find-snapshot.js';
-import { askCare, printDamaged, wholeNumber } from './care-asking.js';
+import { askCare, printDamaged, printFindings, wholeNumber } from './care-asking.js';
 import { announcementOf, existingStore, optionsOf, surroundings } from './context.js';
 import { EXIT_INTERRUPTED, EXIT_PROBLEMS } from './exit-codes.js';
 import { print, printJson, shownBytes } from './output.js';
@@ -42,7 +42,8 @@ export function addVerify(program: Command): void {
     .addHelpText(
       'after',
       `
-Chunks verified longest ago come first; a run that is broken off is continued by the next. Damaged chunks are set aside,
+Without a snapshot the index files and manifests of all are read, then chunks, those verified longest ago first; a run that
+is broken off is continued by the next. Damaged chunks are set aside,
 the files concerned are named, and what the live trees still have is stored anew at once. Writing a file again
 (rsync -aI) or "cairn repair --from FOLDER" heals the rest.
 
@@ -79,15 +80,21 @@ async function verifyChunks(options: VerifyOptions, store: string): Promise<void
   const report = await askCare(store, 'verify-chunks', args);
   if (options.json) printJson(report);
   else showChunks(report);
-  if (report.damaged.length > 0) process.exitCode = EXIT_PROBLEMS;
+  const found = report.damaged.length + report.snapshots.length + report.objects.length;
+  if (found > 0) process.exitCode = EXIT_PROBLEMS;
   else if (report.interrupted) process.exitCode = EXIT_INTERRUPTED;
 }
 
 function showChunks(report: CareCommandResult<'verify-chunks'>): void {
   report.damaged.forEach(printDamaged);
+  report.snapshots.forEach(printFindings);
+  for (const { path, reason } of report.objects) print(`${path}: ${reason}`);
   if (report.healed > 0) print(`Healed: ${report.healed} chunks`);
   const damaged = report.damaged.length === 0 ? 'none damaged' : `${report.damaged.length} damaged`;
   print(`Verified ${report.chunks} chunks, ${shownBytes(report.bytes)}: ${damaged}`);
+  const { snapshots, objects } = report;
+  if (snapshots.length > 0) print(`${snapshots.length} snapshots are damaged: "cairn repair" says what helps`);
+  if (objects.length > 0) print(`${objects.length} objects are damaged: put them again, or delete them`);
   const oldest = report.oldestAt === null ? 'no chunk' : `each chunk since ${formatSnapshotTime(report.oldestAt)}`;
   const never = report.never === 0 ? '' : `, but for ${report.never} never verified`;
   print(`Coverage: ${oldest}${never}${report.interrupted ? '; broken off, the next run goes on here' : ''}`);
@@ -123,9 +130,7 @@ async function verifyNamed(given: readonly string[], options: VerifyOptions, nam
 function showSnapshots(report: CareCommandResult<'verify-snapshots'>): void {
   report.damaged.forEach(printDamaged);
   if (report.healed > 0) print(`Healed: ${report.healed} chunks`);
-  for (const { group, time, problems } of report.snapshots) {
-    print(`${group}/${time}: ${problems.length === 0 ? 'ok' : problems.join('; ')}`);
-  }
+  report.snapshots.forEach(printFindings);
   print(`Verified ${report.snapshots.length} snapshots, ${report.chunks} chunks, ${shownBytes(report.bytes)}`);
 }
 

@@ -15,11 +15,18 @@ export const damagedChunk = z.object({
   moreFiles: count,
 });
 
+/** What is wrong with snapshots, in words; nothing where one is whole. */
+const snapshotFindings = z.array(z.object({ group: z.string(), time: z.string(), problems: z.array(z.string()) }));
+
 const scrubbed = z.object({
   chunks: count,
   bytes: count,
   healed: count,
   damaged: z.array(damagedChunk),
+  /** Those alone of which something is wrong. */
+  snapshots: snapshotFindings,
+  /** Index files of objects that cannot be relied on; paths relative to the datastore. */
+  objects: z.array(z.object({ path: z.string(), reason: z.string() })),
   never: count,
   /** Epoch seconds. */
   oldestAt: count.nullable(),
@@ -27,7 +34,7 @@ const scrubbed = z.object({
 });
 
 const snapshotsVerified = z.object({
-  snapshots: z.array(z.object({ group: z.string(), time: z.string(), problems: z.array(z.string()) })),
+  snapshots: snapshotFindings,
   chunks: count,
   bytes: count,
   healed: count,
@@ -49,6 +56,8 @@ const repaired = z.object({
       reason: z.string().nullable(),
     }),
   ),
+  /** Those that failed their last verification, with what they still lack. */
+  snapshots: snapshotFindings,
 });
 
 const finding = z.object({

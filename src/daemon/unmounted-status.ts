@@ -3,6 +3,7 @@ import type { ScheduleEntry } from '../control/schedule-commands.js';
 import { CairnError } from '../core/errors.js';
 import { openDatastoreReader } from '../datastore/open.js';
 import { datastorePaths } from '../datastore/paths.js';
+import { failedSnapshots } from './failed-snapshots.js';
 import { problemsOf, readGcRecord } from './gc-record.js';
 import { cairnMounts } from './mounts.js';
 import { failedJobs, storedSchedule } from './schedule/stored-schedule.js';
@@ -58,7 +59,7 @@ async function careOf(
       return {
         oldestVerifiedAt: never > 0 ? 0 : (oldestAt ?? 0),
         neverVerified: never,
-        problems: bad === 0 ? [] : [{ kind: 'damaged-chunks', message }],
+        problems: [...(bad === 0 ? [] : [{ kind: 'damaged-chunks', message }]), ...failedSnapshots(datastore.catalog)],
       };
     } finally {
       datastore.close();

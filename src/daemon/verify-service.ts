@@ -9,8 +9,10 @@ import { Busyness } from '../maintenance/job/busyness.js';
 import { CareThread } from '../maintenance/job/care-thread.js';
 import type { JobProgress } from '../maintenance/job/care-writes.js';
 import type { CareJobName, CareOptions, CareReport } from '../maintenance/job/protocol.js';
+import type { SnapshotFindings } from '../maintenance/verify/snapshot-files.js';
 import type { SnapshotMarks } from '../snapshot/marks.js';
 import { CatalogCareWrites } from './care-writes.js';
+import { failedSnapshots } from './failed-snapshots.js';
 import { type CareFigures, countCare, noCareFigures } from './metrics/job-figures.js';
 
 const SCRIPT = new URL('./care-worker.js', import.meta.url);
@@ -101,8 +103,12 @@ export class VerifyService {
     return this.#figures;
   }
 
-  /** What an operator should know, one line per damaged chunk. */
+  /** What an operator should know, one line per damaged chunk and snapshot. */
   problems(): Problem[] {
+    return [...this.#damagedChunks(), ...failedSnapshots(this.#parts.datastore.catalog)];
+  }
+
+  #damagedChunks(): Problem[] {
     const { chunks } = this.#parts.datastore.catalog;
     for (const key of this.#damaged.keys()) {
       if (chunks.find(digestFromHex(key))?.state !== 'bad') this.#damaged.delete(key);
@@ -138,6 +144,8 @@ export class VerifyService {
       const report = (await thread.report) as CareReport<J>;
       countCare(this.#figures, job, report);
       this.#learn(report);
+      // Repairs look at what is known, each time something may have been put back.
+      if (job !== 'repair') this.#tellOfSnapshots(report);
       return report;
     } finally {
       this.#running = undefined;
@@ -168,6 +176,13 @@ export class VerifyService {
       const isNew = !this.#damaged.has(chunk.digest);
       this.#damaged.set(chunk.digest, chunk);
       if (isNew) this.#parts.log.error({ files: chunk.files.slice(0, SHOWN_FILES) }, problemOf(chunk).message);
+    }
+  }
+
+  #tellOfSnapshots(report: object): void {
+    if (!('snapshots' in report) || !Array.isArray(report.snapshots)) return;
+    for (const { group, time, problems } of report.snapshots as SnapshotFindings[]) {
+      if (problems.length > 0) this.#parts.log.error({ problems }, `Snapshot ${group}/${time} is damaged`);
     }
   }
 

@@ -143,6 +143,39 @@ test('damaged chunks are healed from a folder that still has the files, once ask
   });
 });
 
+test('a damaged index file of a snapshot is found by every verification, and named until it was put back', async () => {
+  await withStore(
+    async (store) => {
+      copyIn(store, makeSource(store.folder));
+      store.cairn('snapshot', 'create', GROUP);
+      const name = store.latest(GROUP).slice(store.mountpoint.length + 1);
+      const index = join(store.store, name, 'root.ppxar.didx');
+      const kept = readFileSync(index);
+      const spoilt = Buffer.from(kept);
+      spoilt.fill(0xa5, 4096, 4104);
+      writeFileSync(index, spoilt);
+      store.log.expect(/Snapshot host\/x\/\S+ is damaged|Scheduled verify failed: Damaged: 1 snapshots;/);
+      const job = store.run(['schedule', 'run', 'verify']);
+      assert.match(job.stdout + job.stderr, /1 snapshots/);
+      const found = store.run(['verify', '--all']);
+      assert.equal(found.status, EXIT_PROBLEMS, found.stdout);
+      assert.match(found.stdout, new RegExp(`${name}: root\\.ppxar\\.didx: `));
+      const status = store.run(['status']);
+      assert.equal(status.status, EXIT_PROBLEMS);
+      assert.match(status.stdout, new RegExp(`Problem +Snapshot ${name} failed`));
+      const repair = store.run(['repair']);
+      assert.equal(repair.status, EXIT_PROBLEMS);
+      assert.match(repair.stdout, /put them back from a copy of the datastore, or forget the snapshot/);
+      writeFileSync(index, kept);
+      assert.match(store.run(['repair']).stdout, new RegExp(`run "cairn verify ${name}"`));
+      store.cairn('verify', name);
+      store.cairn('schedule', 'run', 'verify');
+      assert.deepEqual(store.status().problems, []);
+    },
+    { groups: [GROUP] },
+  );
+});
+
 test('a reader who meets a damaged chunk gets EIO, and status then names the path', async () => {
   await withStore(
     async (store) => {

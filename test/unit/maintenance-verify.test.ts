@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { payloadHeader } from '../../src/chunk/payload-header.js';
 import { zeroChunkDigest } from '../../src/chunk/zero-chunks.js';
 import { type Digest, digestHex } from '../../src/core/digest.js';
 import { parseSnapshotTime } from '../../src/core/snapshot-time.js';
+import { failedSnapshots } from '../../src/daemon/failed-snapshots.js';
 import { loadIndex } from '../../src/index/index-file.js';
 import { loadManifest } from '../../src/index/publish.js';
 import { verifyOutcomeOf } from '../../src/index/verify-state.js';
@@ -119,6 +129,75 @@ test('a damaged index file or manifest is a problem of its snapshot, told in wor
   assert.equal(await problems(), '');
   flip(join(folder, 'index.json.blob'));
   assert.match(await problems(), /index\.json\.blob/);
+});
+
+/** Overwrites what an index file lists, and leaves its header and size. @returns puts back what was there */
+function spoilList(path: string): () => void {
+  const kept = readFileSync(path);
+  const spoilt = Buffer.from(kept);
+  spoilt.fill(0xa5, 4096, 4104);
+  writeFileSync(path, spoilt);
+  return () => writeFileSync(path, kept);
+}
+
+test('a scrub reads every index file, and the snapshot of a damaged one is a problem until it is whole again', async (t) => {
+  const { store, snapshot } = await filledStore(t);
+  const { catalog } = store.datastore;
+  const row = () => catalog.snapshots.newestFinished(1)?.verifyState;
+  const daily = { maxAgeDays: 30, spread: true };
+  assert.deepEqual((await runCare(t, store, 'scrub', ALL)).snapshots, []);
+  for (const name of ['root.mpxar.didx', 'root.ppxar.didx', 'cairn.attrs.didx']) {
+    const restore = spoilList(join(store.folder, GROUP, snapshot, name));
+    // Nothing is due, and yet each run looks.
+    const found = await runCare(t, store, 'scrub', daily);
+    assert.deepEqual([found.snapshots.length, found.snapshots[0]?.time], [1, snapshot]);
+    assert.match(found.snapshots[0]?.problems.join() ?? '', new RegExp(`^${name}: `));
+    assert.equal(row(), 'failed');
+    const [problem] = failedSnapshots(catalog);
+    assert.match(problem?.message ?? '', new RegExp(`${GROUP}/${snapshot} failed .*cairn repair`));
+    const repaired = await runCare(t, store, 'repair', { from: null, apply: false });
+    assert.deepEqual(repaired.snapshots, found.snapshots);
+    restore();
+    const whole = { group: GROUP, time: snapshot, problems: [] };
+    assert.deepEqual((await runCare(t, store, 'repair', { from: null, apply: false })).snapshots, [whole]);
+    assert.deepEqual((await runCare(t, store, 'scrub', daily)).snapshots, []);
+    assert.deepEqual([row(), failedSnapshots(catalog)], ['ok', []]);
+  }
+});
+
+test('a scrub reads the index files of objects, those being deleted apart', async (t) => {
+  const { store, snapshot } = await filledStore(t);
+  const { indexFiles } = store.datastore.catalog;
+  const like = `${GROUP}/${snapshot}/root.ppxar.didx`;
+  const path = 'objects/aa/x.0123456789abcdef.didx';
+  mkdirSync(join(store.folder, 'objects/aa'), { recursive: true });
+  copyFileSync(join(store.folder, like), join(store.folder, path));
+  const row = indexFiles.find(like);
+  assert.ok(row !== undefined && indexFiles.putLike({ ...row, path }, like));
+  assert.deepEqual((await runCare(t, store, 'scrub', ALL)).objects, []);
+  spoilList(join(store.folder, path));
+  const { objects, snapshots } = await runCare(t, store, 'scrub', ALL);
+  assert.deepEqual([objects.map((object) => object.path), snapshots], [[path], []]);
+  indexFiles.remove(path);
+  assert.deepEqual((await runCare(t, store, 'scrub', ALL)).objects, []);
+});
+
+test('a snapshot that lacks a chunk stays failed until it is there again', async (t) => {
+  const { store, snapshot } = await filledStore(t);
+  const [metadata] = await chunksOf(store, snapshot, 'root.mpxar.didx');
+  const path = chunkPath(store, metadata as Digest);
+  const kept = readFileSync(path);
+  flip(path);
+  const failed = await runCare(t, store, 'snapshots', { targets: [{ group: GROUP, time: null }] });
+  const lacking = [{ group: GROUP, time: snapshot, problems: ['1 of its chunks is damaged'] }];
+  assert.deepEqual(failed.snapshots, lacking);
+  assert.deepEqual((await runCare(t, store, 'repair', { from: null, apply: false })).snapshots, lacking);
+  const later = await runCare(t, store, 'scrub', { maxAgeDays: 30, spread: true });
+  assert.deepEqual([later.snapshots, later.damaged.length], [[], 1]);
+  assert.equal(store.datastore.catalog.snapshots.newestFinished(1)?.verifyState, 'failed');
+  writeFileSync(path, kept);
+  assert.equal((await runCare(t, store, 'scrub', { maxAgeDays: 30, spread: true })).healed, 1);
+  assert.equal(store.datastore.catalog.snapshots.newestFinished(1)?.verifyState, 'ok');
 });
 
 test('what follows from the format is stored anew by itself: headers, markers and zeros', async (t) => {

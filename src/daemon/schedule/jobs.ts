@@ -23,9 +23,14 @@ export function scheduledJobs(store: string, worker: MountWorker): Readonly<Reco
     },
     verify: async (_group, signal) => {
       const args = { maxAgeDays: VERIFY_WITHIN_DAYS, spread: true, bytesPerSecond: null };
-      const { chunks, damaged } = await worker.request('verify-chunks', args, { signal });
-      if (damaged.length > 0) {
-        throw new CairnError('corrupt', `${damaged.length} chunks are damaged: "cairn check" and "cairn repair" help`);
+      const { chunks, damaged, snapshots, objects } = await worker.request('verify-chunks', args, { signal });
+      const found = [
+        damaged.length > 0 && `${damaged.length} chunks`,
+        snapshots.length > 0 && `${snapshots.length} snapshots`,
+        objects.length > 0 && `index files of ${objects.length} objects`,
+      ].filter((text) => text !== false);
+      if (found.length > 0) {
+        throw new CairnError('corrupt', `Damaged: ${found.join(', ')}; "cairn verify" and "cairn repair" name them`);
       }
       return { outcome: 'done', message: `verified ${chunks} chunks` };
     },

@@ -1,7 +1,9 @@
 import type { BadChunk, DamagedChunk } from '../damage/damage-map.js';
 import { DamageMap } from '../damage/damage-map.js';
 import { type CareContext, requireWanted } from '../job/care-context.js';
+import { lookAtFailed } from '../verify/failed-snapshots.js';
 import { knownBad } from '../verify/known-bad.js';
+import type { SnapshotFindings } from '../verify/snapshot-files.js';
 import { type Rebuilt, rebuildChunk, storeAnew } from './rebuild.js';
 import { FolderFiles, LiveFiles, type SourceFiles } from './source-files.js';
 
@@ -22,6 +24,8 @@ export interface RepairedChunk extends DamagedChunk {
 
 export interface RepairReport {
   readonly chunks: readonly RepairedChunk[];
+  /** Snapshots that failed their last verification, and what they lack after this; nothing: verifying them will tell. */
+  readonly snapshots: readonly SnapshotFindings[];
 }
 
 /**
@@ -45,7 +49,8 @@ export async function repair(context: CareContext, { from, apply }: RepairOption
     chunks.push({ ...map.describe(chunk), outcome, reason: reasonOf(rebuilt) });
   }
   if (apply) await context.writes.commit();
-  return { chunks };
+  const left = chunks.filter(({ outcome }) => outcome !== 'healed').map(({ digest }) => digest);
+  return { chunks, snapshots: await lookAtFailed(context, new Set(left)) };
 }
 
 /** Stores anew what live trees still or again have of damaged chunks. @returns those that stay bad */

@@ -1,11 +1,15 @@
 import { availableParallelism } from 'node:os';
 import type { VerificationPosition } from '../../catalog/chunks.js';
-import { type BadChunk, type DamagedChunk, DamageMap } from '../damage/damage-map.js';
+import { parseSnapshotTime } from '../../core/snapshot-time.js';
+import type { DamagedChunk } from '../damage/damage-map.js';
 import { type CareContext, requireWanted } from '../job/care-context.js';
-import { healFromLive } from '../repair/repair.js';
 import { atOnce } from './at-once.js';
 import { ChunkVerifier } from './chunk-verifier.js';
+import { lookAtFailed } from './failed-snapshots.js';
 import { knownBad } from './known-bad.js';
+import { nameAndHeal } from './name-and-heal.js';
+import { type StoredFilesReport, verifyStoredFiles } from './stored-files.js';
+import { type SnapshotsReport, verifySnapshots } from './verify-snapshots.js';
 
 /** Which chunks to verify, and how fast. */
 export interface ScrubOptions {
@@ -19,7 +23,7 @@ export interface ScrubOptions {
 }
 
 /** What a scrub came to. */
-export interface ScrubReport {
+export interface ScrubReport extends StoredFilesReport {
   /** Chunks verified, and bytes of their files read. */
   readonly chunks: number;
   readonly bytes: number;
@@ -38,20 +42,24 @@ const SECONDS_PER_DAY = 86_400;
 const LISTED_AT_ONCE = 500;
 
 /**
- * Verifies chunks, those verified longest ago first. How far it came is in the catalog, so that the next run goes on where
- * this one ended, whatever ended it.
+ * Verifies the files of snapshots and objects that name chunks, then chunks, those verified longest ago first. How far it came
+ * with these is in the catalog, so that the next run goes on where this one ended, whatever ended it.
  */
 export async function scrub(context: CareContext, options: ScrubOptions): Promise<ScrubReport> {
   const verifier = new ChunkVerifier(context);
   let interrupted = false;
+  let files: StoredFilesReport = { snapshots: [], objects: [] };
+  let again: SnapshotsReport = { snapshots: [], chunks: 0, bytes: 0, healed: 0, damaged: [] };
   let known: Awaited<ReturnType<typeof knownBad>> = { bad: [], restored: 0 };
   let damaged: readonly DamagedChunk[] = [];
   let healed = 0;
   try {
+    files = await verifyStoredFiles(context);
     known = await knownBad(context);
     await verifyDue(context, verifier, options);
     await verifier.flush();
     ({ damaged, healed } = await nameAndHeal(context, [...known.bad, ...verifier.bad]));
+    again = await verifyRestored(context, damaged);
   } catch (error) {
     if (!context.signal.aborted) throw error;
     interrupted = true;
@@ -60,26 +68,25 @@ export async function scrub(context: CareContext, options: ScrubOptions): Promis
   await context.writes.commit();
   const { never, oldestAt } = context.catalog.chunks.verification();
   return {
-    chunks: verifier.chunks,
-    bytes: verifier.bytes,
-    healed: known.restored + healed,
-    damaged,
+    chunks: verifier.chunks + again.chunks,
+    bytes: verifier.bytes + again.bytes,
+    healed: known.restored + healed + again.healed,
+    damaged: [...damaged, ...again.damaged],
+    snapshots: [...files.snapshots, ...again.snapshots.filter(({ problems }) => problems.length > 0)],
+    objects: files.objects,
     never,
     oldestAt: oldestAt ?? null,
     interrupted,
   };
 }
 
-/** Names what is concerned, and stores anew what live files still or again have. */
-export async function nameAndHeal(
-  context: CareContext,
-  bad: readonly BadChunk[],
-): Promise<{ damaged: DamagedChunk[]; healed: number }> {
-  if (bad.length === 0) return { damaged: [], healed: 0 };
-  await context.writes.settle();
-  const map = await DamageMap.of(context, bad);
-  const left = await healFromLive(context, map);
-  return { damaged: left.map((chunk) => map.describe(chunk)), healed: bad.length - left.length };
+/** Verifies snapshots that failed before and seem to have again what they lacked: only that can tell. */
+async function verifyRestored(context: CareContext, damaged: readonly DamagedChunk[]): Promise<SnapshotsReport> {
+  const failed = await lookAtFailed(context, new Set(damaged.map(({ digest }) => digest)));
+  const targets = failed
+    .filter(({ problems }) => problems.length === 0)
+    .map(({ group, time }) => ({ group, time: parseSnapshotTime(time) }));
+  return verifySnapshots(context, { targets });
 }
 
 async function verifyDue(

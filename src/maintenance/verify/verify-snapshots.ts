@@ -1,22 +1,16 @@
 import { availableParallelism } from 'node:os';
-import { type Digest, digestHex, sameDigest } from '../../core/digest.js';
-import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
+import { type Digest, digestHex } from '../../core/digest.js';
+import { CairnError } from '../../core/errors.js';
 import { type GroupName, groupPath, parseGroupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
-import { indexKindOfName } from '../../index/archive-names.js';
-import { type ChunkIndex, checksumFits } from '../../index/chunk-index.js';
-import { loadIndex } from '../../index/index-file.js';
-import type { ManifestFile } from '../../index/manifest.js';
-import { loadManifest } from '../../index/publish.js';
+import type { ChunkIndex } from '../../index/chunk-index.js';
 import { listSnapshots, snapshotPath } from '../../index/snapshot-folder.js';
-import { decodeBlob } from '../../native/blob.js';
-import { readFile } from '../../native/files.js';
-import { sha256 } from '../../native/hash.js';
 import type { DamagedChunk } from '../damage/damage-map.js';
 import { type CareContext, requireWanted } from '../job/care-context.js';
 import { atOnce } from './at-once.js';
 import { ChunkVerifier } from './chunk-verifier.js';
-import { nameAndHeal } from './scrub.js';
+import { nameAndHeal } from './name-and-heal.js';
+import { badChunksProblem, lookAtFiles, type SnapshotFindings } from './snapshot-files.js';
 
 /** A snapshot, or all finished ones of a group. */
 export interface SnapshotTarget {
@@ -30,14 +24,6 @@ export interface VerifySnapshotsOptions {
   readonly targets: readonly SnapshotTarget[];
 }
 
-/** What is wrong with a snapshot; nothing where it is whole. */
-export interface SnapshotFindings {
-  readonly group: string;
-  /** The name of its folder. */
-  readonly time: string;
-  readonly problems: readonly string[];
-}
-
 export interface SnapshotsReport {
   readonly snapshots: readonly SnapshotFindings[];
   readonly chunks: number;
@@ -45,9 +31,6 @@ export interface SnapshotsReport {
   readonly healed: number;
   readonly damaged: readonly DamagedChunk[];
 }
-
-/** What a blob may hold (pbs-format §2.1). */
-const MAX_BLOB_PLAIN_BYTES = 128 * 1024 * 1024;
 
 /** What was found in one snapshot before anything was healed. */
 interface Looked {
@@ -80,7 +63,7 @@ export async function verifySnapshots(
   const snapshots: SnapshotFindings[] = [];
   for (const { group, time, startedAt, problems, badChunks } of looked) {
     const bad = [...badChunks].filter((digest) => stillBad.has(digest)).length;
-    if (bad > 0) problems.push(`${bad} of its chunks ${bad === 1 ? 'is' : 'are'} damaged`);
+    if (bad > 0) problems.push(badChunksProblem(bad));
     const state = problems.length === 0 ? 'ok' : 'failed';
     await context.writes.snapshotVerified({ group, time, state, startedAt });
     snapshots.push({ group: groupPath(group), time: formatSnapshotTime(time), problems });
@@ -118,58 +101,9 @@ async function look(
     ...{ group, time, startedAt: context.clock.now().seconds },
     ...{ problems: [], badChunks: new Set<string>() },
   };
-  const folder = snapshotPath(context.store, group, time);
-  for (const file of await filesOf(folder, looked)) {
-    requireWanted(context.signal);
-    if (indexKindOfName(file.filename) === undefined) {
-      await told(looked, file.filename, () => verifyBlob(`${folder}/${file.filename}`, file));
-      continue;
-    }
-    const index = await told(looked, file.filename, () => verifiedIndex(`${folder}/${file.filename}`, file));
-    if (index !== undefined) await verifyChunks(context, verifier, outcomes, index, looked);
-  }
+  const use = (index: ChunkIndex): Promise<void> => verifyChunks(context, verifier, outcomes, index, looked);
+  looked.problems.push(...(await lookAtFiles(context, snapshotPath(context.store, group, time), use)));
   return looked;
-}
-
-async function filesOf(folder: string, looked: Looked): Promise<readonly ManifestFile[]> {
-  const manifest = await told(looked, undefined, () => loadManifest(folder));
-  return manifest?.files ?? [];
-}
-
-/** Notes what is wrong; what is not about the snapshot itself is thrown on. */
-async function told<T>(looked: Looked, file: string | undefined, work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!['corrupt', 'not-found', 'io'].includes(kindOf(error))) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    looked.problems.push(file === undefined ? reason : `${file}: ${reason}`);
-    return undefined;
-  }
-}
-
-async function verifyBlob(path: string, { size, checksum, cryptMode }: ManifestFile): Promise<void> {
-  let raw: Buffer;
-  try {
-    raw = await readFile(path);
-  } catch (error) {
-    throw fromSystemError(error, `read ${path}`);
-  }
-  if (raw.length !== size) throw new CairnError('corrupt', `it has ${raw.length} bytes, its manifest says ${size}`);
-  if (!sameDigest(await sha256(raw), checksum))
-    throw new CairnError('corrupt', 'its SHA-256 is not that of the manifest');
-  if (cryptMode !== 'encrypt') await decodeBlob(raw, MAX_BLOB_PLAIN_BYTES);
-}
-
-async function verifiedIndex(path: string, { size, checksum }: ManifestFile): Promise<ChunkIndex> {
-  const { index } = await loadIndex(path);
-  if (!checksumFits(index)) throw new CairnError('corrupt', 'its list of chunks does not fit its checksum');
-  if (!sameDigest(index.checksum, checksum))
-    throw new CairnError('corrupt', 'its checksum is not that of the manifest');
-  if (index.contentLength !== size) {
-    throw new CairnError('corrupt', `its stream has ${index.contentLength} bytes, its manifest says ${size}`);
-  }
-  return index;
 }
 
 async function verifyChunks(

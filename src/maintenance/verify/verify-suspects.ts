@@ -4,7 +4,7 @@ import type { DamagedChunk } from '../damage/damage-map.js';
 import { type CareContext, requireWanted } from '../job/care-context.js';
 import { atOnce } from './at-once.js';
 import { ChunkVerifier } from './chunk-verifier.js';
-import { nameAndHeal } from './scrub.js';
+import { nameAndHeal } from './name-and-heal.js';
 
 export interface SuspectsOptions {
   readonly digests: readonly Digest[];
