@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { CairnError } from '../core/errors.js';
 import { openSnapshotView } from '../daemon/open-snapshot-view.js';
-import { openDatastoreReader, type ReadableDatastore } from '../datastore/open.js';
+import type { ReadableDatastore } from '../datastore/open.js';
 import { diffTrees, type TreeDifference } from '../snapshot/diff/diff-trees.js';
 import {
   liveSide,
@@ -15,6 +15,7 @@ import { requireGroup, requireSnapshot } from '../snapshot/find-snapshot.js';
 import type { TreeView } from '../snapshot/tree-view.js';
 import { optionsOf } from './context.js';
 import { print } from './output.js';
+import { withReader } from './reading-store.js';
 import { askSnapshots } from './snapshot-asking.js';
 import { type ChosenTree, chooseTree } from './tree-choice.js';
 
@@ -47,16 +48,17 @@ async function run(first: string, second: string, _: unknown, command: Command):
   if (a.path !== '' || b.path !== '')
     throw new CairnError('invalid', 'Whole trees are compared: give no paths in them');
   for (const { store, tree } of [a, b]) if (tree.which === 'current') await askSnapshots(store, 'catalog-commit', {});
-  const datastores = [await openDatastoreReader(a.store), await openDatastoreReader(b.store)] as const;
-  try {
-    const [left, right] = [await sideOf(datastores[0], a), await sideOf(datastores[1], b)];
-    const shortcut = left.view && right.view && anyShortcut(snapshotShortcut(left.view, right.view));
-    for await (const difference of diffTrees(left.side, right.side, shortcut)) {
-      print(options.json ? JSON.stringify(forMachines(difference)) : forPeople(difference));
-      if (process.stdout.writableNeedDrain) await drained();
-    }
-  } finally {
-    for (const datastore of datastores) datastore.close();
+  const isJson = options.json === true;
+  await withReader(a.store, (older) =>
+    withReader(b.store, async (newer) => compare(await sideOf(older, a), await sideOf(newer, b), isJson)),
+  );
+}
+
+async function compare(left: OpenSide, right: OpenSide, isJson: boolean): Promise<void> {
+  const shortcut = left.view && right.view && anyShortcut(snapshotShortcut(left.view, right.view));
+  for await (const difference of diffTrees(left.side, right.side, shortcut)) {
+    print(isJson ? JSON.stringify(forMachines(difference)) : forPeople(difference));
+    if (process.stdout.writableNeedDrain) await drained();
   }
 }
 

@@ -3,13 +3,14 @@ import { CairnError } from '../core/errors.js';
 import { type GroupName, parseGroupPath } from '../core/group.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { openSnapshotView } from '../daemon/open-snapshot-view.js';
-import { openDatastoreReader, type ReadableDatastore } from '../datastore/open.js';
+import type { ReadableDatastore } from '../datastore/open.js';
 import { requireGroup } from '../snapshot/find-snapshot.js';
 import { type DatedTree, type FoundPath, findVersions } from '../snapshot/find-versions.js';
 import { existingStore, optionsOf } from './context.js';
 import { EXIT_NOT_FOUND } from './exit-codes.js';
 import { print, printJson, printTable, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
+import { withReader } from './reading-store.js';
 import { chooseTree, plainPath } from './tree-choice.js';
 
 interface FindOptions {
@@ -43,17 +44,12 @@ Examples:
 async function run(given: string, _: unknown, command: Command): Promise<void> {
   const options = optionsOf<FindOptions>(command);
   const { store, group, path } = await chosen(given, options.group, options.store);
-  const datastore = await openDatastoreReader(store);
-  try {
-    const found = await find(datastore, group, path);
-    if (options.json) printJson(found.map(forMachines));
-    else for (const one of found) show(one, options.all === true);
-    if (found.length > 0) return;
-    process.exitCode = EXIT_NOT_FOUND;
-    if (!options.json) process.stderr.write(`cairn: No snapshot has ${path}\n`);
-  } finally {
-    datastore.close();
-  }
+  const found = await withReader(store, (datastore) => find(datastore, group, path));
+  if (options.json) printJson(found.map(forMachines));
+  else for (const one of found) show(one, options.all === true);
+  if (found.length > 0) return;
+  process.exitCode = EXIT_NOT_FOUND;
+  if (!options.json) process.stderr.write(`cairn: No snapshot has ${path}\n`);
 }
 
 async function chosen(

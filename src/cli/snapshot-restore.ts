@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { CairnError } from '../core/errors.js';
 import { formatTreeName } from '../core/tree-name.js';
 import { openSnapshotView } from '../daemon/open-snapshot-view.js';
-import { openDatastoreReader, type ReadableDatastore } from '../datastore/open.js';
+import type { ReadableDatastore } from '../datastore/open.js';
 import { type FoundSnapshot, requireSnapshot } from '../snapshot/find-snapshot.js';
 import { OVERWRITE_RULES, type OverwriteRule } from '../snapshot/restore/overwriting.js';
 import { restoreTree } from '../snapshot/restore/restore-tree.js';
@@ -13,6 +13,7 @@ import { EXIT_FAILED } from './exit-codes.js';
 import { interruptible } from './interruption.js';
 import { print, printJson, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
+import { withReader } from './reading-store.js';
 import { type ChosenTree, chooseTree } from './tree-choice.js';
 
 interface RestoreOptions {
@@ -82,17 +83,17 @@ async function run(what: string, target: string, _: unknown, command: Command): 
   const chosen = await chooseTree(what, options.store);
   if (target === '') throw new CairnError('invalid', 'The target is empty: give the path of a folder');
   if (options.intoCurrent) return intoCurrent(chosen, target, options);
-  const datastore = await openDatastoreReader(chosen.store);
-  // Modes are those of the snapshot, whatever the user's mask.
-  process.umask(0);
   const told: Told = { problems: [], leftOut: [] };
-  try {
+  await withReader(chosen.store, async (datastore) => {
     const found = requireSnapshot(datastore.catalog, chosen.tree);
-    const figures = await restore(datastore, found, chosen.path, resolve(target), options, told);
-    report(figures, told, options);
-  } finally {
-    datastore.close();
-  }
+    // Modes are those of the snapshot, whatever the user's mask.
+    const mask = process.umask(0);
+    try {
+      report(await restore(datastore, found, chosen.path, resolve(target), options, told), told, options);
+    } finally {
+      process.umask(mask);
+    }
+  });
 }
 
 /** What is there is replaced as a whole, at one moment, or not at all. */

@@ -89,6 +89,16 @@ export const careCommands = {
     }),
     result: snapshotsVerified,
   },
+  'verify-suspects': {
+    /** Chunks a reader could not have, in hex. */
+    arguments: z.strictObject({
+      digests: z
+        .array(z.string().regex(/^[0-9a-f]{64}$/))
+        .min(1)
+        .max(10_000),
+    }),
+    result: z.object({ damaged: z.array(damagedChunk), healed: count }),
+  },
   'verify-restore': {
     arguments: z.strictObject({ files: count.min(1), seed: count.max(0xffffffff), bytesPerSecond }),
     result: drilled,

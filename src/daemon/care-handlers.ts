@@ -6,6 +6,7 @@ import {
   careCommands,
 } from '../control/care-commands.js';
 import type { Progress } from '../control/messages.js';
+import { digestFromHex } from '../core/digest.js';
 import type { JobProgress } from '../maintenance/job/care-writes.js';
 import type { CareJobName, CareOptions, CareReport } from '../maintenance/job/protocol.js';
 
@@ -59,6 +60,8 @@ export function careHandlers(run: RunCareJob): HandlersOf<CareCaller> {
       plain(await run('scrub', { maxAgeDays, spread }, through(caller, bytesPerSecond))),
     'verify-snapshots': async ({ targets, bytesPerSecond }, caller) =>
       plain(await run('snapshots', { targets }, through(caller, bytesPerSecond))),
+    'verify-suspects': async ({ digests }, caller) =>
+      plain(await run('suspects', { digests: digests.map(digestFromHex) }, through(caller))),
     'verify-restore': async ({ files, seed, bytesPerSecond }, caller) =>
       plain(await run('drill', { files, seed }, through(caller, bytesPerSecond))),
     repair: async (options, caller) => plain(await run('repair', options, through(caller))),

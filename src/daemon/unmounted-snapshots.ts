@@ -5,6 +5,7 @@ import type {
 } from '../control/snapshot-commands.js';
 import type { Log } from '../core/log.js';
 import { CloneService } from './clone-service.js';
+import { notingDamage } from './noting-damage.js';
 import { type CommandContext, snapshotHandlers } from './snapshot-handlers.js';
 import { withUnmounted } from './unmounted-store.js';
 
@@ -19,12 +20,13 @@ export function runUnmounted<C extends SnapshotCommandName>(
   log: Log,
   context: CommandContext,
 ): Promise<SnapshotCommandResult<C>> {
-  return withUnmounted(store, log, ({ datastore, live, snapshots }) => {
+  return withUnmounted(store, log, (opened) => {
+    const { datastore, live, snapshots } = opened;
     const clones = new CloneService(datastore, live, snapshots, log, {
       mountedGroup: undefined,
       dropOrphan: (ino) => live.parts.log.make({ kind: 'drop-orphan', ino }),
       onPlaced: () => undefined,
     });
-    return snapshotHandlers(snapshots, clones)[command](args, context);
+    return notingDamage(opened, log, () => snapshotHandlers(snapshots, clones)[command](args, context));
   });
 }

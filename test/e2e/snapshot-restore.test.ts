@@ -230,6 +230,7 @@ test('a file whose chunk is gone is named, and the others are restored', async (
     assert.deepEqual([files, problems.length], [1, 1]);
     assert.match(problems[0]?.message ?? '', /^Chunk [0-9a-f]{64} is absent/);
     assert.equal(readdirSync(target).length, 1);
+    store.log.expect(/Chunk [0-9a-f]{16}… is missing; damaged by that/);
     await store.mount();
   });
 });

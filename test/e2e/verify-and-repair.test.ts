@@ -204,6 +204,35 @@ test('a reader who meets a damaged chunk gets EIO, and status then names the pat
   );
 });
 
+test('damage that a restore meets is known from then on, so that the next backup stores the chunk anew', async () => {
+  await withStore(
+    async (store) => {
+      const source = makeSource(store.folder);
+      store.cairn('backup', source, GROUP);
+      const target = join(store.folder, 'restored');
+      const [chunk = ''] = dataChunks(store).filter((path) => readFileSync(path).length > 500_000);
+      store.log.expect(new RegExp(`Chunk ${chunk.slice(-64, -48)}`));
+      for (const mounted of [true, false]) {
+        if (!mounted) await store.umount();
+        flipByte(chunk);
+        const restored = store.run(['restore', `${GROUP}/latest:large`, target]);
+        assert.equal(restored.status, 1, restored.stderr);
+        assert.match(restored.stderr, /1 chunks are damaged: "cairn repair" names/);
+        assert.match(store.run(['status']).stdout, /Problem +(Chunk \S+ is corrupt|1 chunks are damaged)/);
+        store.cairn('backup', source, GROUP);
+        assert.equal(store.run(['verify', '--all']).status, 0);
+        store.cairn('restore', `${GROUP}/latest:large`, target);
+        rmSync(target);
+      }
+      await store.mount('--read-only');
+      flipByte(chunk);
+      assert.match(store.run(['restore', `${GROUP}/latest:large`, target]).stderr, /cannot be noted.*"cairn verify"/);
+      flipByte(chunk);
+    },
+    { groups: [GROUP] },
+  );
+});
+
 test('a store that is not mounted is verified, checked, repaired and tried by restoring', async () => {
   await withStore(
     async (store) => {
