@@ -3,6 +3,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -137,6 +138,34 @@ const isRoot = process.getuid?.() === 0;
 const CAPABILITIES = Buffer.from('security.capability');
 /** cap_net_raw+ep, as struct vfs_cap_data has it. */
 const NET_RAW = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+
+test('what is in the way and cannot be replaced is a problem of its path alone', async () => {
+  await withGroup((store) => {
+    for (const name of ['file', 'linked', 'z']) writeFileSync(join(current(store), name), name);
+    linkSync(join(current(store), 'file'), join(current(store), 'also'));
+    linkSync(join(current(store), 'linked'), join(current(store), 'linked again'));
+    symlinkSync('z', join(current(store), 'symlink'));
+    mkdirSync(join(current(store), 'folder'));
+    store.cairn('snapshot', 'create', GROUP);
+    const target = join(store.folder, 'target');
+    const full = ['file', 'linked again', 'symlink'];
+    for (const name of full) mkdirSync(join(target, name, 'not empty'), { recursive: true });
+    mkdirSync(join(target, 'linked'));
+    writeFileSync(join(target, 'folder'), 'in the way');
+    const { status, stdout } = store.run(['restore', '--json', '--overwrite', 'always', LATEST, target]);
+    const { problems } = JSON.parse(stdout) as Restored;
+    assert.equal(status, 1);
+    assert.deepEqual(
+      problems.map(({ path }) => path),
+      full.map((name) => join(target, name)),
+    );
+    for (const name of full) assert.deepEqual(readdirSync(join(target, name)), ['not empty']);
+    for (const name of ['also', 'linked', 'z']) assert.ok(lstatSync(join(target, name)).isFile(), name);
+    assert.ok(lstatSync(join(target, 'folder')).isDirectory());
+    // The temporary names, too, are gone.
+    assert.deepEqual(readdirSync(target).length, 7);
+  });
+});
 
 test('what gives rights is restored only as asked, and named where it is left out', {
   skip: isRoot ? false : 'needs root',

@@ -62,7 +62,10 @@ export interface RestorerOptions {
 /** Entries restored between two turns of the event loop. */
 const ENTRIES_PER_TURN = 64;
 /** Kinds of errors that concern one file, not the restore. */
-const LOCAL_KINDS = ['corrupt', 'not-permitted', 'access-denied', 'unsupported', 'not-empty'];
+const LOCAL_KINDS = [
+  ...['corrupt', 'not-permitted', 'access-denied', 'unsupported'],
+  ...['not-empty', 'is-a-directory', 'not-a-directory', 'busy'],
+];
 
 /** Restores folders of a tree. Everything appears under its name only when it is whole, folders excepted. */
 export class TreeRestorer {
@@ -188,6 +191,7 @@ export class TreeRestorer {
           this.figures.kept += 1;
           return true;
         }
+        if (existing.isDirectory()) removeFolder(target, name);
       }
       const linked = this.#replace(target, name, entry, (place, temporary) => {
         linkFrom(place, temporary, folder, first.name);
