@@ -88,7 +88,10 @@ export class SnapshotRows {
     this.#byTime = connection.rows(`${SELECT} WHERE group_id = ? AND time = ?`);
     this.#list = connection.rows(`${SELECT} WHERE group_id = ? ORDER BY time DESC`);
     this.#newest = connection.rows(`${SELECT} WHERE group_id = ? AND state = 1 ORDER BY time DESC LIMIT 1`);
-    this.#failed = connection.rows(`${SELECT} WHERE state = 1 AND verify_state = 2 ORDER BY archive LIMIT ? + 0`);
+    this.#failed = connection.rows(
+      `${SELECT} WHERE state = 1 AND verify_state = 2 ORDER BY archive LIMIT ? + 0`,
+      'background',
+    );
   }
 
   find(archive: number): Snapshot | undefined {
