@@ -18,7 +18,7 @@ import { type AlignedChunks, alignChunks } from '../../maintenance/rebuild/align
 import { type LostFiles, lostFiles } from '../../maintenance/rebuild/lost-files.js';
 import { type TrackedIndexes, trackIndexes } from '../../maintenance/rebuild/track-indexes.js';
 import { trackObjects } from '../../maintenance/rebuild/track-objects.js';
-import { restoreIndexes } from '../../maintenance/spread/copy-indexes.js';
+import { restoreIndexes } from '../../maintenance/spread/restore-indexes.js';
 import { CatalogCareWrites } from '../care-writes.js';
 import { unpackCatalogCopy } from '../catalog-copies/copy-files.js';
 import { ScratchFolder } from '../scratch-folder.js';

@@ -3,11 +3,11 @@ import { groupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import { listIfThere } from '../../datastore/list-if-there.js';
 import type { Spread } from '../../datastore/object-store.js';
+import type { WritableDatastore } from '../../datastore/open.js';
 import { readIfThere } from '../../datastore/read-if-there.js';
 import { MANIFEST_NAME, PROTECTED_NAME } from '../../index/archive-names.js';
 import { isObjectRecord, OBJECTS_FOLDER, parseObjectFile } from '../../index/object-files.js';
 import { listGroups, listNamespaces, listSnapshots } from '../../index/snapshot-folder.js';
-import { makeFolders, putFile, syncFolder } from '../../native/files.js';
 import { type CareContext, requireWanted } from '../job/care-context.js';
 
 /** What was done to the copies backends have of index files and manifests. Counts of files. */
@@ -16,14 +16,12 @@ export interface IndexCopies {
   readonly removed: number;
 }
 
-type Member = ReturnType<Spread['members']['order']>[number];
+export type Member = ReturnType<Spread['members']['order']>[number];
 
 /** Where backends have them, below their own folders. */
 const FOLDER = '.cairn/indexes';
 const GROUP_FILES = ['owner', 'notes'];
 const INDEX = /\.[fd]idx$/;
-const FILE_MODE = 0o644;
-const FOLDER_MODE = 0o755;
 
 /**
  * Makes so many backends have each index file, manifest and owner that one is left whatever may be lost, so that all can be
@@ -43,25 +41,6 @@ export async function copyIndexes(context: CareContext): Promise<IndexCopies> {
   const removed = await removeForgotten(context, spread, new Set(files));
   await spread.sync();
   return { copied, removed };
-}
-
-/** Brings files back that a datastore's folder lacks and backends have. @returns how many */
-export async function restoreIndexes(store: string, spread: Spread): Promise<number> {
-  let restored = 0;
-  // What a manifest speaks of before it.
-  const names = [...(await copiesOn(spread))].sort((a, b) => Number(isManifest(a)) - Number(isManifest(b)));
-  for (const path of names) {
-    if ((await readIfThere(`${store}/${path}`)) !== undefined) continue;
-    const bytes = await readCopy(spread, path);
-    if (bytes === undefined) continue;
-    const parts = dirname(path).split('/');
-    const folders = parts.map((_, at) => `${store}/${parts.slice(0, at + 1).join('/')}`);
-    await makeFolders(folders, FOLDER_MODE);
-    await putFile(`${store}/${path}`, `${store}/${path}.tmp_000000`, bytes, { mode: FILE_MODE, sync: true });
-    for (const folder of [store, ...folders].reverse()) await syncFolder(folder);
-    restored += 1;
-  }
-  return restored;
 }
 
 /** The files snapshots, groups and their namespaces consist of besides chunks, by path. */
@@ -100,7 +79,7 @@ function keepersOf(spread: Spread, path: string): Member[] {
 }
 
 async function copyTo(members: readonly Member[], path: string, bytes: Buffer): Promise<number> {
-  const name = `${FOLDER}/${path}`;
+  const name = copyName(path);
   const done = await Promise.all(
     members.map(async (member) => {
       // Index files never change under their name; the others are short.
@@ -130,7 +109,7 @@ async function removeForgotten(
   const gone = [...copies].filter((path) => !here.has(path) && !isNeeded(path));
   // A snapshot without its manifest counts as unfinished.
   for (const paths of [gone.filter(isManifest), gone.filter((path) => !isManifest(path))]) {
-    const names = paths.map((path) => `${FOLDER}/${path}`);
+    const names = paths.map(copyName);
     if (names.length > 0) await spread.members.askAll('remove copies', (backend) => backend.removeAll(names));
   }
   return gone.length;
@@ -138,30 +117,23 @@ async function removeForgotten(
 
 /** Paths of all files any backend has a copy of. */
 async function copiesOn(spread: Spread): Promise<Set<string>> {
-  const lists = await spread.members.askAll(
-    'list copies of index files',
-    async (backend) => {
-      const paths: string[] = [];
-      for await (const name of backend.list(FOLDER)) paths.push(name.slice(FOLDER.length + 1));
-      return paths;
-    },
-    'proven',
-  );
+  const lists = await spread.members.askAll('list copies of index files', pathsOn, 'proven');
   return new Set(lists.flatMap(({ answer }) => answer));
 }
 
-/** The bytes most backends agree on: what a disk spoilt is told by others, and by its checksum when it is opened. */
-async function readCopy(spread: Spread, path: string): Promise<Buffer | undefined> {
-  const found: { readonly bytes: Buffer; count: number }[] = [];
-  for (const member of spread.members.order(path)) {
-    const bytes = await member.find((backend) => backend.get(`${FOLDER}/${path}`)).catch(() => undefined);
-    const same = bytes && found.find((other) => other.bytes.equals(bytes));
-    if (same !== undefined) same.count += 1;
-    else if (bytes !== undefined) found.push({ bytes, count: 1 });
-  }
-  return found.sort((one, other) => other.count - one.count)[0]?.bytes;
+/** Paths of the copies one backend has. */
+export async function pathsOn(backend: WritableDatastore['backend']): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const name of backend.list(FOLDER)) paths.push(name.slice(FOLDER.length + 1));
+  return paths;
 }
 
-function isManifest(path: string): boolean {
+/** Where a backend has the copy of a file. */
+export function copyName(path: string): string {
+  return `${FOLDER}/${path}`;
+}
+
+/** Whether it says that what it stands beside is whole. */
+export function isManifest(path: string): boolean {
   return path.endsWith(`/${MANIFEST_NAME}`) || isObjectRecord(path);
 }
