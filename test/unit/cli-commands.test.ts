@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { createProgram } from '../../src/cli/program.js';
 import { silentLog } from '../../src/core/log.js';
 import { type DaemonOptions, runDaemon } from '../../src/daemon/main.js';
 import { createDatastore } from '../../src/datastore/create.js';
+import { datastorePaths } from '../../src/datastore/paths.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const MAIN = fileURLToPath(new URL('../../program/main.js', import.meta.url));
@@ -87,6 +88,24 @@ test('commands talk to the daemon and print what it says', async (t) => {
   const unmounted = await cairn(['umount', '--store', store]);
   assert.deepEqual([unmounted.code, unmounted.stderr], [0, '']);
   await ended;
+});
+
+test('a read-only mount lets no setting be changed', async (t) => {
+  const { options } = await served(t);
+  const { store } = options;
+  mkdirSync(join(store, 'host/a'), { recursive: true });
+  const refused = 'cairn: The datastore is mounted read-only\n';
+  for (const args of [
+    ['policy', 'set', 'host/a', '--keep-last', '1'],
+    ['schedule', 'set', 'gc', 'never'],
+    ['schedule', 'on-failure', 'true'],
+    ['schedule', 'run', 'gc'],
+  ]) {
+    const end = await cairn(args, store);
+    assert.deepEqual([end.code, end.stdout, end.stderr], [1, '', refused], args.join(' '));
+  }
+  assert.ok(!existsSync(datastorePaths(store).settings));
+  await cairn(['umount', store]);
 });
 
 test('a mount in use is told, and goes with --lazy', async (t) => {

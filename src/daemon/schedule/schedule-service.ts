@@ -80,13 +80,14 @@ export class ScheduleService {
     }
   }
 
-  /** Changes settings, and goes by them. @throws {CairnError} `invalid` */
+  /** Changes settings, and goes by them. @throws {CairnError} `invalid`, `read-only` */
   async change(change: CommandArguments<'settings-change'>): Promise<void> {
     checkSchedules(change.schedules ?? {});
+    this.#requireWritable();
     const changed = this.#changing.then(() => changeSettings(this.#parts.paths, change));
     this.#changing = changed.catch(() => undefined);
     this.#settings = await changed;
-    if (!this.#parts.readOnly) this.#scheduler.replan();
+    this.#scheduler.replan();
   }
 
   list(): ScheduleEntry[] {
@@ -105,9 +106,13 @@ export class ScheduleService {
   async run(job: string, group: string | null): Promise<ScheduledRun> {
     const key = group === null ? job : keyOfGroup(job, group);
     checkKey(key);
-    if (this.#parts.readOnly) throw new CairnError('read-only', 'The datastore is mounted read-only');
+    this.#requireWritable();
     const run = await this.#scheduler.run({ key: job === SNAPSHOT ? key : job, job, group });
     return run;
+  }
+
+  #requireWritable(): void {
+    if (this.#parts.readOnly) throw new CairnError('read-only', 'The datastore is mounted read-only');
   }
 
   /** Jobs whose last run failed. */
