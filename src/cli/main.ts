@@ -1,22 +1,22 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
+import { fromSystemError } from '../core/errors.js';
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
 import { createProgram } from './program.js';
-
-// Who reads our output may have seen enough (`cairn snapshot list | head`).
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(EXIT_OK);
-});
 
 void main();
 
 async function main(): Promise<void> {
   const program = await createProgram(process.argv.slice(2));
+  const failed = (error: unknown): number => report(error, program.opts<{ debug?: boolean }>().debug === true);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Who reads our output may have seen enough (`cairn snapshot list | head`).
+    process.exit(error.code === 'EPIPE' ? EXIT_OK : failed(fromSystemError(error, 'write the output')));
+  });
   try {
     await program.parseAsync(process.argv);
   } catch (error) {
-    process.exitCode = report(error, program.opts<{ debug?: boolean }>().debug === true);
+    process.exitCode = failed(error);
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -106,6 +106,16 @@ test('a read-only mount lets no setting be changed', async (t) => {
   }
   assert.ok(!existsSync(datastorePaths(store).settings));
   await cairn(['umount', store]);
+});
+
+test('output that cannot be written is told in one line', async (t) => {
+  const store = join(temporaryFolder(t), 'store');
+  await createDatastore(store, { reserveBytes: 4096 });
+  const [full, env] = [openSync('/dev/full', 'w'), { ...process.env, CAIRN_STORE: store }];
+  t.after(() => closeSync(full));
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'status'], { env, stdio: ['ignore', full, 'pipe'] });
+  assert.equal(status, 1);
+  assert.match(stderr.toString(), /^cairn: Cannot write the output: ENOSPC: [^\n]*\n$/);
 });
 
 test('a mount in use is told, and goes with --lazy', async (t) => {
