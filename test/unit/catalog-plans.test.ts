@@ -16,7 +16,10 @@ const SCANS: readonly [sql: RegExp, why: string][] = [
   [/^SELECT count\(\*\), coalesce\(sum\(bytes\), 0\) FROM uploads$/, 'once when a store with a bucket is opened'],
   [/^SELECT id, path, group_ino, current_ino FROM groups ORDER BY path$/, 'groups are few, and all are wanted'],
   [/^SELECT DISTINCT ref FROM extents INDEXED BY extents_in_journal/, 'only what lies in the journal, and all of it'],
-  [/^SELECT archive, .* FROM snapshots WHERE state = 1 AND verify_state = 2/, 'thousands at most, for status and repair'],
+  [
+    /^SELECT archive, .* FROM snapshots WHERE state = 1 AND verify_state = 2/,
+    'thousands at most, for status and repair',
+  ],
   [/^SELECT path FROM index_files$/, 'all index files are compared with the disk'],
   [/^SELECT group_id, count\(\*\), .* FROM inodes\s+WHERE ino > \? AND ino <= \?/s, 'sorts a slice of a few groups'],
 ];
