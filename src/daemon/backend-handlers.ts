@@ -13,6 +13,7 @@ import { backendConfig } from '../datastore/backend-config.js';
 import { BackendsChanger } from '../datastore/backends-changer.js';
 import type { BackendsChange } from '../datastore/change-backends.js';
 import { readConfig } from '../datastore/config.js';
+import type { MembersLook } from '../datastore/members-look.js';
 import type { ReadableDatastore } from '../datastore/open.js';
 import { titleOfBackend } from '../datastore/open-spread.js';
 import { dependenceOn } from './backend-dependence.js';
@@ -150,14 +151,14 @@ export function backendStates({ spread: places }: Pick<BackendParts, 'spread'>):
   });
 }
 
-/** What an operator should know of the backends. */
-export function backendProblems({ spread: places }: Pick<BackendParts, 'spread'>): Problem[] {
-  if (places === undefined) return [];
-  const { members, readRepair } = places.spread;
-  const failing = members.all.filter(({ health }) => health.failing);
-  const waiting = readRepair.waiting;
+/** What an operator should know of the backends. @param look undefined where there are not several */
+export function backendProblems(
+  { spread: places }: Pick<BackendParts, 'spread'>,
+  look: MembersLook | undefined,
+): Problem[] {
+  const waiting = places?.spread.readRepair.waiting ?? 0;
   return [
-    ...failing.map(({ settings: { id }, health: { reason = 'it does not answer' } }) => {
+    ...(look?.missing ?? []).map(({ id, reason }) => {
       return { kind: 'backend-failing', message: `Backend ${id} is failing, others make up for it: ${reason}` };
     }),
     ...(waiting === 0

@@ -5,6 +5,7 @@ import { Upkeep } from '../content/upkeep.js';
 import { type GroupName, parseGroupPath } from '../core/group.js';
 import type { Log } from '../core/log.js';
 import { systemClock } from '../core/time.js';
+import { MembersLook } from '../datastore/members-look.js';
 import { openDatastore, type WritableDatastore } from '../datastore/open.js';
 import type { Transport } from '../fuse/transport.js';
 import { setCacheLimit } from '../native/chunk-cache.js';
@@ -56,6 +57,8 @@ interface Mounted {
   readonly transport: Transport;
   /** Where other machines may use the object store, too. */
   readonly refresh: RefreshService | undefined;
+  /** Where there are several backends. */
+  readonly backendsLook: MembersLook | undefined;
 }
 
 /** Opens the datastore, mounts it, and serves it until the mount has gone and all is safe. */
@@ -130,7 +133,8 @@ async function serve(
     new CopyService({ ...places, onObject: showing(transport) }),
   ];
   const refresh = shared && new RefreshService({ ...places, shared, log });
-  const served = { options, datastore, live, parts, snapshots, transport };
+  const backendsLook = datastore.spread && new MembersLook(datastore.spread.spread.members);
+  const served = { options, datastore, live, parts, snapshots, transport, backendsLook };
   const mounted: Mounted = { ...served, verify, gc, copies, objects, refresh };
   transport.start();
   void readAhead(options, log);
@@ -266,8 +270,11 @@ async function finish({ live, parts, snapshots, copies }: Mounted, log: Log): Pr
     .catch((error: unknown) => log.warn({ error }, 'Groups count as changed at the next mount'));
 }
 
-function stateOf(mounted: Mounted): MountState {
-  const { live, datastore, options, snapshots, verify, gc, copies, objects, refresh, transport } = mounted;
+async function stateOf(mounted: Mounted): Promise<MountState> {
+  const { live, datastore, options, snapshots, verify, gc, copies, objects, refresh, transport, backendsLook } =
+    mounted;
+  // Right after the mount nothing may have been asked of a backend that is not there.
+  await backendsLook?.done;
   const { log } = live.parts;
   const failure = options.readOnly ? undefined : log.failure;
   return {
@@ -275,7 +282,7 @@ function stateOf(mounted: Mounted): MountState {
     oldestUnsyncedSeconds: live.durability.oldestUnsyncedSeconds ?? null,
     problems: [
       ...roomProblems(datastore),
-      ...backendProblems(datastore),
+      ...backendProblems(datastore, backendsLook),
       ...(failure === undefined ? [] : [readOnlyProblem(failure)]),
       ...(failure !== undefined || log.refusal === undefined ? [] : [refusalProblem(log.refusal)]),
       ...verify.problems(),

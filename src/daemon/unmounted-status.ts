@@ -1,8 +1,12 @@
 import type { Problem } from '../control/commands.js';
 import type { ScheduleEntry } from '../control/schedule-commands.js';
 import { CairnError } from '../core/errors.js';
+import { type DatastoreConfig, readConfig } from '../datastore/config.js';
+import { MembersLook } from '../datastore/members-look.js';
+import { openObjects } from '../datastore/object-store.js';
 import { openDatastoreReader } from '../datastore/open.js';
-import { datastorePaths } from '../datastore/paths.js';
+import { type DatastorePaths, datastorePaths } from '../datastore/paths.js';
+import { backendProblems } from './backend-handlers.js';
 import { failedSnapshots } from './failed-snapshots.js';
 import { problemsOf, readGcRecord } from './gc-record.js';
 import { cairnMounts } from './mounts.js';
@@ -40,10 +44,35 @@ export async function unmountedStatus(store: string): Promise<UnmountedStatus> {
         message: `The daemon that served ${mountpoint} is gone: "cairn mount" or "cairn umount" cleans up`,
       })),
       ...care.problems,
+      ...(await missingBackends(paths)),
       ...(gc === undefined ? [] : problemsOf(gc)),
       ...failedJobs(schedule),
     ],
   };
+}
+
+/** What is wrong with the backends; each is asked. */
+async function missingBackends(paths: DatastorePaths): Promise<Problem[]> {
+  const config = configIfReadable(paths);
+  if (config?.backends === undefined) return [];
+  const { spread, close } = await openObjects(paths.root, config);
+  try {
+    const look = spread && new MembersLook(spread.spread.members);
+    await look?.done;
+    return backendProblems({ spread }, look);
+  } finally {
+    close();
+  }
+}
+
+/** What keeps the config from being read keeps the catalog from it, too, which tells. */
+function configIfReadable(paths: DatastorePaths): DatastoreConfig | undefined {
+  try {
+    return readConfig(paths);
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw error;
+    return undefined;
+  }
 }
 
 /** What the catalog knows of how sound the chunks are. */

@@ -141,6 +141,13 @@ function drain(store: TestStore): void {
   store.cairn('backend', 'remove', 'd5');
 }
 
+/** Though nothing was read since. */
+function tellsOfTwo(store: TestStore): void {
+  const { status, stdout } = store.run(['status']);
+  assert.equal(status, EXIT_PROBLEMS);
+  for (const id of ['d1', 'd2']) assert.match(stdout, new RegExp(`^Problem +Backend ${id} is failing`, 'm'));
+}
+
 test('a datastore gets more disks and another redundancy, and bears that disks vanish and come back spoilt', async () => {
   await withStore(
     async (store) => {
@@ -161,14 +168,16 @@ test('a datastore gets more disks and another redundancy, and bears that disks v
 
       loseTwo(store);
       store.log.expect(/./);
-      await store.remount();
+      await store.umount();
+      tellsOfTwo(store);
+      await store.mount();
+      tellsOfTwo(store);
       bothSame(store, source);
       const failing = listed(store).backends.filter(({ state }) => state === 'failing');
       assert.deepEqual(
         failing.map(({ id }) => id),
         ['d1', 'd2'],
       );
-      assert.equal(store.run(['status']).status, EXIT_PROBLEMS);
       const { chunks, lost, failing: gone, lostWithFailing } = dependenceOn(store, 'd3');
       assert.deepEqual([lost, gone, lostWithFailing], [0, ['d1', 'd2'], chunks]);
       assert.equal(dependenceOn(store, 'd1').lostWithFailing, 0);

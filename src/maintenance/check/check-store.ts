@@ -1,3 +1,5 @@
+import { MembersLook } from '../../datastore/members-look.js';
+import type { Spread } from '../../datastore/object-store.js';
 import { breathe, type CareContext, requireWanted } from '../job/care-context.js';
 import { checkChunkFiles } from './chunk-files.js';
 import { type Finding, Findings } from './findings.js';
@@ -30,6 +32,7 @@ export async function checkStore(context: CareContext, { deep }: CheckOptions): 
   if (deep) await checkTables(context, findings);
   step('checking snapshots');
   await checkSnapshots(context, findings, deep);
+  if (context.spread !== undefined) await checkBackends(context.spread, findings);
   step('checking chunks');
   await checkNamedChunks(context, findings);
   if (deep) await checkChunkFiles(context, findings);
@@ -47,6 +50,19 @@ function checkDatabase({ catalog }: CareContext, findings: Findings, deep: boole
     findings.add({ ...about, message, advice: REBUILD });
   }
   return lines.length === 0;
+}
+
+/** What a backend has that is not there was not looked at, whatever is made up for by others. */
+async function checkBackends({ members }: Spread, findings: Findings): Promise<void> {
+  const look = new MembersLook(members);
+  await look.done;
+  for (const { id, reason } of look.missing) {
+    findings.add({
+      ...{ severity: 'damage', kind: 'backend-missing', path: `backend ${id}` },
+      message: reason,
+      advice: `bring it back, or do without it: "cairn backend remove --lost ${id}", then "cairn repair"`,
+    });
+  }
 }
 
 /** One picture for all tables; the write-ahead log grows as long as it is open. */

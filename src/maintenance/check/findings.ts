@@ -4,7 +4,7 @@ export interface Finding {
   readonly severity: 'damage' | 'untidy';
   /** A word for programs, e.g. `missing-chunk`. */
   readonly kind: string;
-  /** What it is about: a path relative to the datastore, where there is one. */
+  /** What it is about: a path relative to the datastore, where there is one, or a backend. */
   readonly path: string;
   readonly message: string;
   /** What to do about it. */
