@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { stagedName } from '../../src/backend/spread/pieces.js';
+import { CairnError } from '../../src/core/errors.js';
 import { MemorySpread, spreadOverFolders } from '../support/spread.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -51,3 +53,33 @@ test('of pieces put together each folder tells its own failure, and spare ones m
     assert.equal(backend.readRepair.waiting, count === 1 ? 0 : 1);
   }
 });
+
+for (const kind of ['unreachable', 'io'] as const) {
+  test(`a staged piece that was not read (${kind}) is left for the next time`, async () => {
+    const spread = await MemorySpread.open(2, 'mirror:2');
+    await spread.backend.put(NAME, OBJECT);
+    const [first] = spread.stores;
+    assert.ok(first);
+    const staged = stagedName(NAME);
+    await first.real.put(staged, await first.real.get(NAME));
+    const getRange = first.getRange.bind(first);
+    first.getRange = async (name, offset, length) => {
+      if (name === staged) throw new CairnError(kind, 'made to fail');
+      return getRange(name, offset, length);
+    };
+    const { mender } = spread.backend;
+    const removeAll = async (): Promise<boolean[]> => {
+      const pieces = await mender.staged();
+      // So that the member is asked again.
+      spread.now += 60_000;
+      return Promise.all(pieces.map((piece) => mender.removeStaged(piece)));
+    };
+    assert.deepEqual(await removeAll(), []);
+    assert.ok((await first.real.size(staged)) !== undefined);
+    first.getRange = getRange;
+    assert.deepEqual(await removeAll(), [true]);
+    await first.real.put(staged, Buffer.from('torn'));
+    assert.deepEqual(await removeAll(), [true]);
+    assert.equal(await first.real.size(staged), undefined);
+  });
+}

@@ -110,7 +110,7 @@ export class ObjectMender {
     });
   }
 
-  /** Pieces somebody left who was interrupted while new pieces took the places of old ones. */
+  /** Pieces somebody left who was interrupted while new pieces took the places of old ones, on members that answer. */
   async staged(): Promise<StagedPiece[]> {
     const lists = await this.#parts.members.askAll('list what is staged', async (backend) => {
       const names: string[] = [];
@@ -119,11 +119,14 @@ export class ObjectMender {
     });
     const looks = lists.flatMap(({ member, answer }) =>
       answer.map(async (staged) => {
-        const [piece] = (await lookAtPieces([member], staged)).pieces;
-        return { member, staged, name: piece?.header.name };
+        const { pieces, copies, damaged } = await lookAtPieces([member], staged);
+        const torn = damaged.filter(({ reason }) => reason.kind === 'corrupt');
+        // What was not read may be needed, and what is absent took its place meanwhile.
+        if (pieces.length + copies.length + torn.length === 0) return [];
+        return [{ member, staged, name: pieces[0]?.header.name }];
       }),
     );
-    return Promise.all(looks);
+    return (await Promise.all(looks)).flat();
   }
 
   /** Removes a staged piece whose object does without it. @returns whether it did */
