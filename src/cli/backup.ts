@@ -8,7 +8,7 @@ import { realFolderPath } from '../daemon/mounts.js';
 import { announcementOf, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
 import { interruptible } from './interruption.js';
-import { print, printJson, shownBytes } from './output.js';
+import { complain, print, printJson, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
 import { chooseGroup } from './store-choice.js';
 
@@ -94,10 +94,9 @@ function patternsIn(file: string): string[] {
 }
 
 function show({ snapshot, figures, problems, unreadable, changedWhileRead }: BackedUp): void {
-  for (const { path, message } of problems.slice(0, SHOWN_PROBLEMS))
-    process.stderr.write(`cairn: ${path}: ${message}\n`);
+  for (const { path, message } of problems.slice(0, SHOWN_PROBLEMS)) complain(`${path}: ${message}`);
   const more = unreadable + changedWhileRead - Math.min(problems.length, SHOWN_PROBLEMS);
-  if (more > 0) process.stderr.write(`cairn: … and ${more} more\n`);
+  if (more > 0) complain(`… and ${more} more`);
   const { files, newFiles, changedFiles, unchangedFiles, folders, others, contentBytes, readBytes, excluded } = figures;
   const left = excluded > 0 ? `, ${excluded} excluded` : '';
   const verb = snapshot === null ? 'Would read' : 'Read';

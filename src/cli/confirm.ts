@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises';
+import { escapeControls } from '../core/control-characters.js';
 import { CairnError } from '../core/errors.js';
 
 /**
@@ -9,7 +10,7 @@ export async function confirm(question: string): Promise<void> {
   if (!process.stdin.isTTY) throw new CairnError('invalid', `${question} Say so with --yes`);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    if (/^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim())) return;
+    if (/^y(es)?$/i.test((await terminal.question(`${escapeControls(question)} [y/N] `)).trim())) return;
   } finally {
     terminal.close();
   }

@@ -5,7 +5,7 @@ import { createLogger } from '../daemon/logger.js';
 import { askIfMounted, existingStore, optionsOf } from './context.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
 import { interruptible } from './interruption.js';
-import { print, printJson, printTable, shownBytes } from './output.js';
+import { complain, print, printJson, printTable, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
 import { addAccessOptions, refuseServerOptions, type S3Options, s3SettingsOfAddress } from './s3-options.js';
 
@@ -116,7 +116,7 @@ async function copy(target: string, args: CopyArguments, signal: AbortSignal): P
 
 function show({ snapshots, objects }: Copied, dryRun: boolean): void {
   for (const { group, time, state, reason } of snapshots) {
-    if (state === 'failed') process.stderr.write(`cairn: ${group}/${time}: ${reason}\n`);
+    if (state === 'failed') complain(`${group}/${time}: ${reason}`);
   }
   const done = snapshots.filter(({ state }) => state === 'copied' || state === 'wanted');
   const rows = done.map(({ group, time, chunks, bytes }) => [`${group}/${time}`, `${chunks}`, shownBytes(bytes)]);
@@ -133,7 +133,7 @@ function showObjects(
   { copied, there, wanted, failed, chunks, bytes, failures }: Copied['objects'],
   verb: string,
 ): void {
-  for (const { name, reason } of failures) process.stderr.write(`cairn: ${name}: ${reason}\n`);
+  for (const { name, reason } of failures) complain(`${name}: ${reason}`);
   const done = copied + wanted;
   if (done + there + failed === 0) return;
   const left = failed > 0 ? `, ${failed} failed` : '';

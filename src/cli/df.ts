@@ -6,7 +6,7 @@ import { groupPath } from '../core/group.js';
 import { formatSnapshotTime, snapshotTimeOf } from '../core/snapshot-time.js';
 import { querySpace } from '../daemon/query-thread.js';
 import { announcementOf, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
-import { print, printJson, printTable, shownBytes } from './output.js';
+import { complain, print, printJson, printTable, shownBytes } from './output.js';
 import { chooseGroup } from './store-choice.js';
 import { chooseTree } from './tree-choice.js';
 
@@ -55,7 +55,7 @@ async function run(given: string | undefined, _: unknown, command: Command): Pro
     const shown = entries.map(({ groupId: _id, archive: _archive, ...entry }) => ({ ...entry, dedup: dedup(entry) }));
     printJson({ ...report, entries: shown });
   } else show(report, entries, wanted);
-  for (const path of report.unreadable) process.stderr.write(`cairn: ${path} cannot be read: it is not counted\n`);
+  for (const path of report.unreadable) complain(`${path} cannot be read: it is not counted`);
 }
 
 async function measured(store: string): Promise<SpaceMeasured> {

@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { fromSystemError } from '../core/errors.js';
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
+import { complain } from './output.js';
 import { createProgram } from './program.js';
 
 void main();
@@ -24,7 +25,7 @@ async function main(): Promise<void> {
 function report(error: unknown, debug: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
   const line = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`cairn: ${line.replaceAll('\n', ' ')}\n`);
+  complain(line.replaceAll('\n', ' '));
   if (debug && error instanceof Error) process.stderr.write(`${chain(error)}\n`);
   return exitCodeOf(error);
 }

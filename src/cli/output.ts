@@ -1,15 +1,26 @@
 import { createRequire } from 'node:module';
 import type Table from 'cli-table3';
 import prettyBytes from 'pretty-bytes';
+import { escapeControls } from '../core/control-characters.js';
 
-/** Prints a line of a command's result. */
+/** Prints a line of a command's result for people: it stays one line, and steers no terminal, whatever names it holds. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${escapeControls(line)}\n`);
+}
+
+/** Says on standard error, in one line as `print` does, what is wrong. */
+export function complain(line: string): void {
+  process.stderr.write(`cairn: ${escapeControls(line)}\n`);
 }
 
 /** Prints a result for machines: one JSON value. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2));
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Prints one of many values for machines: a line of JSON. */
+export function printJsonLine(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
 /** Prints rows under their headings, without lines; the last column is not padded. */
@@ -25,7 +36,7 @@ export function printTable(headings: readonly string[], rows: readonly (readonly
     chars: { ...none, middle: '  ' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(...rows.map((row) => row.map(escapeControls)));
   for (const line of table.toString().split('\n')) print(line.trimEnd());
 }
 

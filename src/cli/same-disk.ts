@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { complain } from './output.js';
 
 /** A backend in a folder of this machine. */
 export interface FolderBackend {
@@ -25,6 +26,6 @@ export async function warnOfSameDisk(backends: readonly FolderBackend[], about?:
     const [last, ...others] = [ids.at(-1), ...ids.slice(0, -1)];
     const names = `${others.join(', ')} and ${last}`;
     const what = ids.length === 2 ? 'both' : 'all of them';
-    process.stderr.write(`cairn: The backends ${names} are on one file system: whoever loses its disk loses ${what}\n`);
+    complain(`The backends ${names} are on one file system: whoever loses its disk loses ${what}`);
   }
 }

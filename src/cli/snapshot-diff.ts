@@ -14,7 +14,7 @@ import {
 import { requireGroup, requireSnapshot } from '../snapshot/find-snapshot.js';
 import type { TreeView } from '../snapshot/tree-view.js';
 import { optionsOf } from './context.js';
-import { print } from './output.js';
+import { print, printJsonLine } from './output.js';
 import { withReader } from './reading-store.js';
 import { askSnapshots } from './snapshot-asking.js';
 import { type ChosenTree, chooseTree } from './tree-choice.js';
@@ -57,7 +57,8 @@ async function run(first: string, second: string, _: unknown, command: Command):
 async function compare(left: OpenSide, right: OpenSide, isJson: boolean): Promise<void> {
   const shortcut = left.view && right.view && anyShortcut(snapshotShortcut(left.view, right.view));
   for await (const difference of diffTrees(left.side, right.side, shortcut)) {
-    print(isJson ? JSON.stringify(forMachines(difference)) : forPeople(difference));
+    if (isJson) printJsonLine(forMachines(difference));
+    else print(forPeople(difference));
     if (process.stdout.writableNeedDrain) await drained();
   }
 }
@@ -92,13 +93,7 @@ function anyShortcut<A extends SideNode, B extends SideNode>(
 
 function forPeople({ change, path, parts }: TreeDifference): string {
   const shown = path.length === 0 ? '.' : Buffer.from(path).toString();
-  return `${SIGN[change]} ${escaped(shown)}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`;
-}
-
-/** A name with line breaks must not look like several. */
-function escaped(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is to be shown
-  return text.replace(/[\u0000-\u001f\u007f]/g, (character) => JSON.stringify(character).slice(1, -1));
+  return `${SIGN[change]} ${shown}${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`;
 }
 
 /** Where a path is no text its bytes are told, too. */

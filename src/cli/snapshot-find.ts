@@ -8,7 +8,7 @@ import { requireGroup } from '../snapshot/find-snapshot.js';
 import { type DatedTree, type FoundPath, findVersions } from '../snapshot/find-versions.js';
 import { existingStore, optionsOf } from './context.js';
 import { EXIT_NOT_FOUND } from './exit-codes.js';
-import { print, printJson, printTable, shownBytes } from './output.js';
+import { complain, print, printJson, printTable, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
 import { withReader } from './reading-store.js';
 import { chooseTree, plainPath } from './tree-choice.js';
@@ -49,7 +49,7 @@ async function run(given: string, _: unknown, command: Command): Promise<void> {
   else for (const one of found) show(one, options.all === true);
   if (found.length > 0) return;
   process.exitCode = EXIT_NOT_FOUND;
-  if (!options.json) process.stderr.write(`cairn: No snapshot has ${path}\n`);
+  if (!options.json) complain(`No snapshot has ${path}`);
 }
 
 async function chosen(

@@ -11,7 +11,7 @@ import type { LeftOut, RestoreFigures, RestoreProblem } from '../snapshot/restor
 import { type GlobalOptions, optionsOf } from './context.js';
 import { EXIT_FAILED } from './exit-codes.js';
 import { interruptible } from './interruption.js';
-import { print, printJson, shownBytes } from './output.js';
+import { complain, print, printJson, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
 import { withReader } from './reading-store.js';
 import { type ChosenTree, chooseTree } from './tree-choice.js';
@@ -162,6 +162,6 @@ function report(figures: RestoreFigures, { problems, leftOut }: Told, options: R
 }
 
 function tell(lines: readonly string[]): void {
-  for (const line of lines.slice(0, SHOWN_PROBLEMS)) process.stderr.write(`cairn: ${line}\n`);
-  if (lines.length > SHOWN_PROBLEMS) process.stderr.write(`cairn: … and ${lines.length - SHOWN_PROBLEMS} more\n`);
+  for (const line of lines.slice(0, SHOWN_PROBLEMS)) complain(line);
+  if (lines.length > SHOWN_PROBLEMS) complain(`… and ${lines.length - SHOWN_PROBLEMS} more`);
 }

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { isatty } from 'node:tty';
 import type Pino from 'pino';
 import type pretty from 'pino-pretty';
+import { escapeControls } from '../core/control-characters.js';
 import type { Log } from '../core/log.js';
 
 const STDERR = 2;
@@ -27,6 +28,7 @@ function openLogger(level: string): Log {
   const stream = isatty(STDERR)
     ? (load('pino-pretty') as typeof pretty)({
         ...{ destination: STDERR, sync: true, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname' },
+        messageFormat: (entry, key) => escapeControls(String(entry[key])),
       })
     : destination({ dest: STDERR, sync: true });
   // A log that cannot be written (full disk, closed terminal) is no reason to end the mount.

@@ -71,7 +71,7 @@ const handlers: Partial<WorkerHandlers> = {
       ...{ files: 1, newFiles: 1, changedFiles: 0, unchangedFiles: 0, folders: 1, others: 0, links: 0 },
       ...{ contentBytes: 2, readBytes: 2, excluded: 0 },
     },
-    problems: [{ path: 'log', kind: 'changed', message: 'changed while it was read' }],
+    problems: [{ path: 'a\nlog\u001b[2J', kind: 'changed', message: 'changed while it was read' }],
     changedWhileRead: 1,
   }),
   'snapshot-list': () => ({ snapshots: [] }),

@@ -84,7 +84,7 @@ test('commands talk to the daemon and print what it says', async (t) => {
   assert.equal((await cairn(['snapshot', 'list', '--json'], store)).stdout, '[]\n');
   assert.equal((await cairn(['snapshot', 'list'], store)).stdout, 'No snapshots\n');
   const backup = await cairn(['backup', join(store, '..'), 'host/a'], store);
-  assert.deepEqual([backup.code, backup.stderr], [6, 'cairn: log: changed while it was read\n']);
+  assert.deepEqual([backup.code, backup.stderr], [6, 'cairn: a\\nlog\\x1b[2J: changed while it was read\n']);
   const unmounted = await cairn(['umount', '--store', store]);
   assert.deepEqual([unmounted.code, unmounted.stderr], [0, '']);
   await ended;

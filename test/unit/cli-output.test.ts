@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { EXIT_BUSY, EXIT_FAILED, EXIT_NOT_MOUNTED, EXIT_USAGE, exitCodeOf } from '../../src/cli/exit-codes.js';
-import { printTable, shownBytes, shownSeconds } from '../../src/cli/output.js';
+import { print, printJson, printTable, shownBytes, shownSeconds } from '../../src/cli/output.js';
 import { ProgressDisplay } from '../../src/cli/progress-display.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
 
@@ -28,6 +28,17 @@ test('a table is aligned, without lines and blanks at the ends', (t) => {
       '',
     ].join('\n'),
   );
+});
+
+test('names neither break lines nor steer the terminal, and JSON has them as they are', (t) => {
+  const printed = captured(t);
+  const name = 'a\n\t\u001b[2J\u007f\u009b31m';
+  print(name);
+  printTable(['NAME', ''], [[name, 'x']]);
+  printJson(name);
+  const shown = 'a\\n\\t\\x1b[2J\\x7f\\x9b31m';
+  const padded = 'NAME'.padEnd(shown.length);
+  assert.equal(printed(), `${shown}\n${padded.trimEnd()}\n${shown}  x\n${JSON.stringify(name)}\n`);
 });
 
 test('sizes and spans are for people', () => {
