@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { fromSystemError } from '../core/errors.js';
+import { requireText } from './arguments.js';
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
 import { complain } from './output.js';
 import { createProgram } from './program.js';
@@ -15,6 +16,7 @@ async function main(): Promise<void> {
     process.exit(error.code === 'EPIPE' ? EXIT_OK : failed(fromSystemError(error, 'write the output')));
   });
   try {
+    requireText(process.argv.slice(2));
     await program.parseAsync(process.argv);
   } catch (error) {
     process.exitCode = failed(error);

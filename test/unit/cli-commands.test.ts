@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -116,6 +116,23 @@ test('output that cannot be written is told in one line', async (t) => {
   const { status, stderr } = spawnSync(process.execPath, [MAIN, 'status'], { env, stdio: ['ignore', full, 'pipe'] });
   assert.equal(status, 1);
   assert.match(stderr.toString(), /^cairn: Cannot write the output: ENOSPC: [^\n]*\n$/);
+});
+
+test('an argument that is no UTF-8 is refused, one with the character that stands for such bytes is not', (t) => {
+  const folder = temporaryFolder(t);
+  const named = (name: string) => {
+    const line = `exec "$0" "$1" init "$2/$(printf '${name}')"`;
+    return spawnSync('sh', ['-c', line, process.execPath, MAIN, folder], { encoding: 'utf8' });
+  };
+  const refused = named('st \\377');
+  assert.deepEqual([refused.status, refused.stdout], [2, '']);
+  assert.match(
+    refused.stderr,
+    /^cairn: The argument ".*st \ufffd" is not valid UTF-8: name the folder above [^\n]*\n$/,
+  );
+  assert.deepEqual(readdirSync(folder), []);
+  assert.equal(named('\\357\\277\\275').status, 0);
+  assert.deepEqual(readdirSync(folder), ['\ufffd']);
 });
 
 test('a mount in use is told, and goes with --lazy', async (t) => {
