@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { CairnError, fromSystemError, kindOf } from '../core/errors.js';
+import { CairnError, fromSystemError } from '../core/errors.js';
 import { isGroupType, parseGroupPath } from '../core/group.js';
 import { parseTreeName, type TreeChoice, type TreeName } from '../core/tree-name.js';
 import { announcementOf, existingStore, surroundings } from './context.js';
@@ -39,12 +39,7 @@ export async function chooseTree(text: string, given: string | undefined): Promi
 
 /** Whether it is, seen from the working folder, a path in some mount. */
 async function liesInMount(text: string): Promise<boolean> {
-  try {
-    return text !== '' && mountOf(await realParent(resolve(text)), await surroundings.mounts()) !== undefined;
-  } catch (error) {
-    if (kindOf(error) === 'not-found' || kindOf(error) === 'not-a-directory') return false;
-    throw error;
-  }
+  return text !== '' && mountOf(await realParent(resolve(text)), await surroundings.mounts()) !== undefined;
 }
 
 /** As above, where the whole of a finished snapshot is meant. @throws {CairnError} `invalid` for a path in it or the live tree */
@@ -81,12 +76,18 @@ async function insideMount(text: string, given: string | undefined): Promise<Cho
   };
 }
 
-/** The path with links resolved but for its last component, which may be one that is meant itself. */
+/**
+ * The path with links resolved but for its last component, which may be one that is meant itself. What is not there any more
+ * may be in a snapshot: it stays as it is named.
+ */
 async function realParent(absolute: string): Promise<string> {
+  const folder = dirname(absolute);
   try {
-    return join(await realpath(dirname(absolute)), basename(absolute));
+    return join(await realpath(folder), basename(absolute));
   } catch (error) {
-    throw fromSystemError(error, `find ${absolute}`);
+    const failure = fromSystemError(error, `find ${absolute}`);
+    if (failure.kind !== 'not-found' && failure.kind !== 'not-a-directory') throw failure;
+    return join(await realParent(folder), basename(absolute));
   }
 }
 
