@@ -15,6 +15,7 @@ import {
 } from './folder-table.js';
 import { ItemCursor } from './item-cursor.js';
 import { ITEM_HEADER_BYTES, Item } from './items.js';
+import { linkTargets } from './link-targets.js';
 import { PAYLOAD_HEADER_BYTES } from './payload-items.js';
 import { type Awaitable, run, type Steps, settled } from './steps.js';
 import { parseXattrs } from './xattr-decoder.js';
@@ -163,6 +164,11 @@ export class ArchiveReader {
   /** The archive item by item, from the root's ENTRY on. */
   fromRoot(): ItemCursor {
     return new ItemCursor(this.#options.read, this.#options.size, this.root);
+  }
+
+  /** Positions of the ENTRYs that hard links in the folder, at whatever depth, lead to; goes through all of it. */
+  linkTargets(folder: number): Promise<Set<number>> {
+    return linkTargets(this.#options.read, this.#options.size, folder);
   }
 
   /** How many names the folder has. */

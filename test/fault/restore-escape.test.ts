@@ -24,6 +24,7 @@ import { CairnError } from '../../src/core/errors.js';
 import type { ChunkIndex } from '../../src/index/chunk-index.js';
 import type { OverwriteRule } from '../../src/snapshot/restore/overwriting.js';
 import { restoreTree } from '../../src/snapshot/restore/restore-tree.js';
+import { RestoredLinks } from '../../src/snapshot/restore/restored-links.js';
 import type { LeftOut, RestoreProblem } from '../../src/snapshot/restore/tree-restorer.js';
 import type { TreeView } from '../../src/snapshot/tree-view.js';
 import { NEEDS_ROOT } from '../support/small-disk.js';
@@ -157,7 +158,7 @@ test('no name in an archive leads out of the target', async (t) => {
       if (folder !== view.archive.root) return view.archive.list.call(view.archive, folder, after, 10);
       return after > 0 ? [] : listed.map((child) => ({ ...child, name: Buffer.from(name) }));
     };
-    for (const method of ['entry', 'lookup', 'xattrs'] as const) {
+    for (const method of ['entry', 'lookup', 'xattrs', 'linkTargets'] as const) {
       lenient[method] = view.archive[method].bind(view.archive) as never;
     }
     const { problems, figures } = await restore({ ...view, archive: lenient }, place.target, { rule: 'never' });
@@ -184,6 +185,19 @@ test('a symbolic link of the archive is no way for entries of its name', async (
     assertUntouched(place);
     rmSync(place.target, { recursive: true });
   }
+});
+
+test('where nothing tells how many names a file has, only those that links lead to are kept', async (t) => {
+  const place = placeFor(t);
+  const { view } = viewOf((encoder, file) => {
+    for (let n = 0; n < 30; n += 1) file(`single-${n}`);
+    const first = file('twice');
+    encoder.hardLink(Buffer.from('twice again'), first);
+  });
+  const kept = t.mock.method(RestoredLinks.prototype, 'add');
+  const { figures, problems } = await restore(view, place.target);
+  assert.deepEqual([figures.files, figures.links, problems], [31, 1, []]);
+  assert.equal(kept.mock.callCount(), 1);
 });
 
 test('a hard link whose other name is not restored becomes a file of its own', async (t) => {

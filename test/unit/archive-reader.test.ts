@@ -74,6 +74,24 @@ for (const version of [1, 2] as const) {
   });
 }
 
+test('what hard links of a folder lead to is found, and nothing else', async () => {
+  await fc.assert(
+    fc.asyncProperty(anyTree, fc.constantFrom<1 | 2>(1, 2), async (tree, version) => {
+      const reader = await open(later(encodeTree(tree, version).metadata));
+      const all = await listAll(reader);
+      const positionOf = (path: string): number => (all.get(path) as ListedEntry).entry.position;
+      const folders = meaningOf(tree).filter(({ node }) => (node.metadata.mode & 0o170000) === 0o040000);
+      for (const { path } of folders) {
+        const links = meaningOf(tree).filter((meaning) => path === '' || meaning.path.startsWith(`${path}/`));
+        const wanted = links.flatMap(({ linked }) => (linked === undefined ? [] : [positionOf(linked.path)]));
+        const found = await reader.linkTargets(path === '' ? reader.root : positionOf(path));
+        assert.deepEqual([...found].sort(), [...new Set(wanted)].sort());
+      }
+    }),
+    { seed: 7, numRuns: 60 },
+  );
+});
+
 test('archives with inexact sizes, unsorted children and a prelude read the same', async () => {
   await fc.assert(
     fc.asyncProperty(anyTree, fc.infiniteStream(fc.nat(2 ** 40)), async (tree, waste) => {

@@ -2,11 +2,12 @@ import { mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
 import type { ChunkStore } from '../../chunkstore/chunk-store.js';
-import { CairnError, fromSystemError } from '../../core/errors.js';
+import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
 import { syncFileSystem } from '../../native/files.js';
 import { PayloadBytes } from '../payload-bytes.js';
 import { requireEntryAt, type TreeView } from '../tree-view.js';
 import { type OverwriteRule, requireNoConflict } from './overwriting.js';
+import { RestoredLinks } from './restored-links.js';
 import { TargetFolder } from './target-folder.js';
 import { type LeftOut, type RestoreFigures, type RestoreProblem, TreeRestorer } from './tree-restorer.js';
 
@@ -46,7 +47,8 @@ export async function restoreTree(request: RestoreRequest): Promise<RestoreFigur
   const entry = await requireEntryAt(view, path);
   const { root, name } = openTarget(request.target, entry, path);
   try {
-    const restorer = new TreeRestorer(view, new PayloadBytes(view.payload, request.chunks), root, {
+    const links = new RestoredLinks(root, await linkTargetsOf(view, entry));
+    const restorer = new TreeRestorer(view, new PayloadBytes(view.payload, request.chunks), links, {
       ...request,
       onProgress: progressFrom(request, entry),
     });
@@ -58,6 +60,20 @@ export async function restoreTree(request: RestoreRequest): Promise<RestoreFigur
     return restorer.figures;
   } finally {
     root.close();
+  }
+}
+
+/**
+ * The inodes in an entry that hard links lead to, where there are no records that tell how many names each has. Undefined where
+ * there are, and where the archive is damaged: what of it can be read is restored all the same.
+ */
+async function linkTargetsOf(view: TreeView, { kind, position }: ArchiveEntry): Promise<Set<number> | undefined> {
+  if (view.streams !== undefined || kind !== 'folder') return undefined;
+  try {
+    return await view.archive.linkTargets(position);
+  } catch (error) {
+    if (kindOf(error) !== 'corrupt') throw error;
+    return undefined;
   }
 }
 

@@ -11,7 +11,7 @@ import { NewFileBatches } from './new-file-batches.js';
 import { isPlain, newFile, takesNewFiles, wholeContent } from './new-files.js';
 import { type AttributeOutcome, attributesOf, type RestoredAttributes, setAttributes } from './node-attributes.js';
 import { isSame, mayReplace, type OverwriteRule } from './overwriting.js';
-import { type FolderNames, isThatNode, RestoredLinks } from './restored-links.js';
+import { type FolderNames, isThatNode, type RestoredLinks } from './restored-links.js';
 import type { TargetFolder } from './target-folder.js';
 import { createFile, linkFrom, makeSpecial, makeSymlink, openFile, removeFolder, setOwner } from './target-nodes.js';
 
@@ -77,12 +77,11 @@ export class TreeRestorer {
   readonly #newFiles = new NewFileBatches(process.geteuid?.() !== 0);
   #entries = 0;
 
-  /** @param root the folder everything is restored below */
-  constructor(view: TreeView, payload: PayloadBytes, root: TargetFolder, options: RestorerOptions) {
+  constructor(view: TreeView, payload: PayloadBytes, links: RestoredLinks, options: RestorerOptions) {
     this.#view = view;
     this.#payload = payload;
     this.#options = options;
-    this.#links = new RestoredLinks(root);
+    this.#links = links;
   }
 
   /** Restores what is in the folder, then the folder's own attributes; the folder stays open. */
@@ -134,10 +133,10 @@ export class TreeRestorer {
     const record = await this.#view.record(entry.position);
     const inode = record?.sameAs ?? entry.position;
     if (this.#linked(inode, entry, target, name)) return;
-    if (isNew && record?.nlink === 1 && (await this.#addNew(entry, record, target, name))) return;
+    const mayHaveMore = this.#links.mayHaveMore(inode, record);
+    if (isNew && !mayHaveMore && (await this.#addNew(entry, record, target, name))) return;
     const node = await this.#node(entry, record, target, name);
-    if (node === undefined || (record !== undefined && (record.nlink ?? 1) <= 1)) return;
-    this.#links.add(inode, { folder: names, name, node });
+    if (node !== undefined && mayHaveMore) this.#links.add(inode, { folder: names, name, node });
   }
 
   async #subfolder(entry: ArchiveEntry, target: TargetFolder, name: Uint8Array, names: FolderNames): Promise<void> {
@@ -156,7 +155,7 @@ export class TreeRestorer {
   /** Makes a plain file with others some time; false where it is none. */
   async #addNew(
     entry: ArchiveEntry,
-    record: AttributeRecord,
+    record: AttributeRecord | undefined,
     target: TargetFolder,
     name: Uint8Array,
   ): Promise<boolean> {
