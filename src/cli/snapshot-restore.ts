@@ -6,8 +6,8 @@ import { openSnapshotView } from '../daemon/open-snapshot-view.js';
 import type { ReadableDatastore } from '../datastore/open.js';
 import { type FoundSnapshot, requireSnapshot } from '../snapshot/find-snapshot.js';
 import { OVERWRITE_RULES, type OverwriteRule } from '../snapshot/restore/overwriting.js';
+import type { LeftOut, RestoreFigures, RestoreProblem } from '../snapshot/restore/restore-outcome.js';
 import { restoreTree } from '../snapshot/restore/restore-tree.js';
-import type { LeftOut, RestoreFigures, RestoreProblem } from '../snapshot/restore/tree-restorer.js';
 import { type GlobalOptions, optionsOf } from './context.js';
 import { EXIT_FAILED } from './exit-codes.js';
 import { interruptible } from './interruption.js';
@@ -20,6 +20,7 @@ interface RestoreOptions {
   readonly overwrite: OverwriteRule;
   readonly devices?: boolean;
   readonly setId?: boolean;
+  readonly checksum?: boolean;
   readonly intoCurrent?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
@@ -53,6 +54,7 @@ export function addSnapshotRestore(parent: Command): void {
         .choices(OVERWRITE_RULES)
         .default(OVERWRITE_RULES[0]),
     )
+    .option('-c, --checksum', 'compare the content of files that are equal in size and time, instead of trusting that')
     .option('--into-current', 'the target is in a live tree: replace it by reference, no data is copied')
     .option('--yes', 'with --into-current --overwrite always: do not ask')
     .option('--devices', 'make device nodes, too (only root can)')
@@ -65,13 +67,14 @@ Owners, modes, times, extended attributes, ACLs, hard links and holes are restor
 rights on this machine is restored only as asked, else named and left out: device nodes (--devices), and set-uid and
 set-gid bits and capabilities of files (--set-id). Of a whole system you want both. Nothing is ever written outside the
 target, whatever the snapshot holds. --into-current keeps everything: a live tree gives nobody rights.
-By default nothing is restored where a file in the target differs. What is equal already (size and time) stays, so a
-restore that was interrupted goes on where it ended. Nothing in the target is removed.
+By default nothing is restored where a file in the target differs. What is equal already (size and time; with
+--checksum also content) stays, so a restore that was interrupted goes on where it ended. Nothing in the target is removed.
 
 Examples:
   $ cairn ${called} host/web1/latest /srv/web1
   $ cairn ${called} host/web1/latest:etc/hosts /tmp
   $ cairn ${called} --devices --set-id host/web1/latest /mnt/new-root
+  $ cairn ${called} --checksum --overwrite always host/web1/latest /srv/web1
   $ cairn ${called} --into-current host/web1/latest:etc host/web1/current:etc-before
   $ cairn ${called} --overwrite older /mnt/backup/host/web1/latest/home /home`,
     )
@@ -130,6 +133,7 @@ async function restore(
         rule: options.overwrite,
         devices: options.devices === true,
         setIds: options.setId === true,
+        checksum: options.checksum === true,
         onProgress: (done, total) => update({ step: 'restoring', done, total, unit: 'bytes' }),
         onProblem: (problem) => problems.push(problem),
         onLeftOut: (left) => leftOut.push(left),

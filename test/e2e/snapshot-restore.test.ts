@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -14,6 +16,7 @@ import {
   truncateSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -138,6 +141,40 @@ const isRoot = process.getuid?.() === 0;
 const CAPABILITIES = Buffer.from('security.capability');
 /** cap_net_raw+ep, as struct vfs_cap_data has it. */
 const NET_RAW = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+
+test('with --checksum content counts where size and time are equal', async () => {
+  await withGroup((store) => {
+    const [large, target] = [noise('large', 3_000_000), join(store.folder, 'target')];
+    writeFileSync(join(current(store), 'large'), large);
+    writeFileSync(join(current(store), 'small'), 'small');
+    linkSync(join(current(store), 'small'), join(current(store), 'small too'));
+    writeFileSync(join(current(store), 'hole'), '');
+    truncateSync(join(current(store), 'hole'), 5_000_000);
+    store.cairn('snapshot', 'create', GROUP);
+    restore(store, LATEST, target);
+    const rot = (name: string, at: number): void => {
+      const { atime, mtime } = statSync(join(target, name));
+      const file = openSync(join(target, name), 'r+');
+      writeSync(file, Buffer.from([0x7f]), 0, 1, at);
+      closeSync(file);
+      utimesSync(join(target, name), atime, mtime);
+      // Of nanoseconds utimes knows only some: the snapshot has what is there now.
+      outputOf('touch', ['-d', '@1000', join(target, name), join(current(store), name)]);
+    };
+    rot('large', 2_500_000);
+    rot('small too', 1);
+    rot('hole', 4_999_999);
+    store.cairn('snapshot', 'create', GROUP);
+    assert.deepEqual(restore(store, '--overwrite', 'always', LATEST, target).files, 0);
+    const refused = store.run(['restore', '--checksum', LATEST, target]);
+    assert.match(refused.stderr, /hole exists and differs/);
+    assert.equal(restore(store, '--checksum', '--overwrite', 'never', LATEST, target).kept, 4);
+    assert.equal(restore(store, '--checksum', '--overwrite', 'always', LATEST, target).files, 3);
+    assert.equal(differences(current(store), target), '');
+    assert.ok(readFileSync(join(target, 'large')).equals(large));
+    assert.equal(restore(store, '--checksum', LATEST, target).unchanged, 4);
+  });
+});
 
 test('what is in the way and cannot be replaced is a problem of its path alone', async () => {
   await withGroup((store) => {

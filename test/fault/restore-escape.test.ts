@@ -23,9 +23,9 @@ import { ArchiveReader } from '../../src/archive/reader.js';
 import { CairnError } from '../../src/core/errors.js';
 import type { ChunkIndex } from '../../src/index/chunk-index.js';
 import type { OverwriteRule } from '../../src/snapshot/restore/overwriting.js';
+import type { LeftOut, RestoreProblem } from '../../src/snapshot/restore/restore-outcome.js';
 import { restoreTree } from '../../src/snapshot/restore/restore-tree.js';
 import { RestoredLinks } from '../../src/snapshot/restore/restored-links.js';
-import type { LeftOut, RestoreProblem } from '../../src/snapshot/restore/tree-restorer.js';
 import type { TreeView } from '../../src/snapshot/tree-view.js';
 import { NEEDS_ROOT } from '../support/small-disk.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -118,7 +118,7 @@ async function restore(view: TreeView, target: string, { path = '', rule = 'refu
   const leftOut: LeftOut[] = [];
   const { bytes } = view.payload as unknown as { bytes: Buffer };
   const figures = await restoreTree({
-    ...{ view, path, target, rule, setIds, devices: false, signal: new AbortController().signal },
+    ...{ view, path, target, rule, setIds, devices: false, checksum: false, signal: new AbortController().signal },
     chunks: { read: async () => bytes },
     onProgress: () => undefined,
     onProblem: (problem) => problems.push(problem),

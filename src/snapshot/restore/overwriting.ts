@@ -3,6 +3,7 @@ import { deviceParts, packDevice } from '../../archive/device.js';
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
 import { CairnError } from '../../core/errors.js';
 import { childrenOf, type TreeView } from '../tree-view.js';
+import type { SameContent } from './same-content.js';
 import type { TargetFolder } from './target-folder.js';
 import { readLink } from './target-nodes.js';
 
@@ -17,10 +18,21 @@ export const OVERWRITE_RULES: readonly OverwriteRule[] = ['refuse', 'never', 'ol
 const KIND_BITS = 0o170000;
 
 /**
- * Whether what is in the target is what the snapshot has, attributes aside: content is taken for equal where size and
- * modification time are, as rsync does.
+ * Whether what is in the target is what the snapshot has, attributes aside.
+ * @param sameContent asked of files where size and modification time are equal
  */
-export function isSame(target: TargetFolder, name: Uint8Array, existing: BigIntStats, entry: ArchiveEntry): boolean {
+export async function isSame(
+  target: TargetFolder,
+  name: Uint8Array,
+  existing: BigIntStats,
+  entry: ArchiveEntry,
+  sameContent: SameContent,
+): Promise<boolean> {
+  if (!looksSame(target, name, existing, entry)) return false;
+  return entry.kind !== 'file' || sameContent(target, name, entry);
+}
+
+function looksSame(target: TargetFolder, name: Uint8Array, existing: BigIntStats, entry: ArchiveEntry): boolean {
   if ((Number(existing.mode) & KIND_BITS) !== (entry.mode & KIND_BITS)) return false;
   switch (entry.kind) {
     case 'file':
@@ -51,17 +63,23 @@ export function mayReplace(rule: OverwriteRule, existing: BigIntStats, entry: Ar
  * Refuses where something in the target differs, before anything is restored. Looks only where the target has folders.
  * @throws {CairnError} `exists`, naming the first one
  */
-export async function requireNoConflict(view: TreeView, folder: ArchiveEntry, target: TargetFolder): Promise<void> {
+export async function requireNoConflict(
+  view: TreeView,
+  folder: ArchiveEntry,
+  target: TargetFolder,
+  sameContent: SameContent,
+): Promise<void> {
   for await (const { name, entry } of childrenOf(view, folder.position)) {
     const existing = target.stat(name);
     if (existing === undefined) continue;
     if (entry.kind !== 'folder' || !existing.isDirectory()) {
-      if (!isSame(target, name, existing, entry)) mayReplace('refuse', existing, entry, target.shown(name));
+      const same = await isSame(target, name, existing, entry, sameContent);
+      if (!same) mayReplace('refuse', existing, entry, target.shown(name));
       continue;
     }
     const below = target.openFolder(name);
     try {
-      await requireNoConflict(view, entry, below);
+      await requireNoConflict(view, entry, below, sameContent);
     } finally {
       below.close();
     }

@@ -7,9 +7,11 @@ import { syncFileSystem } from '../../native/files.js';
 import { PayloadBytes } from '../payload-bytes.js';
 import { requireEntryAt, type TreeView } from '../tree-view.js';
 import { type OverwriteRule, requireNoConflict } from './overwriting.js';
+import type { LeftOut, RestoreFigures, RestoreProblem } from './restore-outcome.js';
 import { RestoredLinks } from './restored-links.js';
+import { comparedContent, unreadContent } from './same-content.js';
 import { TargetFolder } from './target-folder.js';
-import { type LeftOut, type RestoreFigures, type RestoreProblem, TreeRestorer } from './tree-restorer.js';
+import { requireGoing, TreeRestorer } from './tree-restorer.js';
 
 /** What to restore, and how. */
 export interface RestoreRequest {
@@ -27,6 +29,8 @@ export interface RestoreRequest {
   readonly devices: boolean;
   /** Whether set-uid and set-gid bits and file capabilities are set. */
   readonly setIds: boolean;
+  /** Whether the content of files is compared that are equal in size and modification time. */
+  readonly checksum: boolean;
   readonly signal: AbortSignal;
   /** Bytes of the payload stream that were passed, of so many; the total is undefined for a part of a snapshot. */
   onProgress(done: number, total: number | undefined): void;
@@ -48,12 +52,13 @@ export async function restoreTree(request: RestoreRequest): Promise<RestoreFigur
   const { root, name } = openTarget(request.target, entry, path);
   try {
     const links = new RestoredLinks(root, await linkTargetsOf(view, entry));
-    const restorer = new TreeRestorer(view, new PayloadBytes(view.payload, request.chunks), links, {
-      ...request,
-      onProgress: progressFrom(request, entry),
-    });
+    const payload = new PayloadBytes(view.payload, request.chunks);
+    const goOn = (): void => requireGoing(request.signal);
+    const sameContent = request.checksum ? comparedContent(view, payload, goOn) : unreadContent;
+    const onProgress = progressFrom(request, entry);
+    const restorer = new TreeRestorer(view, payload, links, { ...request, sameContent, onProgress });
     if (name === undefined) {
-      if (request.rule === 'refuse') await requireNoConflict(view, entry, root);
+      if (request.rule === 'refuse') await requireNoConflict(view, entry, root, sameContent);
       await restorer.folder(entry, root);
     } else await restorer.child(entry, root, name, []);
     await synced(root.path);

@@ -11,45 +11,20 @@ import { NewFileBatches } from './new-file-batches.js';
 import { isPlain, newFile, takesNewFiles, wholeContent } from './new-files.js';
 import { type AttributeOutcome, attributesOf, type RestoredAttributes, setAttributes } from './node-attributes.js';
 import { isSame, mayReplace, type OverwriteRule } from './overwriting.js';
+import type { LeftOut, RestoreFigures, RestoreProblem } from './restore-outcome.js';
 import { type FolderNames, isThatNode, type RestoredLinks } from './restored-links.js';
+import type { SameContent } from './same-content.js';
 import type { TargetFolder } from './target-folder.js';
 import { createFile, linkFrom, makeSpecial, makeSymlink, openFile, removeFolder, setOwner } from './target-nodes.js';
 
-/** What a restore did. */
-export interface RestoreFigures {
-  files: number;
-  folders: number;
-  /** Symbolic links, FIFOs, sockets and devices. */
-  others: number;
-  /** Further names of inodes. */
-  links: number;
-  /** Bytes of the files restored. */
-  bytes: number;
-  /** Equal already; attributes were set all the same. */
-  unchanged: number;
-  /** Left as they were, as the rule says. */
-  kept: number;
-}
-
-/** Something that could not be restored; the rest was. */
-export interface RestoreProblem {
-  readonly path: string;
-  readonly message: string;
-}
-
-/** Something that was not restored because nobody asked for it. */
-export interface LeftOut {
-  readonly path: string;
-  /** A device node, or a file's set-uid and set-gid bits or capabilities. */
-  readonly what: 'device' | 'set-id';
-}
-
+/** How to restore. */
 export interface RestorerOptions {
   readonly rule: OverwriteRule;
   /** Whether device nodes are made. */
   readonly devices: boolean;
   /** Whether set-uid and set-gid bits and file capabilities are set. */
   readonly setIds: boolean;
+  readonly sameContent: SameContent;
   readonly signal: AbortSignal;
   /** Told how far in the payload stream it is. */
   onProgress(payloadOffset: number): void;
@@ -132,7 +107,7 @@ export class TreeRestorer {
     if (entry.kind === 'folder') return this.#subfolder(entry, target, name, [...names, name]);
     const record = await this.#view.record(entry.position);
     const inode = record?.sameAs ?? entry.position;
-    if (this.#linked(inode, entry, target, name)) return;
+    if (await this.#linked(inode, entry, target, name)) return;
     const mayHaveMore = this.#links.mayHaveMore(inode, record);
     if (isNew && !mayHaveMore && (await this.#addNew(entry, record, target, name))) return;
     const node = await this.#node(entry, record, target, name);
@@ -175,17 +150,19 @@ export class TreeRestorer {
   }
 
   /** Makes another name of what was restored already; false where nothing was, or its name has gone. */
-  #linked(inode: number, entry: ArchiveEntry, target: TargetFolder, name: Uint8Array): boolean {
+  async #linked(inode: number, entry: ArchiveEntry, target: TargetFolder, name: Uint8Array): Promise<boolean> {
     const first = this.#links.find(inode);
     if (first === undefined) return false;
+    const existing = target.stat(name);
+    const isFirst = existing !== undefined && existing.ino === first.node.ino && existing.dev === first.node.dev;
+    const same = isFirst || (await this.#isSame(entry, target, name, existing));
     return this.#links.inFolder(first.folder, (folder) => {
       if (!isThatNode(first.node, folder.stat(first.name))) return false;
-      const existing = target.stat(name);
-      if (existing !== undefined && existing.ino === first.node.ino && existing.dev === first.node.dev) {
+      if (isFirst) {
         this.figures.unchanged += 1;
         return true;
       }
-      if (existing !== undefined && !isSame(target, name, existing, entry)) {
+      if (existing !== undefined && !same) {
         if (!mayReplace(this.#options.rule, existing, entry, target.shown(name))) {
           this.figures.kept += 1;
           return true;
@@ -210,7 +187,7 @@ export class TreeRestorer {
   ): Promise<BigIntStats | undefined> {
     const attributes = await this.#attributes(entry, record);
     const existing = target.stat(name);
-    if (existing !== undefined && isSame(target, name, existing, entry)) {
+    if (existing !== undefined && (await this.#isSame(entry, target, name, existing))) {
       const refreshed = this.#refreshed(entry, target, name, existing, attributes);
       if (refreshed !== undefined) {
         this.figures.unchanged += 1;
@@ -225,6 +202,15 @@ export class TreeRestorer {
     }
     if (entry.kind === 'file') return this.#file(entry, target, name, attributes);
     return this.#special(entry, target, name, attributes);
+  }
+
+  async #isSame(
+    entry: ArchiveEntry,
+    target: TargetFolder,
+    name: Uint8Array,
+    existing: BigIntStats | undefined,
+  ): Promise<boolean> {
+    return existing !== undefined && isSame(target, name, existing, entry, this.#options.sameContent);
   }
 
   /** Sets the attributes of what is equal; undefined where it might be a node of somebody else's, to be made anew. */
@@ -374,10 +360,14 @@ export class TreeRestorer {
   }
 
   #requireGoing(): void {
-    if (this.#options.signal.aborted) {
-      throw new CairnError('interrupted', 'Given up; run the same command again to go on where it ended');
-    }
+    requireGoing(this.#options.signal);
   }
+}
+
+/** @throws {CairnError} `interrupted` once the restore is given up */
+export function requireGoing(signal: AbortSignal): void {
+  if (!signal.aborted) return;
+  throw new CairnError('interrupted', 'Given up; run the same command again to go on where it ended');
 }
 
 /** The same whenever this entry is restored, so that what a crash left is found. */
