@@ -20,9 +20,15 @@ test('what became of a path is told where its folder is gone', async () => {
   await withStore(
     (store) => {
       const current = loseFolder(store);
-      assert.match(store.cairn('snapshot', 'find', join(current, 'gone/deep/file')), /^gone\/deep\/file\n.* appeared /s);
+      assert.match(
+        store.cairn('snapshot', 'find', join(current, 'gone/deep/file')),
+        /^gone\/deep\/file\n.* appeared /s,
+      );
       writeFileSync(join(current, 'gone'), 'a file now');
-      assert.match(store.cairn('snapshot', 'find', join(current, 'gone/deep/file')), /^gone\/deep\/file\n.* appeared /s);
+      assert.match(
+        store.cairn('snapshot', 'find', join(current, 'gone/deep/file')),
+        /^gone\/deep\/file\n.* appeared /s,
+      );
       const never = store.run(['snapshot', 'find', join(current, 'never/was')]);
       assert.deepEqual([never.status, never.stderr], [3, 'cairn: No snapshot has never/was\n']);
     },
