@@ -32,7 +32,10 @@ export function addBackup(program: Command): void {
     .command('backup')
     .description('make a snapshot of a folder directly, without a mount in between')
     .argument('<source>', 'the folder to back up')
-    .argument('<group>', 'the group that gets the snapshot, such as host/web1; made where there is none')
+    .argument(
+      '<group>',
+      'the group that gets the snapshot, such as host/web1; made where there is none; or its path inside a mount',
+    )
     .addOption(repeated('--exclude <pattern>', 'leave out what fits the pattern, as in a .gitignore file (repeatable)'))
     .addOption(repeated('--exclude-from <file>', 'leave out what fits a pattern in the file (repeatable)'))
     .option('-x, --one-file-system', 'leave out what is mounted below the source')

@@ -53,6 +53,9 @@ export async function createProgram(args: readonly string[] = []): Promise<Comma
     .addHelpText(
       'after',
       `
+Groups, snapshots and what is in them are given by name, such as host/web1 or host/web1/latest:etc, or by a path inside a
+mount, also a relative one. What has the form of a name is a name: write ./host/web1 for a path that looks like one.
+
 Examples:
   $ cairn init /srv/backup
   $ cairn mount --daemon /srv/backup /mnt/backup

@@ -11,7 +11,7 @@ import { EXIT_NOT_FOUND } from './exit-codes.js';
 import { complain, print, printJson, printTable, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
 import { withReader } from './reading-store.js';
-import { chooseTree, plainPath } from './tree-choice.js';
+import { chooseTree, isPath, plainPath } from './tree-choice.js';
 
 interface FindOptions {
   readonly group?: string;
@@ -60,7 +60,7 @@ async function chosen(
   if (group !== undefined) {
     return { store: await existingStore(store), group: parseGroupPath(group), path: plainPath(given) };
   }
-  if (!given.startsWith('/') && !given.startsWith('.')) {
+  if (!(await isPath(given))) {
     throw new CairnError('invalid', `Say whose snapshots to look into with --group, or give a path inside a mount`);
   }
   const { tree, ...choice } = await chooseTree(given, store);

@@ -36,7 +36,7 @@ export async function chooseStore(given: string | undefined, surroundings: Surro
 
 /**
  * Which group a command means: `host/web1`, or its path (or one below it) inside a mount, which then tells
- * the datastore too. A path starts with `/` or `.`.
+ * the datastore too. A path starts with `/` or `.`, or is no name of a group and leads to a folder inside a mount.
  * @param mountedGroup the group a mount of that datastore shows as a plain drive, if it does
  * @throws {CairnError} `invalid` where that is no group, or a group of another datastore than the one given
  */
@@ -46,9 +46,8 @@ export async function chooseGroup(
   surroundings: Surroundings,
   mountedGroup: (store: string) => string | null,
 ): Promise<GroupChoice> {
-  if (!given.startsWith(sep) && !given.startsWith('.')) {
-    return { store: await chooseStore(store, surroundings), group: parseGroupPath(given) };
-  }
+  const named = given.startsWith(sep) || given.startsWith('.') ? undefined : await groupNamed(given, surroundings);
+  if (named !== undefined) return { store: await chooseStore(store, surroundings), group: named };
   const path = await realFolderPath(given);
   const mount = mountOf(path, await surroundings.mounts());
   if (mount === undefined) throw new CairnError('invalid', `${path} is not inside a mounted datastore`);
@@ -57,6 +56,17 @@ export async function chooseGroup(
   }
   const whole = mountedGroup(mount.store);
   return { store: mount.store, group: parseGroupPath(whole ?? groupPart(path.slice(mount.mountpoint.length))) };
+}
+
+/** The group of that name; undefined where it is a path. @throws {CairnError} `invalid` where it is neither */
+async function groupNamed(given: string, { mounts }: Surroundings): Promise<GroupName | undefined> {
+  try {
+    return parseGroupPath(given);
+  } catch (error) {
+    const path = given === '' ? undefined : await realFolderPath(given).catch(() => undefined);
+    if (path === undefined || mountOf(path, await mounts()) === undefined) throw error;
+    return undefined;
+  }
 }
 
 function onlyMounted(mounts: readonly CairnMount[]): string {

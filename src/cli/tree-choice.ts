@@ -24,7 +24,7 @@ const NAMED = /^([^:]*)\/(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z|latest|current)\/
  * @throws {CairnError} `invalid` where that is none, `not-found`
  */
 export async function chooseTree(text: string, given: string | undefined): Promise<ChosenTree> {
-  if (text.startsWith(sep) || text.startsWith('.')) return insideMount(text, given);
+  if (startsAsPath(text)) return insideMount(text, given);
   const named = NAMED.exec(text);
   const name = named === null ? text : `${named[1]}/${named[2]}`;
   let tree: TreeName;
@@ -35,6 +35,15 @@ export async function chooseTree(text: string, given: string | undefined): Promi
     return insideMount(text, given);
   }
   return { store: await existingStore(given), tree, path: plainPath(named?.[3] ?? '') };
+}
+
+/** Whether it is meant as a path: it says so by its beginning, or it lies in a mount. */
+export async function isPath(text: string): Promise<boolean> {
+  return startsAsPath(text) || (await liesInMount(text));
+}
+
+function startsAsPath(text: string): boolean {
+  return text.startsWith(sep) || text.startsWith('.');
 }
 
 /** Whether it is, seen from the working folder, a path in some mount. */
