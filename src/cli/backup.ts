@@ -1,20 +1,17 @@
-import { readFileSync } from 'node:fs';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { BackedUp, BackupArguments } from '../control/backup-commands.js';
-import { fromSystemError } from '../core/errors.js';
 import { groupPath } from '../core/group.js';
 import { createLogger } from '../daemon/logger.js';
 import { realFolderPath } from '../daemon/mounts.js';
 import { announcementOf, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
+import { addExcludeOptions, type ExcludeOptions, patternsOf } from './exclude-options.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
 import { interruptible } from './interruption.js';
 import { complain, print, printJson, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
 import { chooseGroup } from './store-choice.js';
 
-interface BackupOptions {
-  readonly exclude: readonly string[];
-  readonly excludeFrom: readonly string[];
+interface BackupOptions extends ExcludeOptions {
   readonly oneFileSystem?: boolean;
   readonly excludeCaches?: boolean;
   readonly dryRun?: boolean;
@@ -26,18 +23,15 @@ const SHOWN_PROBLEMS = 20;
 
 /** `cairn backup SOURCE GROUP` */
 export function addBackup(program: Command): void {
-  const repeated = (flags: string, description: string): Option =>
-    new Option(flags, description).default([], 'none').argParser((value, before: string[]) => [...before, value]);
-  program
+  const backup = program
     .command('backup')
     .description('make a snapshot of a folder directly, without a mount in between')
     .argument('<source>', 'the folder to back up')
     .argument(
       '<group>',
       'the group that gets the snapshot, such as host/web1; made where there is none; or its path inside a mount',
-    )
-    .addOption(repeated('--exclude <pattern>', 'leave out what fits the pattern, as in a .gitignore file (repeatable)'))
-    .addOption(repeated('--exclude-from <file>', 'leave out what fits a pattern in the file (repeatable)'))
+    );
+  addExcludeOptions(backup)
     .option('-x, --one-file-system', 'leave out what is mounted below the source')
     .option('--exclude-caches', 'leave out what is in folders with a CACHEDIR.TAG')
     .option('-n, --dry-run', 'say what would be read and change nothing')
@@ -66,7 +60,7 @@ async function run(source: string, group: string, _: unknown, command: Command):
   const done = await backUp(await existingStore(chosen.store), {
     source: await realFolderPath(source),
     group: groupPath(chosen.group),
-    excludes: [...options.exclude, ...options.excludeFrom.flatMap(patternsIn)],
+    excludes: patternsOf(options),
     oneFileSystem: options.oneFileSystem === true,
     excludeCaches: options.excludeCaches === true,
     dryRun: options.dryRun === true,
@@ -85,15 +79,6 @@ function backUp(store: string, args: BackupArguments): Promise<BackedUp> {
     const log = createLogger('warn');
     return withProgress((progress) => runUnmountedBackup(store, args, { signal, progress }, log));
   });
-}
-
-/** Empty lines and comments are what they are in a .gitignore file: nothing. */
-function patternsIn(file: string): string[] {
-  try {
-    return readFileSync(file, 'utf8').split(/\r?\n/);
-  } catch (error) {
-    throw fromSystemError(error, `read the patterns in ${file}`);
-  }
 }
 
 function show({ snapshot, figures, problems, unreadable, changedWhileRead }: BackedUp): void {

@@ -142,6 +142,52 @@ const CAPABILITIES = Buffer.from('security.capability');
 /** cap_net_raw+ep, as struct vfs_cap_data has it. */
 const NET_RAW = Buffer.from('0100000200200000000000000000000000000000', 'hex');
 
+test('a dry run tells what the restore then does, and changes nothing', async () => {
+  await withGroup((store) => {
+    const [source, target] = [join(store.folder, 'source'), join(store.folder, 'target')];
+    makeOddTree(source);
+    outputOf('rsync', ['-aHAXS', '--modify-window=-1', `${source}/`, `${current(store)}/`]);
+    store.cairn('snapshot', 'create', GROUP);
+    const both = (...args: string[]): Restored & { changes: { path: string; change: string }[] } => {
+      const before = outputOf('find', [store.folder, '-path', store.store, '-prune', '-o', '-printf', '%p %i %C@\n']);
+      const dry = store.run(['restore', '--json', '--dry-run', ...args, LATEST, target]);
+      const after = outputOf('find', [store.folder, '-path', store.store, '-prune', '-o', '-printf', '%p %i %C@\n']);
+      assert.equal(after, before);
+      const real = store.run(['restore', '--json', ...args, LATEST, target]);
+      assert.equal(dry.status, real.status);
+      if (real.stdout === '') {
+        assert.deepEqual([dry.stdout, dry.stderr], ['', real.stderr]);
+        return { files: 0, unchanged: 0, kept: 0, links: 0, problems: [], changes: [] };
+      }
+      const { changes, ...planned } = JSON.parse(dry.stdout);
+      const { leftOut, ...restored } = JSON.parse(real.stdout);
+      assert.deepEqual({ ...planned, leftOut: [] }, { ...restored, leftOut: [] });
+      // Capabilities are told only when they are to be set.
+      assert.ok(planned.leftOut.length <= leftOut.length);
+      return { ...planned, changes };
+    };
+    const { changes } = both('--exclude', '/names', '--exclude', 'noise-*');
+    assert.deepEqual(changes, [{ path: target, change: 'made' }]);
+    assert.ok(!existsSync(join(target, 'names')) && !existsSync(join(target, 'contents/noise-1')));
+    assert.equal(both('--devices').changes[0]?.change, 'made');
+    assert.equal(both('--devices').files, 0);
+    rmSync(join(target, 'links'), { recursive: true });
+    writeFileSync(join(target, 'links'), 'in the way');
+    const [file = ''] = readdirSync(join(target, 'contents'));
+    rmSync(join(target, 'contents', file));
+    mkdirSync(join(target, 'contents', file, 'full'), { recursive: true });
+    both();
+    const kept = both('--overwrite', 'never');
+    assert.deepEqual([kept.kept, kept.changes.map(({ change }) => change)], [2, ['kept', 'kept']]);
+    both('--overwrite', 'older');
+    const replaced = both('--overwrite', 'always');
+    assert.deepEqual(
+      replaced.problems.map(({ path }) => path),
+      [join(target, 'contents', file)],
+    );
+  });
+});
+
 test('with --checksum content counts where size and time are equal', async () => {
   await withGroup((store) => {
     const [large, target] = [noise('large', 3_000_000), join(store.folder, 'target')];

@@ -118,7 +118,17 @@ async function restore(view: TreeView, target: string, { path = '', rule = 'refu
   const leftOut: LeftOut[] = [];
   const { bytes } = view.payload as unknown as { bytes: Buffer };
   const figures = await restoreTree({
-    ...{ view, path, target, rule, setIds, devices: false, checksum: false, signal: new AbortController().signal },
+    ...{
+      view,
+      path,
+      target,
+      rule,
+      setIds,
+      devices: false,
+      checksum: false,
+      excludes: [],
+      signal: new AbortController().signal,
+    },
     chunks: { read: async () => bytes },
     onProgress: () => undefined,
     onProblem: (problem) => problems.push(problem),

@@ -12,12 +12,12 @@ import { type BuiltStreams, publishSnapshot } from '../create/publish-snapshot.j
 import { TreeEncoder } from '../create/tree-encoder.js';
 import type { FileContent, TreeSource } from '../create/tree-source.js';
 import { finishTreeStreams, newTreeStreams } from '../create/tree-streams.js';
+import { Exclusions } from '../exclusions.js';
 import type { FoundSnapshot } from '../find-snapshot.js';
 import type { RecordedTree, TreeView } from '../tree-view.js';
 import type { BackupJobOptions, BackupReport } from './backup-protocol.js';
 import { BackupRecord } from './backup-record.js';
 import { EntryQueue } from './entry-queue.js';
-import { Exclusions } from './exclusions.js';
 import { FileContents } from './file-contents.js';
 import { KnownChunks } from './known-chunks.js';
 import { LargeFiles } from './large-files.js';

@@ -2,7 +2,10 @@ import type { BigIntStats } from 'node:fs';
 import { deviceParts, packDevice } from '../../archive/device.js';
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
 import { CairnError } from '../../core/errors.js';
+import type { Exclusions } from '../exclusions.js';
 import { childrenOf, type TreeView } from '../tree-view.js';
+import { isExcluded } from './restore-scope.js';
+import type { FolderNames } from './restored-links.js';
 import type { SameContent } from './same-content.js';
 import type { TargetFolder } from './target-folder.js';
 import { readLink } from './target-nodes.js';
@@ -61,25 +64,27 @@ export function mayReplace(rule: OverwriteRule, existing: BigIntStats, entry: Ar
 
 /**
  * Refuses where something in the target differs, before anything is restored. Looks only where the target has folders.
+ * @param names of the folder, from the one restored on
  * @throws {CairnError} `exists`, naming the first one
  */
 export async function requireNoConflict(
   view: TreeView,
   folder: ArchiveEntry,
   target: TargetFolder,
-  sameContent: SameContent,
+  options: { readonly exclusions: Exclusions; readonly sameContent: SameContent },
+  names: FolderNames = [],
 ): Promise<void> {
   for await (const { name, entry } of childrenOf(view, folder.position)) {
     const existing = target.stat(name);
-    if (existing === undefined) continue;
+    if (existing === undefined || isExcluded(options.exclusions, names, name, entry)) continue;
     if (entry.kind !== 'folder' || !existing.isDirectory()) {
-      const same = await isSame(target, name, existing, entry, sameContent);
+      const same = await isSame(target, name, existing, entry, options.sameContent);
       if (!same) mayReplace('refuse', existing, entry, target.shown(name));
       continue;
     }
     const below = target.openFolder(name);
     try {
-      await requireNoConflict(view, entry, below, sameContent);
+      await requireNoConflict(view, entry, below, options, [...names, name]);
     } finally {
       below.close();
     }

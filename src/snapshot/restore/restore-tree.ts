@@ -1,17 +1,20 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
 import type { ChunkStore } from '../../chunkstore/chunk-store.js';
 import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
 import { syncFileSystem } from '../../native/files.js';
+import { Exclusions } from '../exclusions.js';
 import { PayloadBytes } from '../payload-bytes.js';
 import { requireEntryAt, type TreeView } from '../tree-view.js';
 import { type OverwriteRule, requireNoConflict } from './overwriting.js';
+import { type PlannedChange, RestorePlan } from './plan-restore.js';
 import type { LeftOut, RestoreFigures, RestoreProblem } from './restore-outcome.js';
 import { RestoredLinks } from './restored-links.js';
+import { type RestorerOptions, requireGoing } from './restorer-options.js';
 import { comparedContent, unreadContent } from './same-content.js';
 import { TargetFolder } from './target-folder.js';
-import { requireGoing, TreeRestorer } from './tree-restorer.js';
+import { TreeRestorer } from './tree-restorer.js';
 
 /** What to restore, and how. */
 export interface RestoreRequest {
@@ -31,6 +34,8 @@ export interface RestoreRequest {
   readonly setIds: boolean;
   /** Whether the content of files is compared that are equal in size and modification time. */
   readonly checksum: boolean;
+  /** Patterns as in a .gitignore file, from the folder that is restored on. */
+  readonly excludes: readonly string[];
   readonly signal: AbortSignal;
   /** Bytes of the payload stream that were passed, of so many; the total is undefined for a part of a snapshot. */
   onProgress(done: number, total: number | undefined): void;
@@ -49,16 +54,14 @@ export interface RestoreRequest {
 export async function restoreTree(request: RestoreRequest): Promise<RestoreFigures> {
   const { view, path } = request;
   const entry = await requireEntryAt(view, path);
+  const payload = new PayloadBytes(view.payload, request.chunks);
+  const options = optionsOf(request, entry, payload);
   const { root, name } = openTarget(request.target, entry, path);
   try {
     const links = new RestoredLinks(root, await linkTargetsOf(view, entry));
-    const payload = new PayloadBytes(view.payload, request.chunks);
-    const goOn = (): void => requireGoing(request.signal);
-    const sameContent = request.checksum ? comparedContent(view, payload, goOn) : unreadContent;
-    const onProgress = progressFrom(request, entry);
-    const restorer = new TreeRestorer(view, payload, links, { ...request, sameContent, onProgress });
+    const restorer = new TreeRestorer(view, payload, links, options);
     if (name === undefined) {
-      if (request.rule === 'refuse') await requireNoConflict(view, entry, root, sameContent);
+      if (request.rule === 'refuse') await requireNoConflict(view, entry, root, options);
       await restorer.folder(entry, root);
     } else await restorer.child(entry, root, name, []);
     await synced(root.path);
@@ -66,6 +69,45 @@ export async function restoreTree(request: RestoreRequest): Promise<RestoreFigur
   } finally {
     root.close();
   }
+}
+
+/**
+ * Tells what `restoreTree` would do, and changes nothing. What only trying shows is not told (see `RestorePlan`).
+ * @param onChange told of what would be made, replaced or kept though it differs; of a folder to be made not what is in it
+ * @throws {CairnError} as `restoreTree`
+ */
+export async function planRestore(
+  request: RestoreRequest,
+  onChange: (change: PlannedChange) => void,
+): Promise<RestoreFigures> {
+  const { view, path, target } = request;
+  const entry = await requireEntryAt(view, path);
+  const options = { ...optionsOf(request, entry, new PayloadBytes(view.payload, request.chunks)), onChange };
+  const isNew = entry.kind === 'folder' && !isFolder(target);
+  if (isNew && existsSync(target)) throw new CairnError('exists', `Cannot make the folder ${target}: EEXIST`);
+  const opened = isNew ? undefined : openTarget(target, entry, path);
+  try {
+    const plan = new RestorePlan(view, await linkTargetsOf(view, entry), options);
+    if (opened?.name !== undefined) {
+      await plan.child(entry, { folder: opened.root, path: opened.root.path, names: [] }, opened.name);
+    } else {
+      if (opened !== undefined && request.rule === 'refuse') {
+        await requireNoConflict(view, entry, opened.root, options);
+      }
+      if (isNew) onChange({ path: target, change: 'made' });
+      await plan.folder(entry, opened?.root, target);
+    }
+    return plan.figures;
+  } finally {
+    opened?.root.close();
+  }
+}
+
+function optionsOf(request: RestoreRequest, entry: ArchiveEntry, payload: PayloadBytes): RestorerOptions {
+  const goOn = (): void => requireGoing(request.signal);
+  const sameContent = request.checksum ? comparedContent(request.view, payload, goOn) : unreadContent;
+  const exclusions = new Exclusions(request.excludes);
+  return { ...request, sameContent, exclusions, onProgress: progressFrom(request, entry) };
 }
 
 /**

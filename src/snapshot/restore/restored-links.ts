@@ -24,19 +24,15 @@ export class RestoredLinks {
   readonly #targets: ReadonlySet<number> | undefined;
   readonly #names = new Map<number, RestoredName>();
 
-  /** @param targets inodes that hard links lead to; undefined: any without a record may be one */
+  /** @param targets as for `mayHaveMoreNames` */
   constructor(root: TargetFolder, targets: ReadonlySet<number> | undefined) {
     this.#root = root;
     this.#targets = targets;
   }
 
-  /**
-   * Whether an inode may have more names than one.
-   * @param inode position of its first entry
-   */
+  /** As `mayHaveMoreNames`. */
   mayHaveMore(inode: number, record: AttributeRecord | undefined): boolean {
-    if (record !== undefined) return record.nlink > 1;
-    return this.#targets === undefined || this.#targets.has(inode);
+    return mayHaveMoreNames(this.#targets, inode, record);
   }
 
   /** @param inode position of its first entry */
@@ -63,6 +59,20 @@ export class RestoredLinks {
       if (open !== this.#root) open.close();
     }
   }
+}
+
+/**
+ * Whether an inode may have more names than one.
+ * @param targets inodes that hard links lead to; undefined: any without a record may be one
+ * @param inode position of its first entry
+ */
+export function mayHaveMoreNames(
+  targets: ReadonlySet<number> | undefined,
+  inode: number,
+  record: AttributeRecord | undefined,
+): boolean {
+  if (record !== undefined) return record.nlink > 1;
+  return targets === undefined || targets.has(inode);
 }
 
 /** Whether it is the very node that was restored: somebody may have put another one in its place, with its size and times. */

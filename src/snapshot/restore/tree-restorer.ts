@@ -2,7 +2,7 @@ import { type BigIntStats, closeSync, fstatSync, ftruncateSync } from 'node:fs';
 import type { AttributeRecord } from '../../archive/attributes-record.js';
 import { deviceParts } from '../../archive/device.js';
 import type { ArchiveEntry } from '../../archive/entry-decoder.js';
-import { CairnError, fromSystemError, kindOf } from '../../core/errors.js';
+import { fromSystemError } from '../../core/errors.js';
 import { turn } from '../create/turns.js';
 import { type PayloadBytes, piecesOf } from '../payload-bytes.js';
 import { childrenOf, type TreeView } from '../tree-view.js';
@@ -10,41 +10,19 @@ import { ContentWriter } from './content-writer.js';
 import { NewFileBatches } from './new-file-batches.js';
 import { isPlain, newFile, takesNewFiles, wholeContent } from './new-files.js';
 import { type AttributeOutcome, attributesOf, type RestoredAttributes, setAttributes } from './node-attributes.js';
-import { isSame, mayReplace, type OverwriteRule } from './overwriting.js';
-import type { LeftOut, RestoreFigures, RestoreProblem } from './restore-outcome.js';
+import { isSame, mayReplace } from './overwriting.js';
+import { isLocal, noRestoreFigures } from './restore-outcome.js';
+import { isExcluded } from './restore-scope.js';
 import { type FolderNames, isThatNode, type RestoredLinks } from './restored-links.js';
-import type { SameContent } from './same-content.js';
+import { type RestorerOptions, requireGoing } from './restorer-options.js';
 import type { TargetFolder } from './target-folder.js';
 import { createFile, linkFrom, makeSpecial, makeSymlink, openFile, removeFolder, setOwner } from './target-nodes.js';
 
-/** How to restore. */
-export interface RestorerOptions {
-  readonly rule: OverwriteRule;
-  /** Whether device nodes are made. */
-  readonly devices: boolean;
-  /** Whether set-uid and set-gid bits and file capabilities are set. */
-  readonly setIds: boolean;
-  readonly sameContent: SameContent;
-  readonly signal: AbortSignal;
-  /** Told how far in the payload stream it is. */
-  onProgress(payloadOffset: number): void;
-  onProblem(problem: RestoreProblem): void;
-  onLeftOut(left: LeftOut): void;
-  /** Called when a chunk is missing. @throws {CairnError} `stale` where the snapshot was forgotten */
-  requireSnapshot(): Promise<void>;
-}
-
 /** Entries restored between two turns of the event loop. */
 const ENTRIES_PER_TURN = 64;
-/** Kinds of errors that concern one file, not the restore. */
-const LOCAL_KINDS = [
-  ...['corrupt', 'not-permitted', 'access-denied', 'unsupported'],
-  ...['not-empty', 'is-a-directory', 'not-a-directory', 'busy'],
-];
-
 /** Restores folders of a tree. Everything appears under its name only when it is whole, folders excepted. */
 export class TreeRestorer {
-  readonly figures: RestoreFigures = { files: 0, folders: 0, others: 0, links: 0, bytes: 0, unchanged: 0, kept: 0 };
+  readonly figures = noRestoreFigures();
   readonly #view: TreeView;
   readonly #payload: PayloadBytes;
   readonly #options: RestorerOptions;
@@ -75,7 +53,11 @@ export class TreeRestorer {
     try {
       const isNew = takesNewFiles(target);
       for await (const child of childrenOf(this.#view, entry.position)) {
-        await this.#locally(target.shown(child.name), () => this.child(child.entry, target, child.name, names, isNew));
+        if (isExcluded(this.#options.exclusions, names, child.name, child.entry)) this.figures.excluded += 1;
+        else {
+          const restored = () => this.child(child.entry, target, child.name, names, isNew);
+          await this.#locally(target.shown(child.name), restored);
+        }
       }
       const attributes = await this.#attributes(entry, await this.#view.record(entry.position));
       finish = () =>
@@ -353,7 +335,7 @@ export class TreeRestorer {
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof CairnError) || !LOCAL_KINDS.includes(kindOf(error))) throw error;
+      if (!isLocal(error)) throw error;
       await this.#options.requireSnapshot();
       this.#options.onProblem({ path, message: error.message });
     }
@@ -362,12 +344,6 @@ export class TreeRestorer {
   #requireGoing(): void {
     requireGoing(this.#options.signal);
   }
-}
-
-/** @throws {CairnError} `interrupted` once the restore is given up */
-export function requireGoing(signal: AbortSignal): void {
-  if (!signal.aborted) return;
-  throw new CairnError('interrupted', 'Given up; run the same command again to go on where it ended');
 }
 
 /** The same whenever this entry is restored, so that what a crash left is found. */

@@ -1,7 +1,7 @@
 import ignore, { type Ignore } from 'ignore';
-import { CairnError } from '../../core/errors.js';
+import { CairnError } from '../core/errors.js';
 
-/** Says which names a backup leaves out, by patterns as in a .gitignore file. */
+/** Says which names of a tree are left out, by patterns as in a .gitignore file. */
 export class Exclusions {
   readonly #rules: Ignore | undefined;
 
@@ -23,7 +23,7 @@ export class Exclusions {
 
   /**
    * Whether the name is left out. Not to be asked for what is below a folder that is.
-   * @param path relative to the source; bytes that are no UTF-8 only fit wildcards
+   * @param path relative to the tree's root; bytes that are no UTF-8 only fit wildcards
    */
   excludes(path: Uint8Array, isFolder: boolean): boolean {
     if (this.#rules === undefined) return false;
