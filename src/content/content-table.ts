@@ -14,10 +14,16 @@ export class ContentTable {
   readonly errors = new WriteErrors();
   readonly #parts: ContentParts;
   readonly #entries = new Map<number, TableEntry>();
+  #lost: (ino: number) => void = () => undefined;
 
   constructor(parts: ContentParts) {
     this.#parts = parts;
     parts.budget.onPressure(() => this.relieve());
+  }
+
+  /** Whom to tell of files that have lost bytes and size they seemed to have; one listener. */
+  onLost(listener: (ino: number) => void): void {
+    this.#lost = listener;
   }
 
   /** The file's content for writing; give it back with `close`. @throws {CairnError} `stale` where the inode is gone */
@@ -26,7 +32,8 @@ export class ContentTable {
     if (entry === undefined) {
       const inode = this.#parts.tree.inodes.find(ino);
       if (inode === undefined) throw new CairnError('stale', `Inode ${ino} is gone`);
-      entry = { content: new OpenContent(this.#parts, this.errors, inode), handles: 0 };
+      const content = new OpenContent(this.#parts, this.errors, inode, () => this.#lost(ino));
+      entry = { content, handles: 0 };
       this.#entries.set(ino, entry);
     }
     entry.handles += 1;

@@ -29,6 +29,8 @@ const SMALL_GROWTH_BYTES = PACKED_LIMIT_BYTES;
 export interface ContentOverlay {
   readonly size: number;
   readonly mtime: Timestamp | undefined;
+  /** Bytes that are not recorded yet. */
+  readonly dirtyBytes: number;
 }
 
 /**
@@ -42,6 +44,7 @@ export class OpenContent {
   readonly ino: number;
   readonly #parts: ContentParts;
   readonly #errors: WriteErrors;
+  readonly #lost: () => void;
   readonly #draft = new Draft();
   #stream: StreamCutter | undefined;
   #size: number;
@@ -53,9 +56,11 @@ export class OpenContent {
   #ownsExtents = false;
   #exclusive: Promise<void> = Promise.resolve();
 
-  constructor(parts: ContentParts, errors: WriteErrors, inode: Readonly<Inode>) {
+  /** @param lost called when acknowledged bytes were given up */
+  constructor(parts: ContentParts, errors: WriteErrors, inode: Readonly<Inode>, lost: () => void) {
     this.#parts = parts;
     this.#errors = errors;
+    this.#lost = lost;
     this.ino = inode.ino;
     this.#size = inode.size;
   }
@@ -87,7 +92,7 @@ export class OpenContent {
   }
 
   overlay(): ContentOverlay {
-    return { size: this.#size, mtime: this.#mtime };
+    return { size: this.#size, mtime: this.#mtime, dirtyBytes: this.#draft.dirtyBytes };
   }
 
   /**
@@ -312,6 +317,7 @@ export class OpenContent {
     this.#draft.truncate(0);
     this.#size = this.#parts.tree.inodes.find(this.ino)?.size ?? 0;
     this.#parts.budget.shrunk();
+    this.#lost();
   }
 
   /** Sets the size; bytes behind it are gone, growth is a hole. `at` becomes mtime and ctime. */

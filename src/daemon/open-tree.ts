@@ -13,6 +13,7 @@ import { guardForeignGroups } from '../vfs/groups/foreign-groups.js';
 import { LATEST_NAME } from '../vfs/groups/group-entries.js';
 import { openGroupVfs } from '../vfs/groups/group-vfs.js';
 import { KernelReferences } from '../vfs/live/kernel-references.js';
+import { MAX_FILE_BYTES } from '../vfs/live/live-files.js';
 import { liveNode } from '../vfs/live/live-nodes.js';
 import type { Barrier, LiveParts } from '../vfs/live/live-parts.js';
 import { OpenFiles } from '../vfs/live/open-files.js';
@@ -37,8 +38,8 @@ export interface OpenTree {
   readonly vfs: Vfs;
   readonly parts: LiveParts;
   readonly space: SpaceService;
-  /** From now on the kernel hears of snapshots that come and go by themselves. */
-  tellKernel(transport: Pick<Transport, 'invalidateEntry'>): void;
+  /** From now on the kernel hears of snapshots that come and go by themselves, and of files that are not as it believes. */
+  tellKernel(transport: Pick<Transport, 'invalidateEntry' | 'invalidateNode'>): void;
 }
 
 /**
@@ -57,7 +58,10 @@ export async function openTree(
 ): Promise<OpenTree> {
   const { catalog, chunks, paths } = datastore;
   const references = new KernelReferences();
-  const parts = livePartsOf(datastore, live, references, durability);
+  let transport: Pick<Transport, 'invalidateEntry' | 'invalidateNode'> | undefined;
+  const changedUnasked = (ino: number) => transport?.invalidateNode(liveNode(ino));
+  live.contents.onLost((ino) => transport?.invalidateNode(liveNode(ino), { start: 0, end: MAX_FILE_BYTES }));
+  const parts = { ...livePartsOf(datastore, live, references, durability), changedUnasked };
   const groups = new DatastoreGroups(paths.root, catalog, snapshots);
   await groups.load();
   const nodes = new ArchiveNodes(chunks, (archive) => snapshots.indexesOf(archive));
@@ -70,7 +74,6 @@ export async function openTree(
   const all = openVfs({ live: parts, groups, snapshots: nodes, space: spaceSource, figures });
   const trees = writers === undefined ? all : guardForeignGroups(all, parts, foreignGroups(catalog, writers));
   const vfs = group === undefined ? withObjects(datastore, trees) : groupAlone(datastore, trees, group);
-  let transport: Pick<Transport, 'invalidateEntry'> | undefined;
   snapshots.onChange((groupId, change) => {
     groups.snapshotsChanged(groupId);
     space.changed();
@@ -122,7 +125,7 @@ function livePartsOf(
   live: LiveStore,
   references: KernelReferences,
   durability: Barrier,
-): LiveParts {
+): Omit<LiveParts, 'changedUnasked'> {
   const { catalog } = datastore;
   const openFiles = new OpenFiles();
   const known: number[] = [];

@@ -22,6 +22,8 @@ export class TestVfs {
   references!: KernelReferences;
   parts!: LiveParts;
   vfs!: Vfs;
+  /** Inodes of which the kernel would be told. */
+  readonly changedUnasked: number[] = [];
 
   private constructor(store: TestLiveStore) {
     this.store = store;
@@ -55,6 +57,7 @@ export class TestVfs {
       durability: live.durability,
       clock,
       isInGroup: (caller, gid) => caller.gid === gid,
+      changedUnasked: (ino) => void this.changedUnasked.push(ino),
     };
     const vfs = openVfs({
       live: this.parts,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { constants as fsConstants } from 'node:fs';
 import { constants } from 'node:os';
 import { test } from 'node:test';
 import type { ReadPiece, WriteBody } from '../../src/content/transfer.js';
@@ -11,9 +12,11 @@ import { ATTRIBUTES, kernelOn, OPENED, read } from '../support/noted-vfs.js';
 const { errno } = constants;
 
 const lookup = { opcode: OPCODE.LOOKUP, body: fields('a\0') };
-const write = (text: string) => ({
+const { O_DSYNC, O_RDWR, O_SYNC } = fsConstants;
+/** @param flags of the handle, as the kernel passes them on */
+const write = (text: string, flags = O_RDWR) => ({
   opcode: OPCODE.WRITE,
-  body: fields(u64(5), u64(100), u32(text.length), u32(0), u64(0), u32(0), u32(0), text),
+  body: fields(u64(5), u64(100), u32(text.length), u32(0), u64(0), u32(flags), u32(0), text),
 });
 
 test('every kind of error has an errno of its own meaning', async () => {
@@ -173,6 +176,31 @@ test('a WRITE body is copied where it lies, or kept first', async () => {
   keep = true;
   const { unique } = await kernel.ask(write('hello'));
   assert.deepEqual(kernel.bodyLog, ['keep', `copy kept ${unique} to 100`, `discard ${unique}`]);
+});
+
+test('a synchronous WRITE is answered when its file was synced, any other at once', async () => {
+  const order: string[] = [];
+  const { kernel } = kernelOn({
+    files: {
+      write: async () => void order.push('written'),
+      sync: async () => void order.push('synced'),
+    },
+  });
+  for (const [flags, expected] of [
+    [O_RDWR, ['written']],
+    [O_RDWR | O_DSYNC, ['written', 'synced']],
+    [O_RDWR | O_SYNC, ['written', 'synced']],
+  ] as const) {
+    const { errno: error, payload } = await kernel.ask(write('hello', flags));
+    assert.deepEqual([error, payload.readUInt32LE(0)], [0, 5]);
+    assert.deepEqual(order.splice(0), expected);
+  }
+});
+
+test('a synchronous WRITE whose file cannot be synced fails', async () => {
+  const failed = () => Promise.reject(new CairnError('io', 'The disk is gone'));
+  const { kernel } = kernelOn({ files: { write: () => undefined, sync: failed } });
+  assert.equal((await kernel.ask(write('hello', O_DSYNC))).errno, errno.EIO);
 });
 
 test('a kept WRITE body is given back even if the write fails, and is of no use afterwards', async () => {

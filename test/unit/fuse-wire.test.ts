@@ -166,7 +166,7 @@ test('struct fuse_write_in must match the length of the request', () => {
   const head = (size: number, offset: number | bigint) =>
     fields(u64(7), u64(offset), u32(size), u32(4), u64(0), u32(0), u32(0));
   const call = decodeWrite(requestOf(fields(head(3, 2 ** 33), 'abc')));
-  assert.deepEqual(call, { handle: 7, offset: 2 ** 33, size: 3, killPrivileges: true });
+  assert.deepEqual(call, { handle: 7, offset: 2 ** 33, size: 3, killPrivileges: true, synchronous: false });
   hasKind('invalid', () => decodeWrite(requestOf(fields(head(4, 0), 'abc'))));
   hasKind('invalid', () => decodeWrite(requestOf(fields(head(2, 0), 'abc'))));
   hasKind('too-large', () => decodeWrite(requestOf(fields(head(3, 2n ** 62n), 'abc'))));

@@ -70,6 +70,29 @@ test('a search for data takes nobody the error of his writes', async (t) => {
   await tree.vfs.files.flush(handle);
 });
 
+test('of bytes that are lost the kernel is told, which believes the size that it saw', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { node, handle } = await tree.create('f');
+  const lost: number[] = [];
+  tree.store.live.contents.onLost((ino) => lost.push(ino));
+  await tree.write(handle, 0, 'content');
+  assert.equal((await tree.stat(node)).size, 7);
+  await onFullDisk(t, () => assert.rejects(async () => tree.vfs.files.flush(handle), ofKind('no-space')));
+  assert.deepEqual([lost, (await tree.stat(node)).size], [[node.position], 0]);
+});
+
+test('a hole takes no blocks, neither before nor after what is behind it was stored', async (t) => {
+  const tree = await TestVfs.make(t);
+  const { node, handle } = await tree.create('f');
+  const isSparse = async () => assert.equal((await tree.stat(node)).blocks, 1);
+  await tree.write(handle, 2 ** 30, 'x');
+  await isSparse();
+  await tree.write(handle, 2 ** 30, 'y');
+  await isSparse();
+  await tree.close(handle);
+  await isSparse();
+});
+
 /** The journal takes nothing while it is called. */
 async function onFullDisk(t: TestContext, action: () => Promise<unknown>): Promise<void> {
   const mocked = t.mock.method(JournalFile.prototype, 'append', () => {
@@ -228,8 +251,10 @@ test('a write takes set-id bits away where the kernel says so, and file capabili
   await tree.vfs.xattrs.set(CALLER, node, capability, b('again'), 0, false);
   await tree.vfs.files.write(CALLER, handle, 0, bodyOf(b('y')), false);
   await assert.rejects(async () => tree.vfs.xattrs.get(node, capability), ofKind('no-attribute'));
+  assert.deepEqual(tree.changedUnasked, []);
   await tree.vfs.files.write(CALLER, handle, 0, bodyOf(b('C')), true);
   assert.equal((await tree.stat(node)).mode & 0o7777, 0o755);
+  assert.deepEqual(tree.changedUnasked, [node.position], 'the kernel believes the mode it has');
 });
 
 test('setgid without group execute is kept for members of the group', async (t) => {

@@ -1,6 +1,7 @@
 import type { ReadPiece, WriteBody } from '../../content/transfer.js';
 import { CairnError } from '../../core/errors.js';
 import type { Draft } from '../../native/draft.js';
+import type { Awaitable, HandleId, Vfs } from '../../vfs/api.js';
 import type { BodyStore, ReadAnswer } from '../channel.js';
 import { type Encoding, type Exchange, PAYLOAD } from '../exchange.js';
 import { decodeRead, decodeWrite, encodeWritten, type ReadCall } from '../wire/files.js';
@@ -56,22 +57,24 @@ const WRITTEN: Encoding<void, number> = { encode: (out, _, size) => encodeWritte
 
 export function write(exchange: Exchange): void {
   const { request, vfs, channel } = exchange;
-  const { handle, offset, size, killPrivileges } = decodeWrite(request);
+  const { handle, offset, size, killPrivileges, synchronous } = decodeWrite(request);
   const body = new RequestBody(channel.bodies, request.unique, size);
   try {
     const caller = request.caller();
     const outcome = vfs.files.write(caller, handle, offset, body, killPrivileges);
     body.returned();
-    exchange.answer(
-      outcome instanceof Promise ? outcome.finally(() => body.discard()) : outcome,
-      WRITTEN,
-      size,
-      caller,
-    );
+    const taken = outcome instanceof Promise ? outcome.finally(() => body.discard()) : outcome;
+    exchange.answer(synchronous ? synced(vfs, handle, taken) : taken, WRITTEN, size, caller);
   } catch (error) {
     body.discard();
     throw error;
   }
+}
+
+/** Where bytes do not go through its pages the kernel sends no FSYNC behind a synchronous write. */
+async function synced(vfs: Vfs, handle: HandleId, written: Awaitable<void>): Promise<void> {
+  await written;
+  await vfs.files.sync(handle, false);
 }
 
 export function read(exchange: Exchange): void {

@@ -6,6 +6,8 @@ import { MAX_WRITE_BYTES } from './session.js';
 
 /** open(2)'s flag, as Linux has it on every machine Node runs on. */
 export const O_TRUNC = 0o1000;
+/** As above; O_SYNC contains it. */
+const O_DSYNC = 0o10000;
 
 /** `struct fuse_open_out` is 16 bytes. */
 export const OPEN_OUT_BYTES = 16;
@@ -85,6 +87,8 @@ export interface WriteCall {
   readonly offset: number;
   readonly size: number;
   readonly killPrivileges: boolean;
+  /** The bytes have to survive a power cut before it is answered: O_DSYNC or O_SYNC of the handle, or of this one call. */
+  readonly synchronous: boolean;
 }
 
 export function decodeWrite(request: Request): WriteCall {
@@ -99,6 +103,7 @@ export function decodeWrite(request: Request): WriteCall {
     offset,
     size,
     killPrivileges: (words[BODY + 5]! & WRITE_KILL_SUIDGID) !== 0,
+    synchronous: (words[BODY + 8]! & O_DSYNC) !== 0,
   };
 }
 

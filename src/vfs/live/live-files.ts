@@ -86,7 +86,11 @@ export function dropPrivileges(parts: LiveParts, caller: Caller, file: OpenFile,
   const inode = parts.tree.inodes.find(file.ino);
   if (inode === undefined) return;
   const mode = kill ? withoutPrivileges(inode.mode, () => parts.isInGroup(caller, inode.gid)) : inode.mode;
-  if (mode !== inode.mode) parts.log.make({ kind: 'attributes', ino: file.ino, fields: { mode } });
+  if (mode !== inode.mode) {
+    parts.log.make({ kind: 'attributes', ino: file.ino, fields: { mode } });
+    // After a write the kernel asks for size and times anew, and believes the mode.
+    parts.changedUnasked(file.ino);
+  }
   if (!file.privilegesChecked) removeCapability(parts, file.ino);
   file.privilegesChecked = true;
 }

@@ -25,7 +25,8 @@ export function inodeOf(parts: LiveParts, node: NodeId): Readonly<Inode> {
 export function attributesOf(parts: LiveParts, inode: Readonly<Inode>): Attributes {
   const overlay = parts.contents.overlay(inode.ino);
   const size = overlay?.size ?? inode.size;
-  const allocated = overlay === undefined ? inode.allocated : Math.max(inode.allocated, size);
+  // What is overwritten in a hole is allocated, what is overwritten elsewhere is so already.
+  const allocated = Math.min(inode.allocated + (overlay?.dirtyBytes ?? 0), Math.max(inode.allocated, size));
   return {
     node: liveNode(inode.ino),
     mode: inode.mode,

@@ -27,6 +27,8 @@ export interface LiveParts {
   readonly orphans: Orphans;
   readonly durability: Barrier;
   readonly clock: Clock;
+  /** Told of an inode that has other attributes, or bytes, than the kernel can know of. */
+  changedUnasked(ino: number): void;
   /** Whether a group is the caller's own or one of its supplementary ones. Must not wait. */
   isInGroup(caller: Caller, gid: number): boolean;
 }
