@@ -65,9 +65,13 @@ Examples:
     .action(run);
   schedule
     .command('on-failure')
-    .description('have a shell command run when a job fails, with JSON on its standard input; without one: none')
+    .description('have a shell command run when a job fails, with JSON on its standard input; without one: show it')
     .argument('[command]', 'the command; it has a minute')
-    .addHelpText('after', '\nExamples:\n  $ cairn schedule on-failure "mail -s cairn root"')
+    .option('--none', 'have none run any more')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ cairn schedule on-failure "mail -s cairn root"\n  $ cairn schedule on-failure --none',
+    )
     .action(onFailure);
 }
 
@@ -115,9 +119,13 @@ async function run(job: string, _: unknown, command: Command): Promise<void> {
 }
 
 async function onFailure(given: string | undefined, _: unknown, command: Command): Promise<void> {
-  const store = await existingStore(optionsOf(command).store);
-  await changeSettingsOf(store, { onFailure: given ?? null });
-  print(given === undefined ? 'Nothing is run when a job fails' : `When a job fails: ${given}`);
+  const options = optionsOf<{ none?: boolean }>(command);
+  const store = await existingStore(options.store);
+  if (given !== undefined && options.none) throw new CairnError('invalid', 'Give either a command or --none, not both');
+  const wanted = options.none || given === '' ? null : given;
+  if (wanted !== undefined) await changeSettingsOf(store, { onFailure: wanted });
+  const set = wanted === undefined ? readSettings(datastorePaths(store)).onFailure : wanted;
+  print(set === null ? 'Nothing is run when a job fails' : `When a job fails: ${set}`);
 }
 
 async function choose(job: string, command: Command): Promise<{ store: string; key: string; group: string | null }> {

@@ -135,6 +135,21 @@ test('an argument that is no UTF-8 is refused, one with the character that stand
   assert.deepEqual(readdirSync(folder), ['\ufffd']);
 });
 
+test('the command for failures is shown, set and taken away, each as asked', async (t) => {
+  const store = join(temporaryFolder(t), 'store');
+  await createDatastore(store, { reserveBytes: 4096 });
+  const said = async (...args: string[]) => (await cairn(['schedule', 'on-failure', ...args], store)).stdout;
+  const [none, set] = ['Nothing is run when a job fails\n', 'When a job fails: mail root\n'];
+  assert.equal(await said(), none);
+  assert.equal(await said('mail root'), set);
+  assert.equal(await said(), set);
+  assert.equal((await cairn(['schedule', 'on-failure', '--none', 'x'], store)).code, 2);
+  assert.equal(await said(''), none);
+  assert.equal(await said('mail root'), set);
+  assert.equal(await said('--none'), none);
+  assert.equal(await said(), none);
+});
+
 test('a mount in use is told, and goes with --lazy', async (t) => {
   const { options, ended } = await served(t, 'in-use');
   const refused = await cairn(['umount', options.store]);
