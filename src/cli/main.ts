@@ -4,20 +4,22 @@ import { fromSystemError } from '../core/errors.js';
 import { requireText } from './arguments.js';
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-codes.js';
 import { complain } from './output.js';
-import { createProgram } from './program.js';
+import { createProgram, parsedArguments } from './program.js';
 
 void main();
 
 async function main(): Promise<void> {
-  const program = await createProgram(process.argv.slice(2));
+  const given = process.argv.slice(2);
+  const args = parsedArguments(given);
+  const program = await createProgram(args);
   const failed = (error: unknown): number => report(error, program.opts<{ debug?: boolean }>().debug === true);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // Who reads our output may have seen enough (`cairn snapshot list | head`).
     process.exit(error.code === 'EPIPE' ? EXIT_OK : failed(fromSystemError(error, 'write the output')));
   });
   try {
-    requireText(process.argv.slice(2));
-    await program.parseAsync(process.argv);
+    requireText(given);
+    await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     process.exitCode = failed(error);
   }

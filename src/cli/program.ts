@@ -69,6 +69,15 @@ Examples:
   return program;
 }
 
+/**
+ * What is parsed: `help snapshot create` as `snapshot create --help`, for commander looks at one word behind `help` only.
+ * @param args without Node and the program
+ */
+export function parsedArguments(args: readonly string[]): string[] {
+  const [first, command, ...rest] = args;
+  return first === 'help' && command !== undefined && rest.length > 0 ? [command, ...rest, '--help'] : [...args];
+}
+
 /** The command's name: the first word that is neither an option of the program nor the value of one. */
 function firstOperand(args: readonly string[]): string | undefined {
   for (let at = 0; at < args.length; at += 1) {

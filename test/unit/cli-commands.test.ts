@@ -65,6 +65,15 @@ test('every command has help with examples', async () => {
   }
 });
 
+test('help is that of the command that is named, to its last word', async () => {
+  for (const words of [['snapshot', 'create'], ['snapshot'], ['df'], []]) {
+    const end = await cairn(['help', ...words]);
+    assert.deepEqual([end.code, end.stderr], [0, '']);
+    assert.match(end.stdout, new RegExp(`^Usage: ${['cairn', ...words].join(' ')} \\[`));
+  }
+  assert.equal((await cairn(['help', 'nonsense'])).code, 2);
+});
+
 test('commands talk to the daemon and print what it says', async (t) => {
   const { options, ended } = await served(t);
   const { store } = options;
