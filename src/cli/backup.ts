@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { BackedUp, BackupArguments } from '../control/backup-commands.js';
 import { groupPath } from '../core/group.js';
-import { createLogger } from '../daemon/logger.js';
 import { realFolderPath } from '../daemon/mounts.js';
+import { commandLog } from './command-log.js';
 import { announcementOf, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
 import { addExcludeOptions, type ExcludeOptions, patternsOf } from './exclude-options.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
@@ -76,8 +76,7 @@ function backUp(store: string, args: BackupArguments): Promise<BackedUp> {
     if (answer !== undefined) return answer;
     // All that a datastore is written with; a daemon that answers has it already.
     const { runUnmountedBackup } = await import('../daemon/unmounted-backup.js');
-    const log = createLogger('warn');
-    return withProgress((progress) => runUnmountedBackup(store, args, { signal, progress }, log));
+    return withProgress((progress) => runUnmountedBackup(store, args, { signal, progress }, commandLog));
   });
 }
 

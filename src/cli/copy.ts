@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Copied, CopyArguments } from '../control/copy-commands.js';
 import { CairnError } from '../core/errors.js';
-import { createLogger } from '../daemon/logger.js';
+import { commandLog } from './command-log.js';
 import { askIfMounted, existingStore, optionsOf } from './context.js';
 import { EXIT_PROBLEMS } from './exit-codes.js';
 import { interruptible } from './interruption.js';
@@ -111,7 +111,7 @@ async function copy(target: string, args: CopyArguments, signal: AbortSignal): P
   if (answer !== undefined) return answer;
   // All that a datastore is written with; a daemon that answers has it already.
   const { runUnmountedCopy } = await import('../daemon/unmounted-copy.js');
-  return withProgress((progress) => runUnmountedCopy(target, args, { signal, progress }, createLogger('warn')));
+  return withProgress((progress) => runUnmountedCopy(target, args, { signal, progress }, commandLog));
 }
 
 function show({ snapshots, objects }: Copied, dryRun: boolean): void {

@@ -1,6 +1,6 @@
 import type { CommandArguments, CommandResult } from '../control/commands.js';
-import { createLogger } from '../daemon/logger.js';
 import { runGcUnmounted } from '../daemon/unmounted-gc.js';
+import { commandLog } from './command-log.js';
 import { askIfMounted } from './context.js';
 import { interruptible } from './interruption.js';
 import { withProgress } from './progress-display.js';
@@ -20,7 +20,7 @@ export function askGc<C extends GcCommandName>(
     const answer = await askIfMounted(store, command, args, { signal });
     if (answer !== undefined) return answer;
     return withProgress((progress) =>
-      runGcUnmounted(store, command, args as never, { signal, progress }, createLogger('warn')),
+      runGcUnmounted(store, command, args as never, { signal, progress }, commandLog),
     ) as Promise<CommandResult<C>>;
   });
 }

@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import type { PruneArguments, Pruned } from '../control/prune-commands.js';
 import { CairnError } from '../core/errors.js';
 import { groupPath, parseGroupPath } from '../core/group.js';
-import { createLogger } from '../daemon/logger.js';
 import { prune } from '../daemon/prune-service.js';
 import { withUnmounted } from '../daemon/unmounted-store.js';
+import { commandLog } from './command-log.js';
 import { announcementOf, askIfMounted, existingStore, optionsOf, surroundings } from './context.js';
 import { interruptible } from './interruption.js';
 import { addKeepOptions, type KeepOptions, keepCountsOf } from './keep-options.js';
@@ -71,7 +71,7 @@ function pruneUnmounted(store: string, args: PruneArguments): Promise<Pruned> {
     withProgress((progress) => {
       const parts = { store, progress, signal };
       if (args.dryRun) return prune({ ...parts, remove: () => Promise.resolve() }, args);
-      return withUnmounted(store, createLogger('warn'), ({ snapshots }) =>
+      return withUnmounted(store, commandLog, ({ snapshots }) =>
         prune(
           {
             ...parts,

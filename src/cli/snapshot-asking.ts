@@ -3,8 +3,8 @@ import type {
   SnapshotCommandName,
   SnapshotCommandResult,
 } from '../control/snapshot-commands.js';
-import { createLogger } from '../daemon/logger.js';
 import { runUnmounted } from '../daemon/unmounted-snapshots.js';
+import { commandLog } from './command-log.js';
 import { askIfMounted } from './context.js';
 import { interruptible } from './interruption.js';
 import { withProgress } from './progress-display.js';
@@ -21,6 +21,6 @@ export async function askSnapshots<C extends SnapshotCommandName>(
   const answer = await askIfMounted(store, command, args as never);
   if (answer !== undefined) return answer as SnapshotCommandResult<C>;
   return interruptible((signal) =>
-    withProgress((progress) => runUnmounted(store, command, args, createLogger('warn'), { signal, progress })),
+    withProgress((progress) => runUnmounted(store, command, args, commandLog, { signal, progress })),
   );
 }

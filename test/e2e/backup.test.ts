@@ -20,11 +20,13 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { BackedUp } from '../../src/control/backup-commands.js';
-import { until } from '../support/commands.js';
+import { outputOf, runCommand, until } from '../support/commands.js';
 import { assertSameTree, differences } from '../support/compare-trees.js';
 import { makeOddTree } from '../support/make-odd-tree.js';
 import { MAIN, type TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
+import { memoryDisk, NEEDS_ROOT } from '../support/small-disk.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const GROUP = 'host/direct';
 const LATEST = `${GROUP}/latest`;
@@ -199,4 +201,16 @@ test('a backup that is given up leaves no snapshot, and chunks that the next col
     assert.equal(count(), before);
     store.cairn('check');
   });
+});
+
+test('a full disk is told in lines for people, also where nobody serves the store', { skip: NEEDS_ROOT }, (t) => {
+  const disk = memoryDisk(t, 110);
+  const source = temporaryFolder(t);
+  // It fits, and leaves less than a commit wants free.
+  for (let i = 0; i < 4; i++) writeFileSync(join(source, String(i)), noise(String(i), 8_000_000));
+  const store = join(disk, 'store');
+  outputOf(process.execPath, [MAIN, 'init', store]);
+  const { stderr } = runCommand(process.execPath, [MAIN, 'backup', '--store', store, source, GROUP]);
+  assert.match(stderr, /^cairn: The disk is full: the reserve is given up, and nothing new is taken$/m);
+  assert.match(stderr, /^(cairn: [^\n]*\n)+$/);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { commandLog } from '../../src/cli/command-log.js';
 import { EXIT_BUSY, EXIT_FAILED, EXIT_NOT_MOUNTED, EXIT_USAGE, exitCodeOf } from '../../src/cli/exit-codes.js';
 import { print, printJson, printTable, shownBytes, shownSeconds } from '../../src/cli/output.js';
 import { ProgressDisplay } from '../../src/cli/progress-display.js';
@@ -39,6 +40,15 @@ test('names neither break lines nor steer the terminal, and JSON has them as the
   const shown = 'a\\n\\t\\x1b[2J\\x7f\\x9b31m';
   const padded = 'NAME'.padEnd(shown.length);
   assert.equal(printed(), `${shown}\n${padded.trimEnd()}\n${shown}  x\n${JSON.stringify(name)}\n`);
+});
+
+test('what is logged beside a command is one line for people', (t) => {
+  const writes = t.mock.method(process.stderr, 'write', () => true);
+  commandLog.info({}, 'nobody asked');
+  commandLog.warn({ why: 'x' }, 'The disk is full');
+  commandLog.error({ error: new Error('it\nbroke') }, 'Not done');
+  const lines = writes.mock.calls.map((call) => String(call.arguments[0]));
+  assert.deepEqual(lines, ['cairn: The disk is full\n', 'cairn: Not done: it\\nbroke\n']);
 });
 
 test('sizes and spans are for people', () => {
