@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { CairnError } from '../core/errors.js';
 import { groupPath, parseGroupPath } from '../core/group.js';
 import { formatTreeName, type TreeName } from '../core/tree-name.js';
 import { confirm } from './confirm.js';
@@ -43,7 +44,7 @@ async function run(from: string, to: string, _: unknown, command: Command): Prom
   const options = optionsOf<CloneOptions>(command);
   const source = await chooseSource(from, options.store);
   const target = parseGroupPath(to);
-  await clone(source, { group: target, which: 'current' }, '', options);
+  await clone(source, { group: target, which: 'current' }, '', options, '--replace');
 }
 
 /** A group stands for its live tree. */
@@ -58,18 +59,22 @@ async function chooseSource(text: string, store: string | undefined): Promise<Ch
   }
 }
 
-/** Clones into a live tree: all of it, or a path in it. */
+/** Clones into a live tree: all of it, or a path in it. @param how the option that replaces what is there */
 export async function clone(
   source: ChosenTree,
   target: TreeName,
   targetPath: string,
   options: Pick<CloneOptions, 'replace' | 'yes' | 'json'>,
+  how: string,
 ): Promise<void> {
   const shown = `${formatTreeName(target)}${targetPath === '' ? '' : `:${targetPath}`}`;
   if (options.replace && options.yes !== true) await confirm(`Replace ${shown} with all that is in it?`);
   const cloned = await askSnapshots(source.store, 'tree-clone', {
     ...{ source: formatTreeName(source.tree), path: source.path, group: groupPath(target.group), targetPath },
     replace: options.replace === true,
+  }).catch((error: unknown) => {
+    if (!(error instanceof CairnError) || error.kind !== 'not-empty') throw error;
+    throw new CairnError('not-empty', `${error.message}: ${how} puts the clone in its place`, { cause: error });
   });
   if (options.json) printJson(cloned);
   else print(`Made ${shown} of ${formatTreeName(source.tree)} (${cloned.entries} entries)`);

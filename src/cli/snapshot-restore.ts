@@ -125,7 +125,8 @@ async function intoCurrent(source: ChosenTree, target: string, options: RestoreO
     throw new CairnError('invalid', `--into-current replaces as a whole: --overwrite ${rule} cannot be had`);
   }
   const { clone } = await import('./snapshot-clone.js');
-  await clone(source, tree, path, { replace: rule === 'always', ...(yes && { yes }), ...(json && { json }) });
+  const asked = { replace: rule === 'always', ...(yes && { yes }), ...(json && { json }) };
+  await clone(source, tree, path, asked, '--overwrite always');
 }
 
 async function restore(

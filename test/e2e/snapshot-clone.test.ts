@@ -69,7 +69,12 @@ test('a live tree is replaced only when that is asked for, all at once', async (
     store.cairn('snapshot', 'create', GROUP);
     writeFileSync(join(currentOf(store), 'sub/file'), 'later');
     for (let i = 0; i < 300; i++) writeFileSync(join(currentOf(store), `more-${i}`), noise(String(i), 2000));
-    assert.equal(store.run(['clone', LATEST, GROUP]).status, 1);
+    const refused = store.run(['clone', LATEST, GROUP]);
+    const inTheWay = `cairn: ${GROUP}/current is there and not empty`;
+    const said = (how: string) => [1, `${inTheWay}: ${how} puts the clone in its place\n`];
+    assert.deepEqual([refused.status, refused.stderr], said('--replace'));
+    const restored = store.run(['restore', '--into-current', LATEST, `${GROUP}/current`]);
+    assert.deepEqual([restored.status, restored.stderr], said('--overwrite always'));
     assert.equal(store.run(['clone', '--replace', LATEST, GROUP]).status, 2);
     assert.equal(readFileSync(join(currentOf(store), 'sub/file'), 'utf8'), 'later');
     const open = openSync(join(currentOf(store), 'more-1'), 'r');

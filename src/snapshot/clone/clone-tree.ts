@@ -116,7 +116,7 @@ function placeOf(parts: CloneParts, { group, targetPath, replace }: CloneRequest
   const isEmpty = there === undefined || (isTree && !catalog.names.hasEntries(there));
   if (isEmpty || replace) return { parent, name, there };
   const shown = `${groupPath(group)}/current${targetPath === '' ? '' : `/${targetPath}`}`;
-  throw new CairnError('not-empty', `${shown} is there and not empty: --replace puts the clone in its place`);
+  throw new CairnError('not-empty', `${shown} is there and not empty`);
 }
 
 /** @returns the tree that was replaced */
