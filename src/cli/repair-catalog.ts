@@ -85,7 +85,8 @@ function showReport(report: RebuildReport): void {
     print('These files cannot be read as a whole; write them again (rsync -aI) or see "cairn repair":');
     printNames(lost.paths, lost.more);
   }
-  print(`Kept, to be removed when nobody needs it: .cairn/${aside.catalog} .cairn/${aside.journal}`);
+  const kept = [aside.catalog, aside.journal].flatMap((name) => (name === null ? [] : [`.cairn/${name}`]));
+  print(`Kept, to be removed when nobody needs it: ${kept.join(' ')}`);
 }
 
 function printNames(names: readonly string[], unlisted: number): void {

@@ -31,6 +31,7 @@ test('a lost catalog is rebuilt from the copy an unmount leaves, after the plan 
       const done = store.run(['repair', '--rebuild-catalog', '--yes']);
       assert.equal(done.status, 0, done.stdout + done.stderr);
       assert.match(done.stdout, /host\/web1\/current: as in the copy/);
+      assert.match(done.stdout, /^Kept, .*: \.cairn\/journal\.1\.bad$/m, 'there was no catalog to keep');
       await store.mount();
       assert.equal(readFileSync(join(store.mountpoint, 'host/web1/current/later'), 'utf8'), 'written since');
       assert.equal(readFileSync(join(store.mountpoint, 'host/web1/latest/file'), 'utf8'), 'content');

@@ -100,9 +100,10 @@ export async function attachStore(
   const noteUploads = (catalog: Catalog): Promise<void> => noteWhatIsThere(paths, catalog, fetched, machine === 'none');
   const rebuild = { useCopies: true, evenIfWhole: true, fetched: { noteUploads, hasLiveTrees: machine !== 'none' } };
   const rebuilt = await rebuildCatalog(paths.root, rebuild, caller, log);
-  await rm(`${paths.own}/${rebuilt.aside.journal}`, { recursive: true, force: true });
-  for (const suffix of ['', '-wal', '-shm'])
-    await rm(`${paths.own}/${rebuilt.aside.catalog}${suffix}`, { force: true });
+  const { catalog, journal } = rebuilt.aside;
+  await rm(`${paths.own}/${journal}`, { recursive: true, force: true });
+  if (catalog !== null)
+    for (const suffix of ['', '-wal', '-shm']) await rm(`${paths.own}/${catalog}${suffix}`, { force: true });
   const { chunks, bytes } = fetched.chunks;
   const { point, unusable } = fetched;
   return { objects: titleOf(s3), chunks, bytes, point: point ?? null, unusable, rebuilt };

@@ -21,7 +21,8 @@ const FOLDER_MODE = 0o700;
 
 /** What was set aside, by name in `.cairn`. */
 export interface SetAside {
-  readonly catalog: string;
+  /** Null where there was none any more. */
+  readonly catalog: string | null;
   readonly journal: string;
 }
 
@@ -36,7 +37,7 @@ export function journalOf(paths: DatastorePaths): string {
   return begun?.isDone ? join(paths.own, namesOf(begun.number).journal) : paths.journal;
 }
 
-function namesOf(number: number): SetAside {
+function namesOf(number: number): { catalog: string; journal: string } {
   return { catalog: `catalog.db.${number}.bad`, journal: `journal.${number}.bad` };
 }
 
@@ -63,7 +64,8 @@ export async function setAside(paths: DatastorePaths): Promise<SetAside> {
       for (const folder of [journal, paths.own]) await syncFolder(folder);
       await writeJson(paths.rebuilding, { ...begun, isDone: true });
     }
-    return names;
+    const kept = await Promise.all(SUFFIXES.map((suffix) => isThere(`${paths.own}/${names.catalog}${suffix}`)));
+    return { ...names, catalog: kept.includes(true) ? names.catalog : null };
   } catch (error) {
     throw fromSystemError(error, `set the catalog of ${paths.root} aside`);
   }
