@@ -21,6 +21,7 @@ import { loadManifest } from '../../src/index/publish.js';
 import { verifyOutcomeOf } from '../../src/index/verify-state.js';
 import { sha256Sync } from '../../src/native/hash.js';
 import { runCare } from '../support/care.js';
+import { ofKind } from '../support/catalog.js';
 import { noise } from '../support/noise.js';
 import { GROUP, OpenStore } from '../support/open-store.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -299,4 +300,12 @@ test('a restore drill restores the same files for a seed, and fails where one ca
   const bad = await runCare(t, store, 'drill', drill);
   assert.equal(bad.failures.length, 8);
   assert.match(bad.failures[0]?.path ?? '', new RegExp(`^${GROUP}/${snapshot}/(large|sub/small-\\d)$`));
+});
+
+test('a group that is none is told by its name', async (t) => {
+  const { store } = await filledStore(t);
+  await assert.rejects(
+    runCare(t, store, 'snapshots', { targets: [{ group: 'host/nosuch', time: null }] }),
+    (error: Error) => ofKind('not-found')(error) && error.message === 'There is no group host/nosuch',
+  );
 });

@@ -45,7 +45,7 @@ interface Looked {
 /**
  * Verifies whole snapshots: manifest, checksums and lengths of their files, and every chunk, each once. The outcome goes
  * into the manifest, as PBS has it, and into the catalog.
- * @throws {CairnError} `not-found` for a snapshot that is none, `interrupted`: the outcome of none is noted then
+ * @throws {CairnError} `not-found` for a group or snapshot that is none, `interrupted`: the outcome of none is noted then
  */
 export async function verifySnapshots(
   context: CareContext,
@@ -79,7 +79,7 @@ async function resolved(
   const found: { group: GroupName; time: number }[] = [];
   for (const target of targets) {
     const group = parseGroupPath(target.group);
-    const snapshots = await listSnapshots(store, group);
+    const snapshots = await snapshotsOf(store, group);
     const wanted = snapshots.filter(({ time, finished }) => (target.time === null ? finished : time === target.time));
     if (wanted.length === 0 && target.time !== null) {
       const name = `${target.group}/${formatSnapshotTime(target.time)}`;
@@ -88,6 +88,16 @@ async function resolved(
     found.push(...wanted.map(({ time }) => ({ group, time })));
   }
   return found;
+}
+
+/** @throws {CairnError} `not-found` where there is no such group */
+async function snapshotsOf(store: string, group: GroupName): ReturnType<typeof listSnapshots> {
+  try {
+    return await listSnapshots(store, group);
+  } catch (error) {
+    if (kindOf(error) !== 'not-found') throw error;
+    throw new CairnError('not-found', `There is no group ${groupPath(group)}`, { cause: error });
+  }
 }
 
 async function look(
