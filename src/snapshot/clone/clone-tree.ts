@@ -71,7 +71,7 @@ export async function cloneTree(parts: CloneParts, request: CloneRequest): Promi
   const ino = await builder.root(entry, isRoot ? ROLE_CURRENT : ROLE_ORDINARY, name);
   let replaced: number | undefined;
   try {
-    if (entry.kind === 'folder') await builder.fill(entry, ino);
+    await builder.fill(entry, ino);
     if (known === undefined) await parts.makeGroupFolder(request.group);
     requireSource();
     // Both look again and place in one step.

@@ -67,19 +67,19 @@ export class TreeBuilder {
   }
 
   /**
-   * Makes the root of what is built, without a name. To be filled by `fill`, if it is a folder.
+   * Makes the root of what is built, without a name and empty: `fill` is next.
    * @param name what it will be called
    * @returns its inode number
    */
   async root(entry: ArchiveEntry, role: Role, name: Uint8Array): Promise<number> {
     const record = await this.#view.record(entry.position);
-    const ino = await this.#create(entry, record, 0, NO_NAME, { role, chunkerName: name });
-    if (entry.kind === 'file') this.#content(entry, ino);
-    return ino;
+    return this.#create(entry, record, 0, NO_NAME, { role, chunkerName: name });
   }
 
-  /** Makes what is in the folder, and gives it its own times last. */
+  /** Gives a file its pieces; makes what is in a folder, and gives it its own times last. */
   async fill(entry: ArchiveEntry, ino: number): Promise<void> {
+    if (entry.kind === 'file') this.#content(entry, ino);
+    if (entry.kind !== 'folder') return;
     for await (const { name, entry: child } of childrenOf(this.#view, entry.position)) {
       await this.#child(child, ino, name);
     }
@@ -98,11 +98,9 @@ export class TreeBuilder {
       this.#parts.log.make({ kind: 'link', ino: first, parent, name, timeSec, timeNsec });
     } else {
       const ino = await this.#create(entry, record, parent, name, { role: ROLE_ORDINARY, chunkerName: name });
-      if (entry.kind === 'folder') await this.fill(entry, ino);
-      else {
-        if (entry.kind === 'file') this.#content(entry, ino);
-        if (record === undefined || record.nlink > 1) this.#links.set(inode, ino);
-      }
+      await this.fill(entry, ino);
+      const mayBeLinked = entry.kind !== 'folder' && (record === undefined || record.nlink > 1);
+      if (mayBeLinked) this.#links.set(inode, ino);
     }
     this.#entries += 1;
     if (this.#entries % ENTRIES_PER_TURN > 0) return;
