@@ -42,8 +42,9 @@ export function addBackup(program: Command): void {
 Files that the group's newest snapshot proves unchanged (size, modification and change time) are not read again. The
 group's live tree has no part in it and stays as it is. The snapshot is named by when the backup began, and pruned like
 any other. Where the datastore is mounted its daemon reads the source. What cannot be read is named and left out, what
-changes while it is read is named; the exit status is 6 then. The datastore itself and its mount are left out. After Ctrl-C
-there is no snapshot; chunks that were stored by then go with the next collection.
+changes while it is read is named; the exit status is 6 then, and "cairn snapshot show" tells how much is missing. The
+datastore itself and its mount are left out. After Ctrl-C there is no snapshot; chunks that were stored by then go with the
+next collection.
 
 Examples:
   $ cairn backup /home host/web1
@@ -95,6 +96,6 @@ function show({ snapshot, figures, problems, unreadable, changedWhileRead }: Bac
     const sizes = `${snapshot.entries} entries, ${shownBytes(snapshot.addedBytes)} added`;
     print(`Created ${snapshot.group}/${snapshot.time} (${sizes})`);
   }
-  if (unreadable > 0) print(`${unreadable} could not be read and are not in the snapshot`);
+  if (unreadable > 0) print(`${unreadable} could not be read: the snapshot lacks them, or what is in them`);
   if (changedWhileRead > 0) print(`${changedWhileRead} changed while they were read`);
 }

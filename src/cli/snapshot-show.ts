@@ -43,6 +43,7 @@ function show(description: SnapshotDescription): void {
   const facts: [string, string][] = [
     ['size', shownBytes(description.sizeBytes)],
     ['entries', description.entries === null ? 'not known' : String(description.entries)],
+    ...incomplete(description),
     ['protected', description.protected ? 'yes' : 'no'],
     ['signed', description.signed ? 'yes' : 'no'],
     ['verified', verifiedText(verified)],
@@ -61,6 +62,10 @@ function show(description: SnapshotDescription): void {
     ['FILE', 'SIZE', ''],
     description.files.map(({ name, bytes, encrypted }) => [name, shownBytes(bytes), encrypted ? 'encrypted' : '']),
   );
+}
+
+function incomplete({ unreadable }: SnapshotDescription): [string, string][] {
+  return unreadable === 0 ? [] : [['incomplete', `${unreadable} paths of its source could not be read`]];
 }
 
 function verifiedText({ state, at }: SnapshotDescription['verified']): string {

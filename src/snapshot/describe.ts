@@ -10,6 +10,7 @@ import { indexKindOfName } from '../index/archive-names.js';
 import type { JsonValue } from '../index/canonical-json.js';
 import { loadManifest } from '../index/publish.js';
 import { isMarkedProtected, snapshotPath } from '../index/snapshot-folder.js';
+import { unreadablePathsOf } from '../index/unreadable-paths.js';
 import { type FoundSnapshot, requireSnapshot } from './find-snapshot.js';
 
 /** What is known of a snapshot. Sizes in bytes, times in epoch seconds. */
@@ -21,6 +22,8 @@ export interface SnapshotDescription {
   readonly notes: string;
   /** Inodes in its tree; null where not known (PBS made it). */
   readonly entries: number | null;
+  /** Paths of its source that could not be read; 0 also where nobody recorded any. */
+  readonly unreadable: number;
   /** Lengths of its streams together. */
   readonly sizeBytes: number;
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly encrypted: boolean }[];
@@ -55,13 +58,15 @@ export async function describeSnapshot(
 ): Promise<SnapshotDescription> {
   const { group, snapshot } = requireSnapshot(catalog, name);
   const folder = snapshotPath(store, group.name, snapshot.time);
-  const { files, unprotected, signature } = await loadManifest(folder);
+  const manifest = await loadManifest(folder);
+  const { files, unprotected, signature } = manifest;
   return {
     group: groupPath(group.name),
     time: formatSnapshotTime(snapshot.time),
     protected: await isMarkedProtected(folder),
     notes: typeof unprotected.notes === 'string' ? unprotected.notes : '',
     entries: snapshot.entries === 0 ? null : snapshot.entries,
+    unreadable: unreadablePathsOf(manifest),
     sizeBytes: files.reduce((sum, { size }) => sum + size, 0),
     files: files.map(({ filename, size, cryptMode }) => ({
       name: filename,

@@ -3,6 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sta
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
+import type { BackedUp } from '../../src/control/backup-commands.js';
 import { type CommandResult, mountedOn, outputOf, runCommand } from '../support/commands.js';
 import { TestStore, type User } from '../support/mounted-store.js';
 
@@ -67,11 +68,17 @@ test('what a backup cannot read is named and left out; the rest is in the snapsh
     sh('mkdir -p "$0/closed/sub" "$0/open" && echo mine >"$0/open/file" && cp "$0/open/file" "$0/secret"');
     sh('head -c 300000 /dev/urandom >"$0/open/large" && cp "$0/open/large" "$0/hidden"');
     sh('chmod 0 "$0/closed" "$0/secret" "$0/hidden"');
+    const planned = store.run(['backup', '--dry-run', '--json', source, 'host/x']);
     const { status, stdout, stderr } = store.run(['backup', source, 'host/x']);
-    assert.equal(status, 6, stderr);
-    for (const name of ['closed', 'secret', 'hidden'])
+    assert.deepEqual([planned.status, status], [6, 6], stderr);
+    for (const name of ['secret', 'hidden'])
       assert.match(stderr, new RegExp(`^cairn: ${name}: permission denied$`, 'm'));
+    assert.match(stderr, /^cairn: closed: permission denied: the snapshot has nothing of what is in it$/m);
     assert.match(stdout, /3 could not be read/);
+    const { figures, problems } = JSON.parse(planned.stdout) as BackedUp;
+    assert.deepEqual(problems.map(({ path }) => path).sort(), ['closed', 'hidden', 'secret']);
+    assert.equal(figures.readBytes, 300_000 + 5);
+    assert.match(store.cairn('snapshot', 'show', 'host/x/latest'), /incomplete +3 paths of its source/);
     store.cairn('restore', 'host/x/latest', join(store.folder, 'target'));
     assert.equal(
       sh('cd "$0/../target" && find . -type f | sort && ls -d closed'),

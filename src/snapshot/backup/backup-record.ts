@@ -1,3 +1,4 @@
+import { CairnError } from '../../core/errors.js';
 import { type FlatListing, StatusNumber } from '../../native/source.js';
 import type { BackupFigures, BackupProblem, BackupReport } from './backup-protocol.js';
 import { numberAt, TYPE, typeAt } from './source-listing.js';
@@ -42,6 +43,19 @@ export class BackupRecord {
     const { unreadable, changed } = this.#counts;
     return { figures: { ...this.figures }, problems: this.#problems, unreadable, changedWhileRead: changed };
   }
+}
+
+/** Notes an error of the system that concerns a path of the source. @throws any other error */
+export function tellUnreadable(record: BackupRecord, path: Uint8Array, error: unknown): void {
+  const errno = errnoOf(error);
+  if (errno === undefined) throw error;
+  record.problem('unreadable', path, errnoText(errno));
+}
+
+/** errno, positive, of an error of the system that concerns the source; undefined for any other. */
+function errnoOf(error: unknown): number | undefined {
+  if (error instanceof CairnError || !(error instanceof Error) || !('errno' in error)) return undefined;
+  return typeof error.errno === 'number' ? Math.abs(error.errno) : undefined;
 }
 
 /** What an errno means, for people. */

@@ -7,14 +7,17 @@ import type { LargeFiles } from './large-files.js';
 import type { PreviousTree } from './previous-tree.js';
 import type { SmallFiles } from './small-files.js';
 import type { WantedSource } from './source-file.js';
+import type { TriedFiles } from './tried-files.js';
 
 /** Where contents come from. */
 export interface ContentSources {
   readonly previous: PreviousTree | undefined;
   readonly known: KnownChunks;
   readonly record: BackupRecord;
-  /** Absent in a dry run. */
+  /** Absent where no file is read. */
   readonly readers: { readonly small: SmallFiles; readonly large: LargeFiles } | undefined;
+  /** Tries what a dry run would read instead. */
+  readonly tried?: TriedFiles;
 }
 
 /** Decides where a file's content comes from: the newest snapshot, where it is proved unchanged, else the file. */
@@ -78,15 +81,12 @@ export class FileContents {
   }
 
   #read({ folder, name, node }: WantedSource): void {
-    const { readers, record } = this.#sources;
+    const { readers, tried } = this.#sources;
     if (node.size === 0) return;
-    if (readers === undefined) {
-      record.figures.readBytes += node.size;
-      return;
-    }
-    const reader = node.size < PACKED_LIMIT_BYTES ? readers.small : readers.large;
-    node.content = reader.read({ folder, name, node });
-    node.content.catch(() => undefined);
+    const reader = node.size < PACKED_LIMIT_BYTES ? readers?.small : readers?.large;
+    const content = reader?.read({ folder, name, node }) ?? tried?.try({ folder, name, node });
+    content?.catch(() => undefined);
+    node.content = content;
   }
 
   /** Where the newest snapshot has the file's bytes, proved to be the same and to be there. */

@@ -7,7 +7,7 @@ import { isSameStatus, type SourceFile } from '../../native/source.js';
 import type { JobChunks } from '../create/job-chunks.js';
 import { holesOf } from '../create/tree-figures.js';
 import type { FileContent } from '../create/tree-source.js';
-import { type BackupRecord, errnoText } from './backup-record.js';
+import { type BackupRecord, tellUnreadable } from './backup-record.js';
 import { BufferPool } from './buffer-pool.js';
 import { dataSegments } from './data-segments.js';
 import type { WantedSource } from './source-file.js';
@@ -62,9 +62,7 @@ export class LargeFiles {
       node.wasRead(status, end, isSame && !file.fresh);
       return { kind: 'large', extents, holes: holesOf(end, extents) };
     } catch (error) {
-      const errno = errnoOf(error);
-      if (errno === undefined) throw error;
-      this.#record.problem('unreadable', folder.pathOf(name), errnoText(errno));
+      tellUnreadable(this.#record, folder.pathOf(name), error);
       return undefined;
     } finally {
       file?.close();
@@ -168,10 +166,4 @@ function track(all: Set<Promise<unknown>>, promise: Promise<unknown>): void {
     () => all.delete(promise),
     () => undefined,
   );
-}
-
-/** errno, positive, of an error of the system that concerns the source; undefined for any other. */
-function errnoOf(error: unknown): number | undefined {
-  if (error instanceof CairnError || !(error instanceof Error) || !('errno' in error)) return undefined;
-  return typeof error.errno === 'number' ? Math.abs(error.errno) : undefined;
 }

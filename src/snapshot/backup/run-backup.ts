@@ -5,6 +5,7 @@ import { processGuards } from '../../chunkstore/guards.js';
 import { CairnError } from '../../core/errors.js';
 import { openDatastoreReader, type ReadableDatastore } from '../../datastore/open.js';
 import { writingChunks } from '../../datastore/writing-chunks.js';
+import { toldUnreadable } from '../../index/unreadable-paths.js';
 import { hashedBytes } from '../../native/hashed-bytes.js';
 import { HoldScope } from '../../native/holds.js';
 import { JobChunks } from '../create/job-chunks.js';
@@ -30,6 +31,7 @@ import type { SourceNode } from './source-node.js';
 import { SourceWalk, type WalkEvent, type WalkParts } from './source-walk.js';
 import { StorePlaces } from './store-places.js';
 import { streamsAgain } from './streams-again.js';
+import { TriedFiles } from './tried-files.js';
 
 /** Names found that nobody has encoded yet. */
 const ENTRIES_AHEAD = 8192;
@@ -115,7 +117,8 @@ export class BackupJob {
       readLarge: (file) => large.read(file),
     });
     const readers = this.#options.dryRun ? undefined : { small, large };
-    const contents = new FileContents({ previous, known, record, readers });
+    const tried = this.#options.dryRun ? { tried: new TriedFiles(record) } : {};
+    const contents = new FileContents({ previous, known, record, readers, ...tried });
     const { source, walking } = await this.#walk({ previous, known: readers && known, contents, record });
     if (this.#options.dryRun) await passOver(source);
     else await this.#encode(source);
@@ -126,7 +129,9 @@ export class BackupJob {
   /** Puts the snapshot's folder on disk. */
   async publish(time: number): Promise<PublishedBackup> {
     if (this.#built === undefined) throw new CairnError('invalid', 'Nothing was gathered to be published');
-    const published = await publishSnapshot({ ...this.#options, time }, this.#built, this.#jobChunks.written);
+    const unprotected = toldUnreadable(this.#record.report().unreadable);
+    const options = { ...this.#options, time, unprotected };
+    const published = await publishSnapshot(options, this.#built, this.#jobChunks.written);
     const work = { chunks: { ...this.#chunks.counters }, hashedBytes: hashedBytes(), recutFiles: 0 };
     return { snapshot: { ...published, work }, packs: this.#packs.packs };
   }
@@ -218,6 +223,9 @@ async function passOver(tree: TreeSource<SourceNode>): Promise<void> {
   for (let depth = 1; depth > 0; ) {
     const child = await children.next();
     if (child === undefined) depth -= 1;
-    else if ('node' in child && (child.node.mode & S_IFMT) === S_IFDIR) depth += 1;
+    else if ('node' in child) {
+      if ((child.node.mode & S_IFMT) === S_IFDIR) depth += 1;
+      await child.node.content;
+    }
   }
 }

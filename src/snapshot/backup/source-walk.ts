@@ -127,7 +127,8 @@ export class SourceWalk {
     const path = parent.pathOf(name);
     const folder = await scan;
     if (!(folder instanceof SourceFolder)) {
-      if (folder !== undefined) record.problem('unreadable', path, folder);
+      if (folder !== undefined)
+        record.problem('unreadable', path, `${folder}: the snapshot has nothing of what is in it`);
       this.#put({ name, node: this.#folderNode(parent.folder.entryAt(index), 0) });
       this.#put(undefined);
       return;

@@ -1,6 +1,7 @@
 import { groupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import { ATTRIBUTES_NAME } from '../../index/archive-names.js';
+import type { JsonObject } from '../../index/canonical-json.js';
 import type { BuiltIndex } from '../../index/dynamic-index.js';
 import { parseDynamicIndex } from '../../index/dynamic-index.js';
 import { buildManifest, type ManifestFile } from '../../index/manifest.js';
@@ -18,13 +19,16 @@ export interface BuiltStreams {
   readonly payload: BuiltIndex;
 }
 
-/** Puts a snapshot's folder on disk: index files first, the manifest last; durable when it resolves. */
+/**
+ * Puts a snapshot's folder on disk: index files first, the manifest last; durable when it resolves.
+ * @param options with what the unprotected part of the manifest says, if anything
+ */
 export async function publishSnapshot(
-  options: Pick<SnapshotJobOptions, 'store' | 'group' | 'time'>,
+  options: Pick<SnapshotJobOptions, 'store' | 'group' | 'time'> & { readonly unprotected?: JsonObject },
   built: BuiltStreams,
   written: readonly WrittenChunk[],
 ): Promise<Omit<PublishedSnapshot, 'work'>> {
-  const { store, group, time } = options;
+  const { store, group, time, unprotected = {} } = options;
   const parts: readonly (readonly [string, BuiltIndex])[] = [
     [METADATA_NAME, built.metadata],
     [PAYLOAD_NAME, built.payload],
@@ -38,7 +42,7 @@ export async function publishSnapshot(
     size: contentLength,
     checksum,
   }));
-  await publishManifest(store, group, buildManifest({ type: group.type, id: group.id, time, files }));
+  await publishManifest(store, group, buildManifest({ type: group.type, id: group.id, time, files, unprotected }));
   const path = `${groupPath(group)}/${formatSnapshotTime(time)}`;
   return {
     indexes: parts.map(([name, index]) =>
