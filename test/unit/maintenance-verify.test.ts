@@ -158,6 +158,11 @@ test('a scrub reads every index file, and the snapshot of a damaged one is a pro
     assert.match(problem?.message ?? '', new RegExp(`${GROUP}/${snapshot} failed .*cairn repair`));
     const repaired = await runCare(t, store, 'repair', { from: null, apply: false });
     assert.deepEqual(repaired.snapshots, found.snapshots);
+    const { findings } = await runCare(t, store, 'check', { deep: false });
+    assert.deepEqual(
+      findings.map(({ kind, path }) => [kind, path]),
+      [['failed-verification', `${GROUP}/${snapshot}`]],
+    );
     restore();
     const whole = { group: GROUP, time: snapshot, problems: [] };
     assert.deepEqual((await runCare(t, store, 'repair', { from: null, apply: false })).snapshots, [whole]);

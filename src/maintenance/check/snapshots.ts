@@ -79,7 +79,7 @@ async function checkRow(
   { store, catalog }: CareContext,
   findings: Findings,
   group: GroupName,
-  { archive, time, files }: Snapshot,
+  { archive, time, files, verifyState }: Snapshot,
 ): Promise<void> {
   const path = `${groupPath(group)}/${formatSnapshotTime(time)}`;
   const tell = (kind: string, message: string, advice: string): void => {
@@ -87,6 +87,9 @@ async function checkRow(
     if (catalog.snapshots.find(archive)?.state !== 'finished') return;
     findings.add({ severity: 'damage', kind, path, message, advice });
   };
+  if (verifyState === 'failed') {
+    tell('failed-verification', 'its last verification failed', '"cairn repair" says what it lacks');
+  }
   const found = await findSnapshot(store, group, time);
   if (found?.finished !== true) {
     const message = found === undefined ? 'the snapshot is not there' : 'the snapshot has no manifest';
