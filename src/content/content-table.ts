@@ -1,6 +1,7 @@
 import { CairnError } from '../core/errors.js';
+import type { ContentOverlay } from './content-overlay.js';
 import type { ContentParts } from './content-parts.js';
-import { type ContentOverlay, OpenContent } from './open-content.js';
+import { OpenContent } from './open-content.js';
 import { type HandleErrors, WriteErrors } from './write-errors.js';
 
 interface TableEntry {

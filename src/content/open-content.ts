@@ -8,6 +8,7 @@ import { CairnError } from '../core/errors.js';
 import type { Timestamp } from '../core/time.js';
 import type { Cutter } from '../native/chunker.js';
 import { Draft } from '../native/draft.js';
+import type { ContentOverlay } from './content-overlay.js';
 import type { ContentParts } from './content-parts.js';
 import { type Interruptible, unlessInterrupted } from './interruption.js';
 import { storageOf } from './storage.js';
@@ -24,14 +25,6 @@ const RECORD_BYTES = 1024 * 1024;
 const STUCK_BYTES = 16 * 1024 * 1024;
 /** Growth below this is left to the journal instead of making a chunk of its own. */
 const SMALL_GROWTH_BYTES = PACKED_LIMIT_BYTES;
-
-/** What the kernel does not know of a file yet or the catalog does not: size and times with the dirty bytes. */
-export interface ContentOverlay {
-  readonly size: number;
-  readonly mtime: Timestamp | undefined;
-  /** Bytes that are not recorded yet. */
-  readonly dirtyBytes: number;
-}
 
 /**
  * The content of one regular file while it is open for writing or has dirty bytes: a draft over what the catalog

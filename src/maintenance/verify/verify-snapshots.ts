@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Digest, digestHex } from '../../core/digest.js';
-import { CairnError } from '../../core/errors.js';
+import { CairnError, kindOf } from '../../core/errors.js';
 import { type GroupName, groupPath, parseGroupPath } from '../../core/group.js';
 import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import type { ChunkIndex } from '../../index/chunk-index.js';
