@@ -37,6 +37,9 @@ void startThread(void (*body)(void*), void* argument) {
 }  // namespace
 
 struct Pool::State {
+  explicit State(const char* name) : threadName(name) {}
+
+  const char* const threadName;
   std::mutex mutex;
   std::condition_variable ready;
   std::deque<Queued> queue;
@@ -56,19 +59,21 @@ struct Pool::State {
   }
 };
 
+/** The state is never destroyed: pool threads still use it while exit(3) runs destructors. */
+Pool::Pool(const char* threadName) : state_(*new State(threadName)) {}
+
 Pool& Pool::instance() {
-  static Pool pool;
+  static Pool pool("cairn-pool");
   return pool;
 }
 
-/** Never destroyed: pool threads still use it while exit(3) runs destructors. */
-Pool::State& Pool::state() {
-  static State* state = new State;
-  return *state;
+Pool& Pool::ofOthersFiles() {
+  static Pool pool("cairn-source");
+  return pool;
 }
 
 void Pool::submit(std::unique_ptr<Task> task, const void* owner) {
-  State& shared = state();
+  State& shared = state_;
   std::lock_guard lock(shared.mutex);
   while (shared.threads < shared.wanted) {
     try {
@@ -84,7 +89,7 @@ void Pool::submit(std::unique_ptr<Task> task, const void* owner) {
 }
 
 std::vector<std::unique_ptr<Task>> Pool::withdraw(const void* owner) {
-  State& shared = state();
+  State& shared = state_;
   std::lock_guard lock(shared.mutex);
   std::vector<std::unique_ptr<Task>> withdrawn;
   std::deque<Queued> kept;
@@ -100,7 +105,7 @@ std::vector<std::unique_ptr<Task>> Pool::withdraw(const void* owner) {
 }
 
 void Pool::work(State& shared) {
-  pthread_setname_np(pthread_self(), "cairn-pool");
+  pthread_setname_np(pthread_self(), shared.threadName);
   for (;;) {
     std::unique_lock lock(shared.mutex);
     while (shared.queue.empty()) {

@@ -20,12 +20,19 @@ class Task {
 };
 
 /**
- * The process's worker threads, max(4, cores + 2) of them, first in first out. Started by the first task and never
+ * Worker threads of the process, max(4, cores + 2) of them, first in first out. Started by the first task and never
  * ended: they must not run destructors while exit(3) tears the process down. Every method from any thread.
  */
 class Pool {
  public:
+  /** For the work of the datastore and its mount. */
   static Pool& instance();
+
+  /**
+   * For reading files of others, which may take forever, and may wait for the mount: on a file system that hangs, or one that
+   * lies on the mount. What the mount needs never waits behind it.
+   */
+  static Pool& ofOthersFiles();
 
   /** @param owner whoever may withdraw the task later, or nullptr */
   void submit(std::unique_ptr<Task> task, const void* owner = nullptr);
@@ -33,11 +40,13 @@ class Pool {
   /** Takes all of the owner's tasks that have not begun out of the queue. */
   std::vector<std::unique_ptr<Task>> withdraw(const void* owner);
 
- private:
-  Pool() = default;
   struct State;
-  static State& state();
+
+ private:
+  explicit Pool(const char* threadName);
   static void work(State& state);
+
+  State& state_;
 };
 
 class EnvJobs;
@@ -52,7 +61,7 @@ class PromiseJob {
   virtual ~PromiseJob() = default;
 
   /** Starts the job; loop thread of `env`. Settles the returned promise on that thread. */
-  static Napi::Promise start(Napi::Env env, std::unique_ptr<PromiseJob> job);
+  static Napi::Promise start(Napi::Env env, std::unique_ptr<PromiseJob> job, Pool& pool = Pool::instance());
 
   /** Keeps a value (a buffer `run` reads or writes) alive until the promise is settled. Before `start`. */
   void keep(const Napi::Value& value);
@@ -90,10 +99,11 @@ class FunctionJob final : public PromiseJob {
  * @param kept values that must stay alive until the promise is settled
  */
 template <class Run, class Resolve>
-Napi::Promise startJob(Napi::Env env, std::initializer_list<Napi::Value> kept, Run run, Resolve resolve) {
+Napi::Promise startJob(Napi::Env env, std::initializer_list<Napi::Value> kept, Run run, Resolve resolve,
+                       Pool& pool = Pool::instance()) {
   auto job = std::make_unique<FunctionJob<Run, Resolve>>(std::move(run), std::move(resolve));
   for (const Napi::Value& value : kept) job->keep(value);
-  return PromiseJob::start(env, std::move(job));
+  return PromiseJob::start(env, std::move(job), pool);
 }
 
 /**

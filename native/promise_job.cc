@@ -23,7 +23,7 @@ class EnvJobs : public std::enable_shared_from_this<EnvJobs> {
 
   static EnvJobs& of(Napi::Env env);
   void begin();
-  Napi::Promise launch(std::unique_ptr<PromiseJob> job);
+  Napi::Promise launch(std::unique_ptr<PromiseJob> job, Pool& pool);
   std::pair<Napi::Promise, std::unique_ptr<Promised>> promise();
   void complete(std::unique_ptr<PromiseJob> job);
   void fulfil(std::unique_ptr<PromiseJob> job);
@@ -98,11 +98,11 @@ void EnvJobs::begin() {
 
 EnvJobs& EnvJobs::of(Napi::Env env) { return **env.GetInstanceData<std::shared_ptr<EnvJobs>>(); }
 
-Napi::Promise EnvJobs::launch(std::unique_ptr<PromiseJob> job) {
+Napi::Promise EnvJobs::launch(std::unique_ptr<PromiseJob> job, Pool& pool) {
   if (closing_) throw Napi::Error::New(env_, "This thread is being shut down");
   napi_value promise = nullptr;
   if (napi_create_promise(env_, &job->deferred_, &promise) != napi_ok) throw Napi::Error::New(env_);
-  Pool::instance().submit(std::make_unique<PromiseJob::Carrier>(shared_from_this(), std::move(job)), this);
+  pool.submit(std::make_unique<PromiseJob::Carrier>(shared_from_this(), std::move(job)), this);
   expect();
   return Napi::Promise(env_, promise);
 }
@@ -209,7 +209,7 @@ void EnvJobs::settle(PromiseJob& job) noexcept {
 void EnvJobs::teardown(napi_async_cleanup_hook_handle hook) {
   hook_ = hook;
   closing_ = true;
-  pending_ -= Pool::instance().withdraw(this).size();
+  for (Pool* pool : {&Pool::instance(), &Pool::ofOthersFiles()}) pending_ -= pool->withdraw(this).size();
   for (const EnvEnd& end : ends_) pending_ -= end.dropPromised(this);
   if (pending_ == 0) close();
 }
@@ -223,8 +223,8 @@ void EnvJobs::close() {
   });
 }
 
-Napi::Promise PromiseJob::start(Napi::Env env, std::unique_ptr<PromiseJob> job) {
-  return EnvJobs::of(env).launch(std::move(job));
+Napi::Promise PromiseJob::start(Napi::Env env, std::unique_ptr<PromiseJob> job, Pool& pool) {
+  return EnvJobs::of(env).launch(std::move(job), pool);
 }
 
 std::pair<Napi::Promise, std::unique_ptr<Promised>> Promised::make(Napi::Env env) {

@@ -15,6 +15,12 @@ namespace {
 
 using DescriptorHandle = Handle<Descriptor>;
 
+/** As `startJob`, where nothing that the mount needs has to wait for it. */
+template <class Run, class Resolve>
+Napi::Promise startSourceJob(Napi::Env env, std::initializer_list<Napi::Value> kept, Run run, Resolve resolve) {
+  return startJob(env, kept, std::move(run), std::move(resolve), Pool::ofOthersFiles());
+}
+
 /** An open file or folder; it closes when its handle does and no job uses it. */
 Napi::Value toHandle(Napi::Env env, Descriptor& descriptor) {
   return DescriptorHandle::create(env, std::make_shared<Descriptor>(std::move(descriptor)));
@@ -88,7 +94,7 @@ Napi::Object entriesToJs(Napi::Env env, const std::vector<const SourceEntry*>& e
 Napi::Value scanFolderLater(const Napi::CallbackInfo& info) {
   const auto folder = std::make_shared<SourceFolder>();
   const std::shared_ptr<Descriptor> parent = info[0].IsUndefined() ? nullptr : DescriptorHandle::open(info[0]);
-  return startJob(
+  return startSourceJob(
       info.Env(), {},
       [folder, parent, name = pathOf(info[1])] {
         *folder = scanFolder(parent == nullptr ? -1 : parent->number(), name);
@@ -106,7 +112,7 @@ Napi::Value scanFolderLater(const Napi::CallbackInfo& info) {
 Napi::Value scanEntryLater(const Napi::CallbackInfo& info) {
   const auto entry = std::make_shared<SourceEntry>();
   const std::shared_ptr<Descriptor> parent = DescriptorHandle::open(info[0]);
-  return startJob(
+  return startSourceJob(
       info.Env(), {}, [entry, parent, name = pathOf(info[1])] { *entry = scanEntry(parent->number(), name); },
       [entry](Napi::Env env) { return entriesToJs(env, {entry.get()}); });
 }
@@ -128,7 +134,7 @@ Napi::Value readSmallLater(const Napi::CallbackInfo& info) {
     if (file.offset + file.size > out.size()) throw Napi::TypeError::New(info.Env(), "no room for a file");
   }
   const auto read = std::make_shared<std::vector<SmallFile>>();
-  return startJob(
+  return startSourceJob(
       info.Env(), {info[4]},
       [read, files = std::move(files), out] { *read = readSmallFiles(files, out.data()); },
       [read](Napi::Env env) {
@@ -161,7 +167,7 @@ Napi::Value readSmallLater(const Napi::CallbackInfo& info) {
 Napi::Value openSourceLater(const Napi::CallbackInfo& info) {
   const auto source = std::make_shared<OpenSource>();
   const std::shared_ptr<Descriptor> parent = DescriptorHandle::open(info[0]);
-  return startJob(
+  return startSourceJob(
       info.Env(), {}, [source, parent, name = pathOf(info[1])] { *source = openSource(parent->number(), name); },
       [source](Napi::Env env) {
         Napi::Object result = Napi::Object::New(env);
@@ -186,7 +192,7 @@ Napi::Value readIntoLater(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Descriptor> file = DescriptorHandle::open(info[0]);
   const std::span<uint8_t> out = bytesOf(info[2]);
   const auto bytes = std::make_shared<size_t>(0);
-  return startJob(
+  return startSourceJob(
       info.Env(), {info[2]},
       [=, offset = unsignedOf(info[1])] { *bytes = readInto(file->number(), offset, out.data(), out.size()); },
       [bytes](Napi::Env env) { return Napi::Number::New(env, double(*bytes)); });
@@ -196,7 +202,7 @@ Napi::Value readIntoLater(const Napi::CallbackInfo& info) {
 Napi::Value dataRangesLater(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Descriptor> file = DescriptorHandle::open(info[0]);
   const auto found = std::make_shared<DataRanges>();
-  return startJob(
+  return startSourceJob(
       info.Env(), {},
       [=, from = unsignedOf(info[1]), size = unsignedOf(info[2]), limit = unsignedOf(info[3])] {
         *found = dataRanges(file->number(), from, size, limit);

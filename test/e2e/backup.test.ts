@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -23,6 +23,7 @@ import type { BackedUp } from '../../src/control/backup-commands.js';
 import { outputOf, runCommand, until } from '../support/commands.js';
 import { assertSameTree, differences } from '../support/compare-trees.js';
 import { makeOddTree } from '../support/make-odd-tree.js';
+import { skipMounts, withMemoryMount } from '../support/memory-mount.js';
 import { MAIN, type TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
 import { memoryDisk, NEEDS_ROOT } from '../support/small-disk.js';
@@ -30,6 +31,8 @@ import { temporaryFolder } from '../support/temporary-folder.js';
 
 const GROUP = 'host/direct';
 const LATEST = `${GROUP}/latest`;
+/** Threads that read a source, at least (native/pool.cc). */
+const SOURCE_THREADS = 4;
 
 function backup(store: TestStore, source: string, ...options: string[]): BackedUp {
   return JSON.parse(store.cairn('backup', '--json', ...options, source, GROUP)) as BackedUp;
@@ -167,6 +170,29 @@ test('the datastore and its mount are left out of what they are in; other file s
     assert.equal(bad(join(store.store, '.chunks'), GROUP), 2);
     await store.mount();
   });
+});
+
+test('a source that hangs keeps nothing of the mount waiting', { skip: skipMounts }, async () => {
+  await withStore(
+    async (store) => {
+      await withMemoryMount(async (source) => {
+        const only = ['--exclude', '/*', '--exclude', '!/stuck-*'];
+        const child = spawn(process.execPath, [MAIN, 'backup', ...only, source.mountpoint, GROUP], {
+          env: { ...process.env, CAIRN_STORE: store.store },
+          stdio: 'ignore',
+        });
+        const ended = once(child, 'exit');
+        while ((await source.state()).counters.unanswered < SOURCE_THREADS) assert.equal(child.exitCode, null);
+        const write = ['if=/dev/zero', `of=${store.mountpoint}/host/other/current/file`, 'count=1000', 'conv=fsync'];
+        const { status, stderr } = spawnSync('dd', write, { timeout: 30_000, killSignal: 'SIGKILL' });
+        await source.ask('release');
+        assert.equal(status, 0, `the mount was kept waiting: ${stderr}`);
+        assert.deepEqual(await ended, [0, null]);
+        assert.equal(JSON.parse(store.cairn('snapshot', 'list', '--json')).length, 1);
+      });
+    },
+    { groups: ['host/other'] },
+  );
 });
 
 test('a backup that is given up leaves no snapshot, and chunks that the next collection takes', async () => {

@@ -8,7 +8,7 @@ import { createNativeTransport } from '../../src/fuse/native-transport.js';
 import { dropCached, insertChunk } from '../../src/native/chunk-cache.js';
 import { sha256Sync } from '../../src/native/hash.js';
 import { delayedVfs } from './delayed-vfs.js';
-import type { MountQuestion, MountState, MountWorkerData } from './memory-mount.js';
+import { type MountQuestion, type MountState, type MountWorkerData, STUCK_BYTES, STUCK_FILES } from './memory-mount.js';
 import { MemoryVfs } from './memory-vfs.js';
 
 // The mount worker of a MemoryMount: a MemoryVfs served by the native transport.
@@ -21,6 +21,10 @@ const log: Log = {
   error: (fields, message) =>
     errors.push(`${message} ${JSON.stringify(fields)} ${'error' in fields ? String(fields.error) : ''}`),
 };
+let release: () => void = () => undefined;
+const released = new Promise<void>((resolve) => {
+  release = resolve;
+});
 let batches = 0;
 const transport = createNativeTransport({
   descriptor,
@@ -70,6 +74,16 @@ function addSpecials(): void {
     size: 2 * PIECE.length,
     pieces: (at, length) => [{ kind: 'file', descriptor: segment, at: at + 1, length }],
   });
+  for (let number = 0; number < STUCK_FILES; number++) {
+    vfs.addSpecial({
+      name: `stuck-${number}`,
+      size: STUCK_BYTES,
+      pieces: async (_at, length) => {
+        await released;
+        return [{ kind: 'zeros', length }];
+      },
+    });
+  }
   vfs.addSpecial({
     name: 'failing',
     size: 10,
@@ -125,6 +139,8 @@ parentPort!.on('message', (question: MountQuestion) => {
     transport.pause();
   } else if (question.ask === 'resume') {
     transport.resume();
+  } else if (question.ask === 'release') {
+    release();
   } else if (question.ask === 'stop') {
     void transport.stop();
   }

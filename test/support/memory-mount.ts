@@ -19,10 +19,14 @@ export interface MountWorkerData {
   readonly folder: string;
 }
 
+/** Files `stuck-0` … of so many bytes, which nobody gets before 'release'. */
+export const STUCK_FILES = 64;
+export const STUCK_BYTES = 100_000;
+
 /** What is asked of the worker; each question is answered with the state afterwards. */
 export interface MountQuestion {
   readonly id: number;
-  readonly ask: 'state' | 'rename' | 'overwrite' | 'refresh' | 'unknown' | 'pause' | 'resume' | 'stop';
+  readonly ask: 'state' | 'rename' | 'overwrite' | 'refresh' | 'unknown' | 'pause' | 'resume' | 'release' | 'stop';
   readonly name?: string;
   readonly newName?: string;
 }
