@@ -87,6 +87,27 @@ test('what a backup cannot read is named and left out; the rest is in the snapsh
   });
 });
 
+test('what its owner may not write to is restored with its attributes', async () => {
+  await asOrdinaryUser(async (store, user) => {
+    store.cairn('init', store.store);
+    const [source, target] = [join(store.folder, 'source'), join(store.folder, 'target')];
+    const sh = (script: string, path: string): string => outputOf('sh', ['-c', script, path], { ...user, cwd: '/' });
+    sh('mkdir -p "$0/folder" && echo content >"$0/file"', source);
+    const set = 'import os, sys; [os.setxattr(f"{sys.argv[1]}/{name}", "user.a", b"1") for name in ("file", "folder")]';
+    outputOf('python3', ['-c', set, source], user);
+    sh('chmod 444 "$0/file" && chmod 555 "$0/folder"', source);
+    store.cairn('backup', source, 'host/x');
+    store.cairn('restore', 'host/x/latest', target);
+    const read = `import os, sys
+for name in ('file', 'folder'):
+  path = f'{sys.argv[1]}/{name}'
+  print(name, oct(os.stat(path).st_mode & 0o7777), os.getxattr(path, 'user.a'))`;
+    assert.equal(outputOf('python3', ['-c', read, target], user), "file 0o444 b'1'\nfolder 0o555 b'1'\n");
+    sh('chmod 755 "$0/folder"', source);
+    sh('chmod 755 "$0/folder"', target);
+  });
+});
+
 test('folders of the store that its user may not write to any more are told, and are no loss', async () => {
   await asOrdinaryUser(async (store, user) => {
     store.cairn('init', store.store);

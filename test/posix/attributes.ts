@@ -59,6 +59,13 @@ export const xattrs: Family = {
       hasErrno('ENODATA', () => removeXattr(path, 'user.one'));
     },
 
+    'a prefix alone is no name': (folder) => {
+      const path = newFile(folder);
+      hasErrno('EINVAL', () => setXattr(path, 'user.', '01'));
+      hasErrno('EINVAL', () => getXattr(path, 'user.'));
+      hasErrno('EINVAL', () => removeXattr(path, 'user.'));
+    },
+
     'create and replace are told apart': (folder) => {
       const path = newFile(folder);
       hasErrno('ENODATA', () => setXattr(path, 'user.a', '01', XATTR_REPLACE));

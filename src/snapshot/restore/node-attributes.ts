@@ -23,6 +23,7 @@ export interface RestoredAttributes {
 }
 
 const MODE_BITS = 0o7777;
+const OWNER_WRITE = 0o200;
 const SET_ID_BITS = 0o6000;
 const KIND_BITS = 0o170000;
 const FOLDER = 0o040000;
@@ -81,7 +82,9 @@ export function setAttributes(
   const isAllowed = owned && (setIds || kind === FOLDER);
   const kept = had ? wanted.mode & Number(now.mode) & SET_ID_BITS : 0;
   const mode = isAllowed ? wanted.mode & MODE_BITS : (wanted.mode & MODE_BITS & ~SET_ID_BITS) | kept;
-  if (typeof target === 'number') fchmodSync(target, mode);
+  // An ordinary user sets attributes only of what he may write to, also through what is open.
+  const isOpened = !isRoot && wanted.xattrs.length > 0 && (mode & OWNER_WRITE) === 0;
+  if (typeof target === 'number') fchmodSync(target, isOpened ? mode | OWNER_WRITE : mode);
   const lacksBits = kind !== LINK && (wanted.mode & SET_ID_BITS & ~mode) !== 0;
   if (lacksBits && setIds) problems.push('set-uid or set-gid bits: it has another owner');
   let lacksCapabilities = false;
@@ -89,6 +92,7 @@ export function setAttributes(
     problems.push(...setXattrs(target, wanted.xattrs, setIds));
     lacksCapabilities = !setIds && isRoot && lacks(target, wanted.xattrs);
   }
+  if (isOpened && typeof target === 'number') fchmodSync(target, mode);
   setTimes(target, wanted.atime, wanted.mtime);
   return { problems, setIdsLeftOut: !setIds && kind !== FOLDER && (lacksBits || lacksCapabilities) };
 }

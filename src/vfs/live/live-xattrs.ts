@@ -24,11 +24,13 @@ export function getXattr(parts: LiveParts, node: NodeId, name: Uint8Array): Uint
 
 const NAMESPACES = ['user.', 'trusted.', 'security.'].map((prefix) => Buffer.from(prefix));
 
-/** @throws {CairnError} `unsupported` for a name in no namespace that is kept (xattr(7)) */
+/** @throws {CairnError} `unsupported` for a name in no namespace that is kept (xattr(7)), `invalid` for that of a namespace alone */
 function requireNamespace(name: Uint8Array): void {
-  const known = NAMESPACES.some((prefix) => prefix.equals(name.subarray(0, prefix.length)));
-  if (!known && !isAclName(name))
+  if (isAclName(name)) return;
+  const namespace = NAMESPACES.find((prefix) => prefix.equals(name.subarray(0, prefix.length)));
+  if (namespace === undefined)
     throw new CairnError('unsupported', 'Extended attributes of this namespace are not kept');
+  if (namespace.length === name.length) throw new CairnError('invalid', 'An extended attribute has no name');
 }
 
 export function listXattrs(parts: LiveParts, node: NodeId): readonly Uint8Array[] {
