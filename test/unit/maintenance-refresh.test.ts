@@ -4,16 +4,18 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createCatalog, openCatalog } from '../../src/catalog/open.js';
 import { openCatalogReader } from '../../src/catalog/open-reader.js';
+import type { RemoteFile } from '../../src/catalog/uploads.js';
 import { processGuards } from '../../src/chunkstore/guards.js';
 import { type Digest, digestHex } from '../../src/core/digest.js';
 import { CairnError } from '../../src/core/errors.js';
+import { revokedName } from '../../src/datastore/shared/machine-epochs.js';
 import { encodeDynamicIndex } from '../../src/index/dynamic-index.js';
 import { unpackDigests } from '../../src/maintenance/gc/packed-digests.js';
 import { fetchSnapshot } from '../../src/maintenance/refresh/fetch-snapshot.js';
 import { refresh } from '../../src/maintenance/refresh/refresh-job.js';
 import type { RefreshParts } from '../../src/maintenance/refresh/refresh-parts.js';
 import type { RefreshAsks } from '../../src/maintenance/refresh/refresh-protocol.js';
-import { FETCHING } from '../../src/maintenance/upload/upload-parts.js';
+import { FETCHING, UNCERTAIN } from '../../src/maintenance/upload/upload-parts.js';
 import { catalogPath } from '../support/catalog.js';
 import { isKind } from '../support/kinds.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -115,7 +117,11 @@ async function machine(t: TestContext) {
     catalog.transactions.begin();
     asked.splice(0);
   };
-  return { parts, bucket, store, asked, killed, noted: () => reader.uploads.listFiles('', 100) };
+  const note = (files: readonly RemoteFile[]): void => {
+    catalog.uploads.noteFiles(files, []);
+    commit();
+  };
+  return { parts, bucket, store, asked, killed, note, noted: () => reader.uploads.listFiles('', 100) };
 }
 
 /** Another machine's snapshot in the bucket. */
@@ -145,4 +151,24 @@ test('a snapshot whose fetching a kill broke off is fetched again where it still
   assert.deepEqual(await refresh(parts), { appeared: 1, gone: 0, changed: 0, postponed: 0 });
   assert.deepEqual(noted(), [{ path: manifest, identity: 'tag a' }]);
   assert.deepEqual(await refresh(parts), { appeared: 0, gone: 0, changed: 0, postponed: 0 });
+});
+
+test('a snapshot that was only about to be published stays where another machine took its group over', async (t) => {
+  const { parts, asked, note, noted } = await machine(t);
+  const files = ['index.json.blob', 'root.mpxar.didx'].map((name) => ({
+    path: `${FOLDER}/${name}`,
+    identity: UNCERTAIN,
+  }));
+  note(files);
+  assert.deepEqual([(await refresh(parts)).gone, asked, noted()], [0, [], files]);
+});
+
+test('a snapshot that was put when this machine had been taken for dead stays; published and withdrawn it goes', async (t) => {
+  const { parts, bucket, note, noted } = await machine(t);
+  const manifest = publish(bucket);
+  note([{ path: manifest, identity: '1:2:3' }]);
+  bucket.set(revokedName(manifest), Buffer.from('{}'));
+  assert.equal((await refresh(parts)).gone, 0);
+  bucket.delete(manifest);
+  assert.deepEqual([(await refresh(parts)).gone, noted()], [1, []]);
 });

@@ -6,12 +6,20 @@ import { getIfThere } from '../../datastore/shared/shared-objects.js';
 import { MANIFEST_NAME, PROTECTED_NAME } from '../../index/archive-names.js';
 import type { JsonObject } from '../../index/canonical-json.js';
 import { decodeManifest } from '../../index/publish.js';
+import { FETCHING } from '../upload/upload-parts.js';
 import type { ListedSnapshot } from './listed-snapshots.js';
 import type { RefreshParts } from './refresh-parts.js';
 
+const TAG = 'tag ';
+
 /** Another machine's manifest is noted by what the object store calls its bytes: those here may get marks of their own. */
 export function notedManifest({ folder, tag }: Pick<ListedSnapshot, 'folder' | 'tag'>): RemoteFile {
-  return { path: `${folder}/${MANIFEST_NAME}`, identity: `tag ${tag}` };
+  return { path: `${folder}/${MANIFEST_NAME}`, identity: `${TAG}${tag}` };
+}
+
+/** Whether a manifest's identity says that it came from another machine, or was about to. */
+export function isFetched(identity: string): boolean {
+  return identity === FETCHING || identity.startsWith(TAG);
 }
 
 /** Whether notes, protection or verification of a snapshot that is here may have been changed by the machine it is of. */

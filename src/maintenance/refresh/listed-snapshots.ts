@@ -26,6 +26,8 @@ export interface ListedSnapshot {
 export interface ListedSnapshots {
   /** By name of the manifest. */
   readonly snapshots: ReadonlyMap<string, ListedSnapshot>;
+  /** Manifests that are there, and do not count. */
+  readonly revoked: ReadonlySet<string>;
   /** `owner` and `notes` of groups. */
   readonly groupFiles: ReadonlySet<string>;
 }
@@ -47,7 +49,8 @@ export async function listPublished(
     }
   }
   // Asked when all has been listed: what was revoked before does not count.
-  const revoked = await revokedUnits(objects);
+  const allRevoked = await revokedUnits(objects);
+  const revoked = new Set([...tags.keys()].filter((manifest) => allRevoked.has(manifest)));
   const snapshots = new Map<string, ListedSnapshot>();
   for (const [folder, files] of folders) {
     const manifest = `${folder}/${MANIFEST_NAME}`;
@@ -57,5 +60,5 @@ export async function listPublished(
     const ordered = [...files.filter((name) => name !== manifest), manifest];
     snapshots.set(manifest, { group, time, folder, files: ordered, tag: tags.get(manifest) ?? '' });
   }
-  return { snapshots, groupFiles };
+  return { snapshots, revoked, groupFiles };
 }

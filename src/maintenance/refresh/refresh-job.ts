@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { RemoteFile } from '../../catalog/uploads.js';
 import { processGuards } from '../../chunkstore/guards.js';
 import { CairnError } from '../../core/errors.js';
 import { snapshotTimeOf } from '../../core/snapshot-time.js';
@@ -6,9 +7,9 @@ import { openDatastoreReader } from '../../datastore/open.js';
 import { MANIFEST_NAME } from '../../index/archive-names.js';
 import { JobPort } from '../job/job-port.js';
 import { isManifest } from '../upload/store-files.js';
-import { FETCHING } from '../upload/upload-parts.js';
+import { FETCHING, UNCERTAIN } from '../upload/upload-parts.js';
 import { groupOfFile } from '../upload/written-groups.js';
-import { fetchMarks, mayBeMarkedAnew } from './fetch-marks.js';
+import { fetchMarks, isFetched, mayBeMarkedAnew } from './fetch-marks.js';
 import { fetchSnapshot } from './fetch-snapshot.js';
 import { type ListedSnapshot, type ListedSnapshots, listPublished } from './listed-snapshots.js';
 import type { RefreshParts } from './refresh-parts.js';
@@ -91,30 +92,39 @@ function manifestOf({ folder }: ListedSnapshot): string {
   return `${folder}/${MANIFEST_NAME}`;
 }
 
-/** Snapshots that came from there, or were about to, and are there no more. */
-async function forgetGone(parts: RefreshParts, { snapshots }: ListedSnapshots): Promise<number> {
-  const { uploads } = parts.reader;
-  const known = new Map<string, string[]>();
-  for (let after = ''; ; ) {
-    const files = uploads.listFiles(after, ROWS_AT_ONCE);
-    for (const { path } of files) {
-      const folder = path.slice(0, path.lastIndexOf('/'));
-      known.set(folder, [...(known.get(folder) ?? []), path]);
-    }
-    const last = files.at(-1);
-    if (last === undefined) break;
-    after = last.path;
-  }
+/** Snapshots that came from there, or were about to, or were published from here, and are there no more. */
+async function forgetGone(parts: RefreshParts, listed: ListedSnapshots): Promise<number> {
   let gone = 0;
-  for (const [folder, files] of known) {
-    const manifest = files.find(isManifest);
-    if (manifest === undefined || snapshots.has(manifest)) continue;
-    const group = groupOfFile(manifest);
+  for (const [folder, files] of notedFiles(parts)) {
+    const manifest = files.find(({ path }) => isManifest(path));
+    if (manifest === undefined || !isGone(manifest, listed)) continue;
+    const group = groupOfFile(manifest.path);
     const time = group === undefined ? undefined : snapshotTimeOf(folder.slice(group.length + 1));
     if (group === undefined || time === undefined || !(await parts.ask('is-others', group))) continue;
     parts.goOn();
-    await parts.ask('forget', { group, time, files });
+    await parts.ask('forget', { group, time, files: files.map(({ path }) => path) });
     gone += 1;
   }
   return gone;
+}
+
+/** By folder. */
+function notedFiles({ reader }: Pick<RefreshParts, 'reader'>): Map<string, RemoteFile[]> {
+  const noted = new Map<string, RemoteFile[]>();
+  for (let after = ''; ; ) {
+    const files = reader.uploads.listFiles(after, ROWS_AT_ONCE);
+    for (const file of files) {
+      const folder = file.path.slice(0, file.path.lastIndexOf('/'));
+      noted.set(folder, [...(noted.get(folder) ?? []), file]);
+    }
+    const last = files.at(-1);
+    if (last === undefined) return noted;
+    after = last.path;
+  }
+}
+
+/** Whether it was there and is not. What this machine only meant to put there, or what never counted, may be here alone. */
+function isGone({ path, identity }: RemoteFile, { snapshots, revoked }: ListedSnapshots): boolean {
+  if (snapshots.has(path) || identity === UNCERTAIN) return false;
+  return isFetched(identity) || !revoked.has(path);
 }
