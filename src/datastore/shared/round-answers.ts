@@ -9,6 +9,12 @@ import type { SharedObjects } from './shared-objects.js';
  */
 export type Wanted = (digests: readonly Digest[]) => Promise<readonly Digest[]>;
 
+/** An answer that the collector may have got. */
+interface Given {
+  readonly round: number;
+  readonly kept: Uint8Array;
+}
+
 type Forbidden = ReadonlyMap<string, unknown>;
 const NOTHING: Forbidden = new Map();
 
@@ -23,6 +29,7 @@ export class RoundAnswers {
   #forbidden: Forbidden = NOTHING;
   /** Round and phase that `#forbidden` is of. */
   #at: string | undefined;
+  #given: Given | undefined;
   #settledRounds = 0;
   #isOpen = false;
   /** Before that an earlier epoch may have answered: what it did not keep may go, even if it is kept now. */
@@ -69,17 +76,23 @@ export class RoundAnswers {
     this.#isOpen = value?.phase === 'proposed' || value?.phase === 'deleting';
   }
 
+  /** A put that failed may have been carried out, or may be yet: the same is said again, and what it gave up stays given up. */
   async #answer({ round }: Round): Promise<void> {
+    if (this.#given?.round !== round) this.#given = await this.#decide(round);
+    const { machine, epoch } = this.#lease;
+    if (this.#given !== undefined) await this.#objects.put(answerName(round, machine, epoch), this.#given.kept);
+  }
+
+  /** Undefined where the round was given up meanwhile. */
+  async #decide(round: number): Promise<Given | undefined> {
     const condemned = await readDigests(this.#objects, condemnedName(round));
-    // The round was given up meanwhile.
-    if (condemned === undefined) return;
+    if (condemned === undefined) return undefined;
     this.#settle();
     // From this moment on none of them is used anew; what is in use by then is kept.
     this.#forbidden = condemned;
     const kept = await this.#wanted([...condemned.values()]);
-    const { machine, epoch } = this.#lease;
     if (this.#hasLooked) this.#forbidden = without(condemned, kept);
-    await this.#objects.put(answerName(round, machine, epoch), packDigests(kept));
+    return { round, kept: packDigests(kept) };
   }
 
   async #avoid({ round }: Round): Promise<void> {
