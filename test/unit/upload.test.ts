@@ -12,10 +12,12 @@ import { chunkName } from '../../src/chunkstore/layout.js';
 import { CairnError } from '../../src/core/errors.js';
 import type { StoredObject } from '../../src/core/stored-object.js';
 import { objectIndexPath, objectRecordPath } from '../../src/index/object-files.js';
+import { knownFiles } from '../../src/maintenance/upload/known-files.js';
 import { listStoreFiles } from '../../src/maintenance/upload/store-files.js';
 import { uploadChunks } from '../../src/maintenance/upload/upload-chunks.js';
 import { uploadFiles } from '../../src/maintenance/upload/upload-files.js';
-import { FETCHING, type UploadParts } from '../../src/maintenance/upload/upload-parts.js';
+import { upload } from '../../src/maintenance/upload/upload-job.js';
+import { FETCHING, type StoreFile, type UploadParts } from '../../src/maintenance/upload/upload-parts.js';
 import type { UploadAsks } from '../../src/maintenance/upload/upload-protocol.js';
 import { sha256Sync } from '../../src/native/hash.js';
 import { catalogPath } from '../support/catalog.js';
@@ -204,22 +206,24 @@ test('upload: a chunk only its placeholder tells the length of is there if the o
   assert.deepEqual([chunks, missing, catalog.uploads.totals().chunks], [1, 1, 1]);
 });
 
+const uploadListed = (parts: UploadParts, ready: readonly StoreFile[], waiting: readonly string[] = []) =>
+  uploadFiles(parts, { ready, waiting: new Set(waiting), known: knownFiles(parts) });
+
 test('upload: files that changed are put in their order, those that are gone removed, manifests first', async (t) => {
   const { parts, backend, asked } = await makeParts(t, []);
   const folder = 'host/x/2026-11-20T10:00:00Z';
   const names = ['root.mpxar.didx', 'index.json.blob'].map((name) => `${folder}/${name}`);
   for (const name of names) await backend.put(name, Buffer.from(name));
   const ready = names.map((path) => ({ path, identity: '1' }));
-  const waiting = new Set<string>();
-  await uploadFiles(parts, { ready, waiting });
+  await uploadListed(parts, ready);
   assert.deepEqual(asked.splice(0), [`put ${names[0]}`, `put ${names[1]}`]);
-  await uploadFiles(parts, { ready, waiting });
+  await uploadListed(parts, ready);
   assert.deepEqual(asked, []);
-  await uploadFiles(parts, { ready: [ready[0]!, { path: names[1]!, identity: '2' }], waiting });
+  await uploadListed(parts, [ready[0]!, { path: names[1]!, identity: '2' }]);
   assert.deepEqual(asked.splice(0), [`put ${names[1]}`]);
-  await uploadFiles(parts, { ready: [], waiting: new Set(names) });
+  await uploadListed(parts, [], names);
   assert.deepEqual(asked, [], 'what waits is not gone');
-  await uploadFiles(parts, { ready: [], waiting });
+  await uploadListed(parts, []);
   assert.deepEqual(asked, [`remove ${names[1]}`, `remove ${names[0]}`]);
 });
 
@@ -227,8 +231,32 @@ test('upload: a snapshot of another machine that never came here is not taken fo
   const { parts, catalog, commit, asked } = await makeParts(t, []);
   catalog.uploads.noteFiles([{ path: 'host/x/2026-11-20T10:00:00Z/index.json.blob', identity: FETCHING }], []);
   commit();
-  assert.deepEqual(await uploadFiles(parts, { ready: [], waiting: new Set() }), { put: 0, removed: 0, kept: 0 });
+  assert.deepEqual(await uploadListed(parts, []), { put: 0, removed: 0, kept: 0 });
   assert.deepEqual(asked, []);
+});
+
+test('upload: a snapshot that a refresh brings while the queue is gone through is not gone, though its group is taken over', async (t) => {
+  const { parts, catalog, commit, remote, backend, asked } = await makeParts(t, ['a']);
+  const folder = 'host/x/2026-11-20T10:00:00Z';
+  const names = ['index.json.blob', 'root.mpxar.didx'].map((name) => `${folder}/${name}`);
+  const { ask } = parts;
+  const shared = { removeAll: (gone: readonly string[]) => remote.removeAll(gone) };
+  Object.assign(parts, { isShared: true, objects: { ...parts.objects, shared } });
+  parts.ask = async (name, payload) => {
+    if (name === 'take-group') return true as never;
+    return (name === 'usable' ? [true] : ask(name, payload)) as never;
+  };
+  const put = remote.put.bind(remote);
+  remote.put = async (name, bytes) => {
+    await put(name, bytes);
+    for (const path of names) await backend.put(path, Buffer.from(path));
+    catalog.uploads.noteFiles(
+      names.map((path) => ({ path, identity: 'tag a' })),
+      [],
+    );
+    commit();
+  };
+  assert.deepEqual([(await upload(parts)).filesRemoved, asked.length], [0, 1]);
 });
 
 test('upload: the mark of protection goes at once, though its snapshot would have to stay for now', async (t) => {
@@ -237,13 +265,13 @@ test('upload: the mark of protection goes at once, though its snapshot would hav
   const names = ['.protected', 'index.json.blob'].map((name) => `${folder}/${name}`);
   for (const name of names) await backend.put(name, Buffer.from(name));
   const ready = names.map((path) => ({ path, identity: '1' }));
-  await uploadFiles(parts, { ready, waiting: new Set() });
+  await uploadListed(parts, ready);
   asked.splice(0);
   const { ask } = parts;
   const shared = { removeAll: (gone: readonly string[]) => remote.removeAll(gone) };
   Object.assign(parts, { isShared: true, mayWithdraw: false, objects: { ...parts.objects, shared } });
   parts.ask = async (name, payload) => (name === 'take-group' ? true : ask(name, payload)) as never;
-  assert.deepEqual(await uploadFiles(parts, { ready: [], waiting: new Set() }), { put: 0, removed: 1, kept: 1 });
+  assert.deepEqual(await uploadListed(parts, []), { put: 0, removed: 1, kept: 1 });
   assert.deepEqual(asked, [`remove ${names[0]}`]);
 });
 

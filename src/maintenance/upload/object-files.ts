@@ -8,7 +8,7 @@ const ROWS_AT_ONCE = 500;
  * The files of all objects, each index file before the record that names it. What was deleted has its record alone.
  * @throws {CairnError} where a file cannot be looked at
  */
-export async function listObjectFiles(parts: UploadParts): Promise<StoreFiles> {
+export async function listObjectFiles(parts: UploadParts): Promise<Pick<StoreFiles, 'ready' | 'waiting'>> {
   const ready: StoreFile[] = [];
   const waiting = new Set<string>();
   for (const object of allObjects(parts)) {

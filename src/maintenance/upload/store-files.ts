@@ -3,6 +3,7 @@ import { formatSnapshotTime } from '../../core/snapshot-time.js';
 import { MANIFEST_NAME, PROTECTED_NAME } from '../../index/archive-names.js';
 import { isObjectRecord } from '../../index/object-files.js';
 import { listGroups, listNamespaces, listSnapshots } from '../../index/snapshot-folder.js';
+import { knownFiles } from './known-files.js';
 import { listObjectFiles } from './object-files.js';
 import type { StoreFile, StoreFiles, UploadParts } from './upload-parts.js';
 
@@ -16,6 +17,8 @@ const NAMESPACE_MARK = '.namespace';
  * @throws {CairnError} where a folder cannot be listed: that is not taken for an empty one
  */
 export async function listStoreFiles(parts: UploadParts): Promise<StoreFiles> {
+  // Before anything is listed: what comes in between is listed, and not taken for gone.
+  const known = knownFiles(parts);
   const ready: StoreFile[] = [];
   const waiting = new Set<string>();
   const namespaces = await listNamespaces(parts.store);
@@ -37,7 +40,7 @@ export async function listStoreFiles(parts: UploadParts): Promise<StoreFiles> {
   }
   const objects = await listObjectFiles(parts);
   for (const path of objects.waiting) waiting.add(path);
-  return { ready: [...ready, ...objects.ready], waiting };
+  return { ready: [...ready, ...objects.ready], waiting, known };
 }
 
 /** Whether the path is that of a namespace's mark. */

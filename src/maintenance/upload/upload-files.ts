@@ -1,12 +1,12 @@
 import type { RemoteFile } from '../../catalog/uploads.js';
 import { readIfThere } from '../../datastore/read-if-there.js';
 import { PROTECTED_NAME } from '../../index/archive-names.js';
+import { knownFiles } from './known-files.js';
 import { changing } from './shared-changes.js';
 import { isManifest, isNamespaceMark } from './store-files.js';
-import { FETCHING, type StoreFile, type StoreFiles, UNCERTAIN, type UploadParts } from './upload-parts.js';
+import { type StoreFile, type StoreFiles, UNCERTAIN, type UploadParts } from './upload-parts.js';
 import { WrittenGroups } from './written-groups.js';
 
-const LISTED_AT_ONCE = 1000;
 /** Files noted together. */
 const NOTED_AT_ONCE = 50;
 
@@ -32,8 +32,10 @@ export async function uploadFiles(parts: UploadParts, files: StoreFiles): Promis
     await putFiles(parts, changed.slice(done, done + NOTED_AT_ONCE));
   }
   const here = new Set(files.ready.map(({ path }) => path));
-  const goneHere = [...known.keys()].filter((path) => !here.has(path) && !files.waiting.has(path));
-  const gone = (await groups.filter(goneHere.map((path) => ({ path })))).map(({ path }) => path);
+  const isGone = (path: string): boolean => !here.has(path) && !files.waiting.has(path);
+  // What was noted since the listing, as another machine's snapshot that a refresh brought, was not here to be listed.
+  const goneHere = [...known].filter(([path, identity]) => isGone(path) && files.known.get(path) === identity);
+  const gone = (await groups.filter(goneHere.map(([path]) => ({ path })))).map(({ path }) => path);
   if (parts.isShared && !parts.mayWithdraw) {
     // No chunk is given up with a mark.
     const marks = gone.filter((path) => path.endsWith(`/${PROTECTED_NAME}`));
@@ -47,18 +49,6 @@ export async function uploadFiles(parts: UploadParts, files: StoreFiles): Promis
     gone.filter((path) => !isManifest(path)),
   );
   return { put: changed.length, removed: gone.length, kept: 0 };
-}
-
-function knownFiles(parts: UploadParts): Map<string, string> {
-  const known = new Map<string, string>();
-  for (let after = ''; ; ) {
-    const files = parts.reader.uploads.listFiles(after, LISTED_AT_ONCE);
-    // What never came here is not gone from here.
-    for (const { path, identity } of files) if (identity !== FETCHING) known.set(path, identity);
-    const last = files.at(-1);
-    if (last === undefined) return known;
-    after = last.path;
-  }
 }
 
 async function putFiles(parts: UploadParts, files: readonly StoreFile[]): Promise<void> {

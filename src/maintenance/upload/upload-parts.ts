@@ -64,4 +64,6 @@ export interface StoreFiles {
   readonly ready: readonly StoreFile[];
   /** Those that wait, as their chunks are not all known yet. */
   readonly waiting: ReadonlySet<string>;
+  /** Files known to be in the object store before these were listed, and their identities: what came since is not gone. */
+  readonly known: ReadonlyMap<string, string>;
 }
