@@ -16,7 +16,17 @@ test('nothing that is published is lost, whatever becomes of the machines', asyn
     for (const [what, times] of doings) total.set(what, (total.get(what) ?? 0) + times);
   });
   t.diagnostic([...total].map(([what, times]) => `${what} ${times}`).join(', '));
-  for (const what of ['published', 'withdrawn', 'marks removed', 'deleted', 'kept', 'crashes', 'stale', 'busy']) {
+  for (const what of [
+    'published',
+    'withdrawn',
+    'marks removed',
+    'deleted',
+    'kept',
+    'crashes',
+    'stale',
+    'busy',
+    'claimed',
+  ]) {
     assert.ok((total.get(what) ?? 0) > 0, `nothing was ever ${what}`);
   }
 });

@@ -9,6 +9,8 @@ import type { Watch } from './watch.js';
 
 const owner = z.object({
   machine: z.string(),
+  /** Under which it has said so; records of old have none. */
+  epoch: z.number().int().positive().optional(),
   /** For people. */
   host: z.string(),
   since: z.string(),
@@ -26,7 +28,8 @@ export interface GroupLeaseParts {
 }
 
 /**
- * Makes this machine the one writer of a group: it stays so as long as its lease lasts, through restarts too.
+ * Makes this machine the one writer of a group: it stays so as long as its lease lasts, through restarts too. Each epoch says so
+ * anew: who found the one before to have ended, and is about to take the group, does not come to it any more.
  * @param group its path, e.g. `host/web1`
  * @throws {CairnError} `busy` saying who is, `stale` where the lease has ended
  */
@@ -34,12 +37,13 @@ export async function takeGroup(parts: GroupLeaseParts, lease: MachineLease, gro
   const chain = chainOf(parts.objects, group);
   for (;;) {
     const head = await chain.head();
-    if (head?.value.machine === lease.machine) return lease.check();
-    if (head !== undefined) await requireGone(parts, lease, group, head.value);
+    const isOwn = head?.value.machine === lease.machine;
+    if (isOwn && head.value.epoch === lease.epoch) return lease.check();
+    if (head !== undefined && !isOwn) await requireGone(parts, lease, group, head.value);
     await lease.check();
     const { host } = parts.identity;
     const value = {
-      ...{ machine: lease.machine, host, since: new Date().toISOString() },
+      ...{ machine: lease.machine, epoch: lease.epoch, host, since: new Date().toISOString() },
       nonce: randomBytes(8).toString('hex'),
     };
     const number = await chain.append(head?.number, value);

@@ -1,10 +1,9 @@
 import { BucketCollection } from '../../../src/datastore/shared/bucket-collection.js';
-import { takeGroup } from '../../../src/datastore/shared/group-leases.js';
 import { KnownElsewhere } from '../../../src/datastore/shared/known-elsewhere.js';
 import { revokedUnits } from '../../../src/datastore/shared/machine-epochs.js';
 import type { Session } from '../../../src/datastore/shared/membership.js';
 import { namesBelow } from '../../../src/datastore/shared/shared-objects.js';
-import { CHUNKS_FOLDER, chunkName, digestOf, KEYS, type Machine } from './model-machine.js';
+import { CHUNKS_FOLDER, chunkName, digestOf, KEYS, keysOf, type Machine } from './model-machine.js';
 
 export type Actor = (machine: Machine) => Promise<void>;
 
@@ -92,13 +91,24 @@ async function publisher(machine: Machine): Promise<void> {
   );
   const [unit, snapshot] = random.pick([...ready, []]);
   if (unit === undefined || snapshot === undefined) return;
-  const { objects, watch } = machine;
+  const { objects } = machine;
   await alone(machine, [unit], async () => {
-    await takeGroup({ objects, identity: { id, host: id }, watch }, session.lease, `host/${id}`);
+    await machine.takeGroup(session.lease, `host/${id}`);
     await machine.publish(session, unit, () => objects.put(unit, Buffer.from(JSON.stringify(snapshot.keys))));
     if (!machine.mayNote(session) || disk.snapshots.get(unit) !== snapshot) return;
     snapshot.published = true;
     did('published');
+  });
+}
+
+/** Wants to write to the group that all want. */
+async function claimer(machine: Machine): Promise<void> {
+  const { session } = machine.membership;
+  if (session === undefined) return;
+  await alone(machine, ['claiming'], async () => {
+    await machine.takeGroup(session.lease, 'vm/all');
+    machine.wroteIn = session.lease.epoch;
+    machine.parts.did('claimed');
   });
 }
 
@@ -144,7 +154,7 @@ async function publishedKeys(machine: Machine): Promise<Set<string>> {
   const found = new Set<string>();
   for (const unit of units) {
     if (revoked.has(unit)) continue;
-    for (const key of await machine.keysOf(unit)) found.add(key);
+    for (const key of await keysOf(machine.objects, unit)) found.add(key);
   }
   return found;
 }
@@ -196,6 +206,7 @@ export const ACTORS: Readonly<Record<string, Actor>> = {
     publisher,
     forgetter,
     unmarker,
+    claimer,
     refresher,
     collector,
     preparer,

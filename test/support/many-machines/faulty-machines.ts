@@ -1,4 +1,6 @@
 import type { BucketRoots } from '../../../src/datastore/shared/bucket-collection.js';
+import { groupOwner } from '../../../src/datastore/shared/group-leases.js';
+import type { MachineLease } from '../../../src/datastore/shared/machine-lease.js';
 import type { LocalBeliefs, Session } from '../../../src/datastore/shared/membership.js';
 import type { SharedObjects } from '../../../src/datastore/shared/shared-objects.js';
 import { ModelClient } from './model-bucket.js';
@@ -48,12 +50,17 @@ class WithoutCorrection extends Machine {
   }
 }
 
-/** Machines that hear late of chunks they put, and put late what they said they would: a lot happens in between. */
+/** Machines that hear late of chunks they put, and put late what they said they would, or whose group it is: a lot happens in between. */
 class SlowClient extends ModelClient {
   override async put(name: string, bytes: Uint8Array): Promise<void> {
     if (name.startsWith('host/')) await this.dawdle();
     await super.put(name, bytes);
     if (name.startsWith('.chunks/')) await this.dawdle();
+  }
+
+  override async putNew(name: string, bytes: Uint8Array): Promise<boolean> {
+    if (name.includes('/owners/')) await this.dawdle();
+    return super.putNew(name, bytes);
   }
 }
 
@@ -124,6 +131,13 @@ class WithoutMarks extends Machine {
   };
 }
 
+/** Whose record is the last of a group goes on under every epoch. */
+class WithoutSayingAgain extends SlowMachine {
+  override async takeGroup(lease: MachineLease, group: string): Promise<void> {
+    if ((await groupOwner(this.objects, group))?.machine !== lease.machine) await super.takeGroup(lease, group);
+  }
+}
+
 /** What other machines have is believed for ever. */
 class WithoutGenerations extends Machine {
   readonly #ever = new Set<string>();
@@ -160,6 +174,10 @@ const FAULTS: Partial<Mixture> = {
   ...{ steps: 1500, pauseEvery: 1000, crashEvery: 300, faultEvery: 8, machines: 2 },
 };
 const MARKS: Partial<Mixture> = { ...FAULTS, shares: { ...FAULTS.shares, publisher: 6, forgetter: 6, unmarker: 8 } };
+const CLAIMS: Partial<Mixture> = {
+  shares: { claimer: 6, leaver: 1, preparer: 1, ticker: 4 },
+  ...{ steps: 1500, pauseEvery: 2000, crashEvery: 2000, faultEvery: 100, machines: 2, tasks: 3 },
+};
 /** One machine alone: what comes late are its own deletions. */
 const LATE: Partial<Mixture> = {
   shares: { writer: 3, deleter: 12, sweeper: 8, uploader: 4, collector: 6, preparer: 1, ticker: 8 },
@@ -176,6 +194,7 @@ export const BROKEN_RULES: readonly BrokenRule[] = [
   { rule: 'the mark is completed after the answers', machine: WithoutSecondMark, mixture: PAUSES, isRare: true },
   { rule: 'deletions without an answer are waited out', machine: WithoutSettling, mixture: LATE },
   { rule: 'marks stay until nothing comes late', machine: WithoutMarks, mixture: MARKS },
+  { rule: 'each epoch says which groups it writes to', machine: WithoutSayingAgain, mixture: CLAIMS },
   {
     rule: 'what others had before a collection proves nothing',
     machine: WithoutGenerations,

@@ -1,5 +1,6 @@
 import { type Digest, digestHex } from '../../../src/core/digest.js';
 import type { BucketRoots } from '../../../src/datastore/shared/bucket-collection.js';
+import { takeGroup } from '../../../src/datastore/shared/group-leases.js';
 import type { KnownElsewhere } from '../../../src/datastore/shared/known-elsewhere.js';
 import type { MachineLease } from '../../../src/datastore/shared/machine-lease.js';
 import { type LocalBeliefs, Membership, type Session } from '../../../src/datastore/shared/membership.js';
@@ -84,6 +85,8 @@ export class Machine {
   readonly markTime: () => number = () => this.parts.now();
   /** What other machines have, as found in a session. */
   known: { readonly of: Session; readonly elsewhere: KnownElsewhere } | undefined;
+  /** The epoch under which it was last told to be the writer of the group that all want. */
+  wroteIn: number | undefined;
 
   constructor(parts: MachineParts) {
     this.parts = parts;
@@ -146,6 +149,11 @@ export class Machine {
     return this.known?.of === session && this.known.elsewhere.has(digest);
   }
 
+  takeGroup(lease: MachineLease, group: string): Promise<void> {
+    const { id } = this.parts;
+    return takeGroup({ objects: this.objects, identity: { id, host: id }, watch: this.watch }, lease, group);
+  }
+
   publish(session: Session, unit: string, put: () => Promise<void>): Promise<void> {
     return session.lease.publish([unit], put);
   }
@@ -163,7 +171,7 @@ export class Machine {
     const marked = new Set<string>();
     const mark = async () => {
       for (const name of await namesBelow(this.objects, 'host')) {
-        for (const key of await this.keysOf(name)) marked.add(key);
+        for (const key of await keysOf(this.objects, name)) marked.add(key);
       }
     };
     return { mark, has: (digest) => marked.has(digestHex(digest)) };
@@ -173,10 +181,11 @@ export class Machine {
   die(): void {
     this.turns.end();
   }
+}
 
-  async keysOf(unit: string): Promise<string[]> {
-    return unitKeys(await this.objects.get(unit).catch(() => undefined));
-  }
+/** What a unit names; nothing where it is not there. */
+export async function keysOf(objects: SharedObjects, unit: string): Promise<string[]> {
+  return unitKeys(await objects.get(unit).catch(() => undefined));
 }
 
 export function unitKeys(bytes: Buffer | undefined): string[] {

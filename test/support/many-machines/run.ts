@@ -1,5 +1,6 @@
+import { dirname } from 'node:path';
 import { kindOf } from '../../../src/core/errors.js';
-import { revokedName } from '../../../src/datastore/shared/machine-epochs.js';
+import { epochFolder, revokedName } from '../../../src/datastore/shared/machine-epochs.js';
 import { settled } from '../chunk-life/turns.js';
 import { Random } from '../random.js';
 import { ACTORS, type Actor } from './actors.js';
@@ -39,6 +40,7 @@ function mixtureOf(random: Random): Mixture {
         ticker: 4,
         leaver: random.below(2),
         unmarker: 1,
+        claimer: share(),
       },
     },
     crashEvery: random.pick([100, 300, 2000]),
@@ -186,6 +188,7 @@ class Run {
     for (const { machine } of this.#places) {
       if (machine?.turns.failure !== undefined) return `${(machine.turns.failure as Error).stack}`;
     }
+    this.#failure ??= this.#severalWriters();
     if (this.#bucket.changes === this.#checked) return this.#failure;
     this.#checked = this.#bucket.changes;
     this.#failure ??= this.#publishedLoss() ?? this.#believedLoss() ?? this.#broughtBack();
@@ -208,13 +211,26 @@ class Run {
     for (const { id, disk, machine } of this.#places) {
       const session = machine?.membership.session;
       if (session === undefined || !session.isCurrent) continue;
-      const folder = `.cairn/shared/machines/${id}/${String(session.lease.epoch).padStart(10, '0')}`;
-      if (objects.has(`${folder}/ended`)) continue;
+      if (objects.has(`${epochFolder(id, session.lease.epoch)}/ended`)) continue;
       for (const [key, { uploaded }] of disk.chunks) {
         if (uploaded && !objects.has(chunkName(key))) return `${id} believes chunk ${key.slice(0, 2)} to be there`;
       }
     }
     return undefined;
+  }
+
+  /** Of several machines that were told that they write to a group the epochs of all but one have ended. */
+  #severalWriters(): string | undefined {
+    const writers = this.#places.filter(({ id, machine }) => {
+      return machine?.wroteIn !== undefined && this.#isLast(id, machine.wroteIn);
+    });
+    return writers.length > 1 ? `One group is written by ${writers.map(({ id }) => id).join(' and ')}` : undefined;
+  }
+
+  #isLast(id: string, epoch: number): boolean {
+    const folder = epochFolder(id, epoch);
+    const last = this.#bucket.names(dirname(folder)).sort().at(-1);
+    return last?.startsWith(`${folder}/`) === true && !this.#bucket.objects.has(`${folder}/ended`);
   }
 
   /** What was withdrawn never counts again, whatever comes late. */
