@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createCatalog, openCatalog } from '../../src/catalog/open.js';
@@ -10,12 +11,14 @@ import { type Digest, digestHex } from '../../src/core/digest.js';
 import { CairnError } from '../../src/core/errors.js';
 import { revokedName } from '../../src/datastore/shared/machine-epochs.js';
 import { encodeDynamicIndex } from '../../src/index/dynamic-index.js';
+import { buildManifest, manifestText } from '../../src/index/manifest.js';
 import { unpackDigests } from '../../src/maintenance/gc/packed-digests.js';
 import { fetchSnapshot } from '../../src/maintenance/refresh/fetch-snapshot.js';
 import { refresh } from '../../src/maintenance/refresh/refresh-job.js';
 import type { RefreshParts } from '../../src/maintenance/refresh/refresh-parts.js';
 import type { RefreshAsks } from '../../src/maintenance/refresh/refresh-protocol.js';
 import { FETCHING, UNCERTAIN } from '../../src/maintenance/upload/upload-parts.js';
+import { BLOB_HEADER_BYTES, encodeBlobSync } from '../../src/native/blob.js';
 import { catalogPath } from '../support/catalog.js';
 import { isKind } from '../support/kinds.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -52,6 +55,10 @@ test('a chunk that a collector takes while its snapshot is fetched is asked for 
   assert.deepEqual(asked, [digestHex(digest)]);
 });
 
+function md5(bytes: Buffer = Buffer.alloc(0)): string {
+  return createHash('md5').update(bytes).digest('hex');
+}
+
 function clientOf(bucket: ReadonlyMap<string, Buffer>) {
   const below = (prefix: string) => [...bucket.keys()].filter((name) => name.startsWith(`${prefix}/`));
   return {
@@ -64,7 +71,7 @@ function clientOf(bucket: ReadonlyMap<string, Buffer>) {
     },
     listing: {
       objects: async function* (prefix: string) {
-        for (const name of below(prefix)) yield { name, tag: 'a' };
+        for (const name of below(prefix)) yield { name, tag: md5(bucket.get(name)) };
       },
     },
   };
@@ -149,7 +156,7 @@ test('a snapshot whose fetching a kill broke off is fetched again where it still
   const manifest = publish(bucket);
   await killed();
   assert.deepEqual(await refresh(parts), { appeared: 1, gone: 0, changed: 0, postponed: 0 });
-  assert.deepEqual(noted(), [{ path: manifest, identity: 'tag a' }]);
+  assert.deepEqual(noted(), [{ path: manifest, identity: `tag ${md5(bucket.get(manifest))}` }]);
   assert.deepEqual(await refresh(parts), { appeared: 0, gone: 0, changed: 0, postponed: 0 });
 });
 
@@ -171,4 +178,38 @@ test('a snapshot that was put when this machine had been taken for dead stays; p
   assert.equal((await refresh(parts)).gone, 0);
   bucket.delete(manifest);
   assert.deepEqual([(await refresh(parts)).gone, noted()], [1, []]);
+});
+
+/** Another machine's snapshot as `publish` makes them, with a manifest that can be read. */
+async function publishOf(bucket: Map<string, Buffer>, checksum: Buffer): Promise<string> {
+  const manifest = publish(bucket);
+  const file = { filename: 'root.mpxar.didx', cryptMode: 'none' as const, size: 10, checksum };
+  const built = buildManifest({ type: 'host', id: 'a', time: 1, files: [file] });
+  const text = manifestText(built);
+  const blob = Buffer.alloc(text.length + BLOB_HEADER_BYTES);
+  bucket.set(manifest, blob.subarray(0, encodeBlobSync(text, blob, 1)));
+  return manifest;
+}
+
+test('a snapshot that has the name of one that is here is fetched in its place', async (t) => {
+  const { parts, bucket, store, asked } = await machine(t);
+  const manifest = await publishOf(bucket, Buffer.alloc(32, 1));
+  assert.equal((await refresh(parts)).appeared, 1);
+  await publishOf(bucket, Buffer.alloc(32, 2));
+  asked.splice(0);
+  assert.deepEqual(await refresh(parts), { appeared: 1, gone: 1, changed: 0, postponed: 0 });
+  assert.deepEqual(readFileSync(join(store, manifest)), bucket.get(manifest));
+  assert.deepEqual(asked, ['is-others', 'forget', 'fetching', 'chunks', 'record-index', 'adopt', 'commit']);
+  assert.deepEqual(await refresh(parts), { appeared: 0, gone: 0, changed: 0, postponed: 0 });
+});
+
+test('a snapshot that was not published stays where another machine has one of its name', async (t) => {
+  const { parts, bucket, store, asked } = await machine(t);
+  const manifest = await publishOf(bucket, Buffer.alloc(32, 1));
+  mkdirSync(join(store, FOLDER), { recursive: true });
+  const here = bucket.get(manifest) as Buffer;
+  writeFileSync(join(store, manifest), here);
+  await publishOf(bucket, Buffer.alloc(32, 2));
+  assert.deepEqual(await refresh(parts), { appeared: 0, gone: 0, changed: 0, postponed: 0 });
+  assert.deepEqual([asked, readFileSync(join(store, manifest))], [['is-others'], here]);
 });

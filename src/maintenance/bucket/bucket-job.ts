@@ -21,9 +21,12 @@ export async function serveBucketJob(options: BucketJobOptions, port: MessagePor
   await owner.serve(async () => {
     const datastore = await openDatastoreReader(options.store);
     try {
-      const objects = datastore.objects?.shared;
-      if (objects === undefined) throw new CairnError('invalid', 'The object store is not shared');
-      return await collectBucket(options, owner, { objects, reader: datastore.catalog, goOn: () => owner.goOn() });
+      const { objects, catalog } = datastore;
+      if (objects?.shared === undefined) throw new CairnError('invalid', 'The object store is not shared');
+      return await collectBucket(options, owner, {
+        ...{ store: options.store, objects: objects.shared, listing: objects.listing, reader: catalog },
+        goOn: () => owner.goOn(),
+      });
     } finally {
       datastore.close();
     }

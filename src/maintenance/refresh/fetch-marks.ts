@@ -1,11 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { RemoteFile } from '../../catalog/uploads.js';
-import { kindOf } from '../../core/errors.js';
-import { readIfThere } from '../../datastore/read-if-there.js';
-import { getIfThere } from '../../datastore/shared/shared-objects.js';
 import { MANIFEST_NAME, PROTECTED_NAME } from '../../index/archive-names.js';
 import type { JsonObject } from '../../index/canonical-json.js';
-import { decodeManifest } from '../../index/publish.js';
 import { FETCHING } from '../upload/upload-parts.js';
 import type { ListedSnapshot } from './listed-snapshots.js';
 import type { RefreshParts } from './refresh-parts.js';
@@ -14,7 +9,12 @@ const TAG = 'tag ';
 
 /** Another machine's manifest is noted by what the object store calls its bytes: those here may get marks of their own. */
 export function notedManifest({ folder, tag }: Pick<ListedSnapshot, 'folder' | 'tag'>): RemoteFile {
-  return { path: `${folder}/${MANIFEST_NAME}`, identity: `${TAG}${tag}` };
+  return { path: `${folder}/${MANIFEST_NAME}`, identity: fetchedIdentity(tag) };
+}
+
+/** The identity of another machine's manifest, by what the object store calls its bytes. */
+export function fetchedIdentity(tag: string): string {
+  return `${TAG}${tag}`;
 }
 
 /** Whether a manifest's identity says that it came from another machine, or was about to. */
@@ -32,31 +32,19 @@ export function mayBeMarkedAnew({ reader }: Pick<RefreshParts, 'reader'>, snapsh
 
 /**
  * Brings them in.
+ * @param unprotected what no signature covers of the manifest there; null: it is as here
  * @returns whether anything is different now
  */
-export async function fetchMarks(parts: RefreshParts, snapshot: ListedSnapshot): Promise<boolean> {
+export async function fetchMarks(
+  parts: Pick<RefreshParts, 'ask'>,
+  snapshot: ListedSnapshot,
+  unprotected: JsonObject | null,
+): Promise<boolean> {
   const { group, time } = snapshot;
   const marker = markerOf(snapshot);
   const isProtected = snapshot.files.includes(marker);
-  const unprotected = (await unprotectedOf(parts, snapshot)) ?? null;
   const put = [notedManifest(snapshot), ...(isProtected ? [{ path: marker, identity: '' }] : [])];
   return parts.ask('mark', { group, time, unprotected, isProtected, put, removed: isProtected ? [] : [marker] });
-}
-
-/** What no signature covers of the manifest there; undefined where it is as here, has gone, or cannot be read. */
-async function unprotectedOf(parts: RefreshParts, snapshot: ListedSnapshot): Promise<JsonObject | undefined> {
-  const { path, identity } = notedManifest(snapshot);
-  if (snapshot.tag === '' || parts.reader.uploads.fileIdentity(path) === identity) return undefined;
-  const here = await readIfThere(`${parts.store}/${path}`);
-  if (here !== undefined && createHash('md5').update(here).digest('hex') === snapshot.tag) return undefined;
-  const there = await getIfThere(parts.objects, path);
-  if (there === undefined) return undefined;
-  try {
-    return (await decodeManifest(there)).unprotected;
-  } catch (error) {
-    if (kindOf(error) === 'corrupt') return undefined;
-    throw error;
-  }
 }
 
 function markerOf({ folder }: ListedSnapshot): string {

@@ -9,6 +9,7 @@ import { JobPort } from '../job/job-port.js';
 import { isManifest } from '../upload/store-files.js';
 import { FETCHING, UNCERTAIN } from '../upload/upload-parts.js';
 import { groupOfFile } from '../upload/written-groups.js';
+import { compareSnapshot } from './compare-snapshot.js';
 import { fetchMarks, isFetched, mayBeMarkedAnew } from './fetch-marks.js';
 import { fetchSnapshot } from './fetch-snapshot.js';
 import { type ListedSnapshot, type ListedSnapshots, listPublished } from './listed-snapshots.js';
@@ -47,26 +48,14 @@ export async function serveRefreshJob(
 
 /**
  * Brings the snapshots of groups that other machines write to in line with those in the object store: new ones get their files
- * and, for each chunk that is not here, a placeholder; those that are there no more go; of the others the marks are brought in.
+ * and, for each chunk that is not here, a placeholder; those that are there no more, or are others by the
+ * same name, go; of the others the marks are brought in.
  * @throws {CairnError} what the object store failed with; what was done until then stays
  */
 export async function refresh(parts: RefreshParts): Promise<RefreshReport> {
   const listed = await listPublished(parts.objects, parts.listing);
   const gone = await forgetGone(parts, listed);
-  const isOthers = new Map<string, boolean>();
-  const wanted = [];
-  let changed = 0;
-  for (const [manifest, snapshot] of listed.snapshots) {
-    const identity = parts.reader.uploads.fileIdentity(manifest);
-    const isKnown = identity !== undefined && identity !== FETCHING;
-    if (isKnown && !mayBeMarkedAnew(parts, snapshot)) continue;
-    const known = isOthers.get(snapshot.group) ?? (await parts.ask('is-others', snapshot.group));
-    isOthers.set(snapshot.group, known);
-    if (!known) continue;
-    parts.goOn();
-    if (!isKnown) wanted.push(snapshot);
-    else if (await fetchMarks(parts, snapshot)) changed += 1;
-  }
+  const { wanted, changed, replaced } = await compareListed(parts, listed);
   let appeared = 0;
   for (let done = 0; done < wanted.length; done += BATCH) {
     const batch = wanted.slice(done, done + BATCH);
@@ -85,7 +74,41 @@ export async function refresh(parts: RefreshParts): Promise<RefreshReport> {
       for (const digest of held) parts.guards.release(digest);
     }
   }
-  return { appeared, gone, changed, postponed: wanted.length - appeared };
+  return { appeared, gone: gone + replaced, changed, postponed: wanted.length - appeared };
+}
+
+/** What there is to be fetched; marks are brought in, and what has another's name now goes from here. */
+async function compareListed(
+  parts: RefreshParts,
+  { snapshots }: ListedSnapshots,
+): Promise<{ readonly wanted: ListedSnapshot[]; readonly changed: number; readonly replaced: number }> {
+  const isOthers = new Map<string, boolean>();
+  const wanted = [];
+  let [changed, replaced] = [0, 0];
+  for (const [manifest, snapshot] of snapshots) {
+    const identity = parts.reader.uploads.fileIdentity(manifest);
+    const isKnown = identity !== undefined && identity !== FETCHING;
+    if (isKnown && !mayBeMarkedAnew(parts, snapshot)) continue;
+    const known = isOthers.get(snapshot.group) ?? (await parts.ask('is-others', snapshot.group));
+    isOthers.set(snapshot.group, known);
+    if (!known) continue;
+    parts.goOn();
+    const compared = identity === FETCHING ? undefined : await compareSnapshot(parts, snapshot);
+    if (compared?.is === 'another') {
+      // One that may not have been published is here alone.
+      if (!isKnown || identity === UNCERTAIN) continue;
+      await forget(parts, snapshot);
+      replaced += 1;
+      wanted.push(snapshot);
+    } else if (!isKnown || compared?.is !== 'the same') wanted.push(snapshot);
+    else if (await fetchMarks(parts, snapshot, compared.unprotected)) changed += 1;
+  }
+  return { wanted, changed, replaced };
+}
+
+async function forget(parts: RefreshParts, { group, time, folder }: ListedSnapshot): Promise<void> {
+  const behind = parts.reader.uploads.listFiles(`${folder}/`, ROWS_AT_ONCE).map(({ path }) => path);
+  await parts.ask('forget', { group, time, files: behind.filter((path) => path.startsWith(`${folder}/`)) });
 }
 
 function manifestOf({ folder }: ListedSnapshot): string {
