@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { S3Backend } from '../../backend/s3/s3-backend.js';
 import type { S3Settings } from '../../backend/s3/s3-settings.js';
 import type { Catalog } from '../../catalog/open.js';
+import type { PrefixDigits } from '../../chunkstore/layout.js';
 import { CairnError, kindOf } from '../../core/errors.js';
 import type { Log } from '../../core/log.js';
 import { systemClock } from '../../core/time.js';
@@ -10,7 +11,7 @@ import { BUCKET_NOTE, type BucketNote, parseBucketNote } from '../../datastore/b
 import { type CreateOptions, createDatastore } from '../../datastore/create.js';
 import { setMachine } from '../../datastore/machine.js';
 import { machinesSeen, removeMachineNote } from '../../datastore/machine-note.js';
-import { probeObjects, titleOf, withObjects } from '../../datastore/object-store.js';
+import { type ObjectStore, probeObjects, titleOf, withObjects } from '../../datastore/object-store.js';
 import { type DatastorePaths, datastorePaths } from '../../datastore/paths.js';
 import { isNamespaceMark } from '../../maintenance/upload/store-files.js';
 import { groupOfFile } from '../../maintenance/upload/written-groups.js';
@@ -180,8 +181,7 @@ async function fetchAll(
   // What a killed attempt left.
   await removeAll();
   try {
-    const chunks = await standInChunks(remote, paths.root, note.prefixDigits, caller);
-    const snapshots = await fetchSnapshots(remote, paths.root, caller);
+    const { snapshots, chunks } = await fetchSnapshotsAndChunks(remote, paths.root, note.prefixDigits, caller);
     const { point, unusable } = await fetchPoint(remote, paths, points);
     // Whoever takes a machine's trees over is that machine from now on.
     if (point !== undefined) await setMachine(paths, point.machine);
@@ -193,6 +193,20 @@ async function fetchAll(
     if (caller.signal.aborted) throw new CairnError('interrupted', 'Given up', { cause: error });
     throw error;
   }
+}
+
+/**
+ * In this order: machines publish a snapshot when its chunks are there, so each that is found has them all.
+ * @param store absolute path of the datastore's folder, with the folders for chunks
+ */
+export async function fetchSnapshotsAndChunks(
+  remote: Pick<S3Backend, 'get' | 'list'> & { readonly listing: ObjectStore['listing'] },
+  store: string,
+  prefixDigits: PrefixDigits,
+  caller: AttachCaller,
+): Promise<Pick<Fetched, 'snapshots' | 'chunks'>> {
+  const snapshots = await fetchSnapshots(remote, store, caller);
+  return { snapshots, chunks: await standInChunks(remote.listing, store, prefixDigits, caller) };
 }
 
 function groupsOf(files: readonly string[]): string[] {

@@ -2,10 +2,10 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import pLimit from 'p-limit';
 import { makePlaceholder } from '../../backend/cache/placeholder.js';
-import type { S3Backend } from '../../backend/s3/s3-backend.js';
 import { standingDigests } from '../../chunk/standing-chunks.js';
 import { chunkFolders, chunkName, chunkOfName, type PrefixDigits } from '../../chunkstore/layout.js';
 import type { Digest } from '../../core/digest.js';
+import type { ObjectStore } from '../../datastore/object-store.js';
 import type { JobProgress } from '../../maintenance/job/job-messages.js';
 
 /** Listings, and files made, at the same time. */
@@ -30,7 +30,7 @@ export interface StoodInChunks {
  * @param store absolute path of the datastore's folder, with the folders for chunks
  */
 export async function standInChunks(
-  remote: S3Backend,
+  listing: ObjectStore['listing'],
   store: string,
   prefixDigits: PrefixDigits,
   { progress, signal }: { progress(progress: JobProgress): void; signal: AbortSignal },
@@ -42,7 +42,7 @@ export async function standInChunks(
   const standIn = async (folder: string, most = Number.POSITIVE_INFINITY): Promise<boolean> => {
     const made: Promise<unknown>[] = [];
     let isWhole = true;
-    for await (const { name, bytes } of remote.listing.objects(folder)) {
+    for await (const { name, bytes } of listing.objects(folder)) {
       signal.throwIfAborted();
       if (made.length >= most) {
         isWhole = false;
@@ -61,9 +61,9 @@ export async function standInChunks(
   };
   // The 65,536 folders of PBS's layout are listed together, and so are all of a small datastore.
   const isWhole = await standIn('.chunks', prefixDigits === 2 ? LISTED_TOGETHER : undefined);
-  const listing = pLimit(LISTED_AT_ONCE);
-  if (!isWhole) await Promise.all(chunkFolders(prefixDigits).map((folder) => listing(() => standIn(folder))));
-  for await (const { name, bytes } of remote.listing.objects(QUARANTINE)) {
+  const limit = pLimit(LISTED_AT_ONCE);
+  if (!isWhole) await Promise.all(chunkFolders(prefixDigits).map((folder) => limit(() => standIn(folder))));
+  for await (const { name, bytes } of listing.objects(QUARANTINE)) {
     await mkdir(dirname(`${store}/${name}`), { recursive: true, mode: OWN_MODE });
     await makePlaceholder(`${store}/${name}`, bytes);
   }
