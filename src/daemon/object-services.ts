@@ -86,7 +86,7 @@ export class ObjectServices {
     if (shared !== undefined) {
       shared.onRejoin(() => points.remake());
       // What a copy of the catalog names is not removed while it becomes a point.
-      gc.onBegin(() => points.idle());
+      gc.onBegin((context) => points.idle(context.signal));
       gc.onEnd((context) => collectObjectStore({ datastore, shared, uploads, points }, context));
     } else {
       // With a new point the one before is not needed any more, nor what only that names.

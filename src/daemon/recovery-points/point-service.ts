@@ -8,6 +8,7 @@ import type { WritableDatastore } from '../../datastore/open.js';
 import { runOwnedJob } from '../../maintenance/job/job-owner.js';
 import type { ChangeAsks } from '../../maintenance/upload/shared-changes.js';
 import type { CatalogCopies } from '../catalog-copies/copy-service.js';
+import { JoinedWork } from '../joined-work.js';
 import type { SharedStore } from '../shared/shared-store.js';
 import { UnitChanges, unsharedChanges } from '../shared/unit-changes.js';
 import type { UploadContext, UploadService } from '../upload-service.js';
@@ -30,8 +31,8 @@ export interface PointFigures {
 export interface PointParts {
   readonly datastore: WritableDatastore;
   readonly live: Pick<LiveStore, 'durability' | 'parts'>;
-  readonly copies: CatalogCopies;
-  readonly uploads: UploadService;
+  readonly copies: Pick<CatalogCopies, 'makeIfChanged' | 'newest'>;
+  readonly uploads: Pick<UploadService, 'drain' | 'evictions' | 'keepsWithdrawn' | 'livesCopied'>;
   /** Where other machines may use the object store too. */
   readonly shared: SharedStore | undefined;
   readonly clock: Clock;
@@ -46,9 +47,8 @@ export interface PointParts {
  */
 export class RecoveryPoints {
   readonly #parts: PointParts;
-  readonly #ending = new AbortController();
+  readonly #making = new JoinedWork<void>((context) => this.#make(context));
   #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
   #published: PublishedPoint['name'] | undefined;
   /** When that was, by the clock: its name may be from the future. */
   #publishedAt = Number.NEGATIVE_INFINITY;
@@ -86,28 +86,24 @@ export class RecoveryPoints {
   }
 
   /**
-   * Makes a point of what was committed before the call, unless there is one.
-   * @throws {CairnError} what the object store failed with, `no-space` where the catalog cannot be copied
+   * Makes a point of what was committed before the call, unless there is one. Callers share it: it is given up when all of
+   * them gave up.
+   * @throws {CairnError} what the object store failed with, `no-space` where the catalog cannot be copied; `interrupted`
+   *   as soon as the caller gave up
    */
-  async make(context: UploadContext): Promise<void> {
-    // One that runs may have an older copy.
-    await this.#running?.catch(() => undefined);
-    this.#running ??= this.#make(context).finally(() => {
-      this.#running = undefined;
-    });
-    await this.#running;
+  make(context: UploadContext): Promise<void> {
+    return this.#making.run(context);
   }
 
-  /** Resolves when none is being made. */
-  async idle(): Promise<void> {
-    await this.#running?.catch(() => undefined);
+  /** Resolves when what is being made is done. @throws {CairnError} `interrupted` as soon as the signal is aborted */
+  idle(signal: AbortSignal): Promise<void> {
+    return this.#making.idle(signal);
   }
 
   /** Gives up what runs; resolves when nothing does. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
-    this.#ending.abort();
-    await this.#running?.catch(() => undefined);
+    await this.#making.end();
   }
 
   #look(): void {
@@ -115,9 +111,9 @@ export class RecoveryPoints {
     const age = clock.now().seconds - this.#publishedAt;
     const isFresh = age >= 0 && age < INTERVAL_SECONDS;
     const isChanged = this.#published?.appliedSequence !== datastore.catalog.transactions.appliedSequence();
-    if (this.#running !== undefined || isFresh || !isChanged || this.#parts.isCollecting()) return;
+    if (this.#making.isRunning || isFresh || !isChanged || this.#parts.isCollecting()) return;
     if (live.parts.log.failure !== undefined) return;
-    const context = { progress: () => undefined, signal: this.#ending.signal };
+    const context = { progress: () => undefined, signal: new AbortController().signal };
     this.make(context).catch((error: unknown) => log.debug({ error }, 'No recovery point was made'));
   }
 
@@ -163,7 +159,7 @@ export class RecoveryPoints {
         script: SCRIPT,
         options,
         handlers: changes?.handlers ?? unsharedChanges,
-        signal: AbortSignal.any([context.signal, this.#ending.signal]),
+        signal: context.signal,
         onProgress: ({ total = 0, ...at }) => context.progress({ ...at, total }),
       })) as PublishedPoint;
       return name;

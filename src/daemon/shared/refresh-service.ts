@@ -1,6 +1,5 @@
 import type { LiveStore } from '../../content/open-live-store.js';
 import type { Problem } from '../../control/commands.js';
-import type { Progress } from '../../control/messages.js';
 import type { Refreshed } from '../../control/refresh-commands.js';
 import { type Digest, digestHex } from '../../core/digest.js';
 import { CairnError, kindOf } from '../../core/errors.js';
@@ -16,6 +15,7 @@ import { type AskHandlers, runOwnedJob } from '../../maintenance/job/job-owner.j
 import type { ForeignChunks, RefreshAsks, RefreshJobOptions } from '../../maintenance/refresh/refresh-protocol.js';
 import { FETCHING } from '../../maintenance/upload/upload-parts.js';
 import { makeGroup } from '../../snapshot/make-group.js';
+import { JoinedWork, type Waiting } from '../joined-work.js';
 import type { SnapshotService } from '../snapshot-service.js';
 import type { SharedStore } from './shared-store.js';
 
@@ -37,9 +37,8 @@ export interface RefreshServiceParts {
 /** Brings in what other machines published in a shared object store, on the thread of the catalog's writer. */
 export class RefreshService {
   readonly #parts: RefreshServiceParts;
-  readonly #ending = new AbortController();
+  readonly #bringing = new JoinedWork<Refreshed>((context) => this.#run(context));
   #timer: NodeJS.Timeout | undefined;
-  #running: Promise<Refreshed> | undefined;
   #error: string | null = null;
 
   constructor(parts: RefreshServiceParts) {
@@ -58,16 +57,11 @@ export class RefreshService {
   }
 
   /**
-   * Brings in all that was published before the call.
-   * @throws {CairnError} what the object store failed with, `interrupted`
+   * Brings in all that was published before the call. Callers share it: it is given up when all of them gave up.
+   * @throws {CairnError} what the object store failed with; `interrupted` as soon as the caller gave up
    */
-  async run(context: { progress(progress: Progress): void; readonly signal: AbortSignal }): Promise<Refreshed> {
-    // One that runs may have listed before.
-    await this.#running?.catch(() => undefined);
-    this.#running ??= this.#run(context).finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
+  run(context: Waiting): Promise<Refreshed> {
+    return this.#bringing.run(context);
   }
 
   /** What an operator should know. */
@@ -79,20 +73,19 @@ export class RefreshService {
   /** Gives up what runs; resolves when nothing does. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
-    this.#ending.abort();
-    await this.#running?.catch(() => undefined);
+    await this.#bringing.end();
   }
 
   #unattended(): void {
-    if (this.#running !== undefined || this.#ending.signal.aborted) return;
-    const context = { progress: () => undefined, signal: this.#ending.signal };
+    if (this.#bringing.isRunning) return;
+    const context = { progress: () => undefined, signal: new AbortController().signal };
     this.run(context).catch((error: unknown) => this.#parts.log.debug({ error }, 'Looking for snapshots failed'));
   }
 
-  async #run(context: { progress(progress: Progress): void; readonly signal: AbortSignal }): Promise<Refreshed> {
+  async #run(context: Waiting): Promise<Refreshed> {
     const { datastore, live, shared } = this.#parts;
     if (live.parts.log.failure !== undefined) return { appeared: 0, gone: 0, changed: 0, postponed: 0 };
-    const signal = AbortSignal.any([context.signal, this.#ending.signal]);
+    const { signal } = context;
     try {
       const session = await shared.ensure(signal);
       await this.#claimOurs(session);
