@@ -154,7 +154,7 @@ export class GcService {
     this.#live.parts.log.requireWorking();
     const lock = this.#lockOutOthers();
     try {
-      await this.#before(context);
+      await this.#before(this.#withStep(context));
       this.#isRemoving = true;
       const done = await this.#job(request, graceSeconds, context);
       this.#isRemoving = false;

@@ -175,6 +175,30 @@ test('the last outcome is remembered, and one collection runs at a time', async 
   assert.deepEqual(await service.undelete(['00'.repeat(32)], context), { restored: 0, missing: 1 });
 });
 
+test('the end of a mount gives up a collection that has not begun to remove, whatever that waits for', async (t) => {
+  const { store } = await storeToCollect(t);
+  const before = chunksOnDisk(store.folder);
+  const service = new GcService(store.datastore, store.live, silentLog);
+  const waits = new Promise<void>((begun) => {
+    service.onBegin(async ({ progress, signal }) => {
+      progress({ step: 'uploading', done: 0, unit: 'items' });
+      begun();
+      await once(signal, 'abort');
+      throw new CairnError('interrupted', 'Given up');
+    });
+  });
+  const context = { progress: () => undefined, signal: new AbortController().signal };
+  const run = assert.rejects(
+    service.run({ dryRun: false, full: false, graceSeconds: null }, context),
+    isKind('interrupted'),
+  );
+  await waits;
+  assert.equal(service.status().step, 'uploading');
+  await service.end();
+  await run;
+  assert.deepEqual(chunksOnDisk(store.folder), before);
+});
+
 test('nothing is collected while another process writes to the datastore', async (t) => {
   const { store } = await storeToCollect(t);
   const code =
