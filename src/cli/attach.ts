@@ -70,11 +70,12 @@ async function run(address: string, path: string, _: unknown, command: Command):
   if (incomplete.some((count) => count > 0)) process.exitCode = EXIT_PROBLEMS;
 }
 
-function show({ objects, chunks, bytes, point, unusable, rebuilt }: AttachReport, path: string): void {
+function show({ objects, chunks, bytes, point, unusable, leftOut, rebuilt }: AttachReport, path: string): void {
   print(`Attached ${path} to ${objects}: ${chunks} chunks (${shownBytes(bytes)}), ${rebuilt.snapshots} snapshots`);
   for (const { reason } of unusable) print(`A recovery point cannot be used: ${reason}`);
   if (point !== null)
     print(`Live trees of ${point.host} (machine ${point.machine}), copied ${formatSnapshotTime(point.madeAt)}`);
+  for (const line of leftOut) print(line);
   for (const { group, current, snapshot, passedOver } of rebuilt.groups) {
     const from = { copy: 'as copied', snapshot: `as in the snapshot of ${snapshot}`, empty: 'empty' }[current];
     print(`  ${group}/current: ${from}`);

@@ -28,10 +28,19 @@ export interface SettingsChange {
  * @throws {CairnError} `corrupt` where they make no sense
  */
 export function readSettings(paths: DatastorePaths): Settings {
-  const result = settings.safeParse(readJson(paths.settings) ?? {});
+  return parseSettings(readJson(paths.settings) ?? {}, paths.settings);
+}
+
+/**
+ * The settings that a JSON value stands for.
+ * @param name of the value, for people
+ * @throws {CairnError} `corrupt` where it makes no sense
+ */
+export function parseSettings(value: unknown, name: string): Settings {
+  const result = settings.safeParse(value);
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0] ?? { path: [], message: 'not understood' };
-  throw new CairnError('corrupt', `${paths.settings} makes no sense: ${[...path, message].join(': ')}`);
+  throw new CairnError('corrupt', `${name} makes no sense: ${[...path, message].join(': ')}`);
 }
 
 /**

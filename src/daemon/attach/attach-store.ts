@@ -20,7 +20,7 @@ import { type RebuildReport, rebuildCatalog } from '../rebuild/rebuild-catalog.j
 import { expectRebuilding } from '../rebuild/set-aside.js';
 import type { PointName, RecoveryPoint } from '../recovery-points/recovery-point.js';
 import { noteGroupsOfOthers } from '../shared/writers-of-groups.js';
-import { fetchPoint, listPoints, type UnusablePoint } from './fetch-point.js';
+import { type FetchedPoint, fetchPoint, listPoints, type UnusablePoint } from './fetch-point.js';
 import { type FetchedFiles, fetchSnapshots, SNAPSHOT_FOLDERS } from './fetch-snapshots.js';
 import { type StoodInChunks, standInChunks } from './stand-in-chunks.js';
 
@@ -53,14 +53,14 @@ export interface AttachReport {
   /** The point the live trees come from; null: none. */
   readonly point: Pick<RecoveryPoint, 'machine' | 'host' | 'madeAt'> | null;
   readonly unusable: readonly UnusablePoint[];
+  /** What of the point's settings was not taken over, a line each, for people. */
+  readonly leftOut: readonly string[];
   readonly rebuilt: Pick<RebuildReport, 'groups' | 'snapshots' | 'chunks' | 'indexes' | 'lost'>;
 }
 
-interface Fetched {
+interface Fetched extends FetchedPoint {
   readonly snapshots: FetchedFiles;
   readonly chunks: StoodInChunks;
-  readonly point: RecoveryPoint | undefined;
-  readonly unusable: readonly UnusablePoint[];
 }
 
 /**
@@ -106,8 +106,8 @@ export async function attachStore(
   if (catalog !== null)
     for (const suffix of ['', '-wal', '-shm']) await rm(`${paths.own}/${catalog}${suffix}`, { force: true });
   const { chunks, bytes } = fetched.chunks;
-  const { point, unusable } = fetched;
-  return { objects: titleOf(s3), chunks, bytes, point: point ?? null, unusable, rebuilt };
+  const { point, unusable, leftOut } = fetched;
+  return { objects: titleOf(s3), chunks, bytes, point: point ?? null, unusable, leftOut, rebuilt };
 }
 
 /** What an object store says of its datastore. @throws {CairnError} `not-found` where it holds none */
@@ -182,12 +182,12 @@ async function fetchAll(
   await removeAll();
   try {
     const { snapshots, chunks } = await fetchSnapshotsAndChunks(remote, paths.root, note.prefixDigits, caller);
-    const { point, unusable } = await fetchPoint(remote, paths, points);
+    const fetched = await fetchPoint(remote, paths, points);
     // Whoever takes a machine's trees over is that machine from now on.
-    if (point !== undefined) await setMachine(paths, point.machine);
+    if (fetched.point !== undefined) await setMachine(paths, fetched.point.machine);
     if (isAnother) await noteGroupsOfOthers(paths, groupsOf(snapshots.files));
     await expectRebuilding(paths);
-    return { snapshots, chunks, point, unusable };
+    return { snapshots, chunks, ...fetched };
   } catch (error) {
     await removeAll();
     if (caller.signal.aborted) throw new CairnError('interrupted', 'Given up', { cause: error });

@@ -19,6 +19,7 @@ import {
   type RecoveryPoint,
   type StoredFile,
 } from '../recovery-points/recovery-point.js';
+import { takenSettings } from './taken-settings.js';
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
@@ -39,19 +40,28 @@ export interface UnusablePoint {
   readonly reason: string;
 }
 
-/**
- * Fetches the first of the points that is whole: the copy of the catalog, its segments of the journal, and settings; not synced.
- * @returns the point, if one is whole
- */
+/** What came of points. */
+export interface FetchedPoint {
+  /** Undefined: none is whole. */
+  readonly point: RecoveryPoint | undefined;
+  readonly unusable: readonly UnusablePoint[];
+  /** What of its settings is not taken over, a line each, for people. */
+  readonly leftOut: readonly string[];
+}
+
+/** Fetches the first of the points that is whole: the copy of the catalog, its segments of the journal, and settings; not synced. */
 export async function fetchPoint(
   remote: Backend,
   paths: DatastorePaths,
   points: readonly PointName[],
-): Promise<{ point: RecoveryPoint | undefined; unusable: readonly UnusablePoint[] }> {
+): Promise<FetchedPoint> {
   const unusable: UnusablePoint[] = [];
   for (const name of points) {
     try {
-      return { point: await fetchOne(remote, paths, name), unusable };
+      const point = await fetchOne(remote, paths, name);
+      const { settings, leftOut } = takenSettings(point.settings);
+      if (settings !== undefined) await writeJson(paths.settings, settings);
+      return { point, unusable, leftOut };
     } catch (error) {
       if (kindOf(error) !== 'corrupt' && kindOf(error) !== 'not-found') throw error;
       unusable.push({ point: name, reason: (error as Error).message });
@@ -60,7 +70,7 @@ export async function fetchPoint(
     }
   }
   await mkdir(paths.journal, { recursive: true, mode: FOLDER_MODE });
-  return { point: undefined, unusable };
+  return { point: undefined, unusable, leftOut: [] };
 }
 
 async function fetchOne(remote: Backend, paths: DatastorePaths, name: PointName): Promise<RecoveryPoint> {
@@ -79,7 +89,6 @@ async function fetchOne(remote: Backend, paths: DatastorePaths, name: PointName)
   } catch (error) {
     throw fromSystemError(error, `fetch ${folder}`);
   }
-  if (typeof point.settings === 'object' && point.settings !== null) await writeJson(paths.settings, point.settings);
   return point;
 }
 
