@@ -145,6 +145,28 @@ test('a failure is kept; what others do already, or the end of the mount, is non
   await assert.rejects(bench.scheduler.run({ key: 'gc', job: 'gc', group: null }), ofKind('interrupted'));
 });
 
+test('who waits for a job that has not begun is told when the mount ends', async (t) => {
+  const bench = new Bench(t);
+  bench.add(
+    'gc',
+    'never',
+    (_group, signal) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('given up')))),
+  );
+  bench.add('verify', 'hourly');
+  bench.scheduler.start();
+  const running = bench.scheduler.run({ key: 'gc', job: 'gc', group: null });
+  const task = { key: 'verify', job: 'verify', group: null };
+  const waiting = [bench.scheduler.run(task), bench.scheduler.run(task)];
+  const told = waiting.map((run) => assert.rejects(run, ofKind('interrupted')));
+  // By its time it is to run, too: nobody waits for that.
+  bench.alarm.pass(HOUR);
+  await bench.scheduler.stop();
+  await Promise.all(told);
+  assert.equal((await running).outcome, 'skipped');
+  assert.deepEqual(bench.begun, ['gc']);
+});
+
 test('what was due while no daemon was there is made up for, a first time is waited for', async (t) => {
   const bench = new Bench(t);
   bench.add('gc', 'daily');

@@ -46,7 +46,7 @@ const CATCH_UP_MS = 5 * 60 * 1000;
 
 interface Queued {
   readonly task: Pick<Scheduled, 'key' | 'job' | 'group'>;
-  readonly waiting: ((run: ScheduledRun) => void)[];
+  readonly waiting: { answer(run: ScheduledRun): void; refuse(error: CairnError): void }[];
 }
 
 /** When a job runs next, and by which schedule. */
@@ -95,13 +95,13 @@ export class Scheduler {
     return this.#running?.key === key;
   }
 
-  /** Runs a job as soon as no other runs. @returns how it ended @throws {CairnError} `interrupted` after `stop` */
+  /** Runs a job as soon as no other runs. @returns how it ended @throws {CairnError} `interrupted` where `stop` came first */
   run(task: Pick<Scheduled, 'key' | 'job' | 'group'>): Promise<ScheduledRun> {
-    if (this.#stopped.signal.aborted) return Promise.reject(new CairnError('interrupted', 'The mount is ending'));
-    return new Promise((resolve) => {
+    if (this.#stopped.signal.aborted) return Promise.reject(mountEnds());
+    return new Promise((answer, refuse) => {
       const queued = this.#queue.find(({ task: other }) => other.key === task.key && other.group === task.group);
-      if (queued === undefined) this.#queue.push({ task, waiting: [resolve] });
-      else queued.waiting.push(resolve);
+      if (queued === undefined) this.#queue.push({ task, waiting: [{ answer, refuse }] });
+      else queued.waiting.push({ answer, refuse });
       this.#next();
     });
   }
@@ -110,7 +110,7 @@ export class Scheduler {
   async stop(): Promise<void> {
     this.#stopped.abort();
     this.#cancelAlarm();
-    this.#queue.length = 0;
+    for (const { waiting } of this.#queue.splice(0)) for (const { refuse } of waiting) refuse(mountEnds());
     await this.#running?.ended;
   }
 
@@ -156,7 +156,7 @@ export class Scheduler {
       const next = this.#nextDue(task.key, task.when, now);
       if (next === undefined) this.#due.delete(task.key);
       else this.#due.set(task.key, { when: task.when, at: next });
-      void this.run(task);
+      this.run(task).catch((error: unknown) => this.#parts.log.debug({ error }, `Scheduled ${task.key} did not run`));
     }
     this.#setAlarm();
   }
@@ -181,8 +181,12 @@ export class Scheduler {
     if (run.outcome === 'failed') log.error({ job: task.key }, `Scheduled ${task.key} failed: ${run.message}`);
     else log.info({ job: task.key, outcome: run.outcome }, `Scheduled ${task.key}: ${run.message}`);
     await this.#parts.ended(task, ended).catch((error: unknown) => log.warn({ error }, 'Schedule: cannot note a run'));
-    for (const resolve of waiting) resolve(ended);
+    for (const { answer } of waiting) answer(ended);
   }
+}
+
+function mountEnds(): CairnError {
+  return new CairnError('interrupted', 'The mount is ending');
 }
 
 async function outcomeOf(
