@@ -10,7 +10,7 @@ import { backendProblems } from './backend-handlers.js';
 import { failedSnapshots } from './failed-snapshots.js';
 import { problemsOf, readGcRecord } from './gc-record.js';
 import { cairnMounts } from './mounts.js';
-import { failedJobs, storedSchedule } from './schedule/stored-schedule.js';
+import { failedJobs, failedRaises, readLastRuns, storedSchedule } from './schedule/stored-schedule.js';
 
 /** What is known of a datastore nobody has mounted. */
 export interface UnmountedStatus {
@@ -47,6 +47,7 @@ export async function unmountedStatus(store: string): Promise<UnmountedStatus> {
       ...(await missingBackends(paths)),
       ...(gc === undefined ? [] : problemsOf(gc)),
       ...failedJobs(schedule),
+      ...failedRaises(paths, readLastRuns(paths)),
     ],
   };
 }

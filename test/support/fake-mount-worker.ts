@@ -74,6 +74,10 @@ const handlers: Partial<WorkerHandlers> = {
     problems: [{ path: 'a\nlog\u001b[2J', kind: 'changed', message: 'changed while it was read' }],
     changedWhileRead: 1,
   }),
+  'backend-mend': () => ({
+    ...{ objects: 1, whole: 0, mended: 0, degraded: 1, lost: 0, unknown: 0, missing: 1, strays: 0, removedPieces: 0 },
+    ...{ backends: [], missingPieces: [], damaged: [], problems: ['The backend d0 does not answer'], complete: false },
+  }),
   'snapshot-list': () => ({ snapshots: [] }),
 };
 

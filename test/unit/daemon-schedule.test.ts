@@ -5,13 +5,18 @@ import { type TestContext, test } from 'node:test';
 import type { ScheduledRun } from '../../src/control/schedule-commands.js';
 import { CairnError } from '../../src/core/errors.js';
 import { silentLog } from '../../src/core/log.js';
+import { MountWorker } from '../../src/daemon/mount-worker-client.js';
 import { runFailureHook } from '../../src/daemon/schedule/failure-hook.js';
+import { scheduledJobs } from '../../src/daemon/schedule/jobs.js';
 import { ScheduleService } from '../../src/daemon/schedule/schedule-service.js';
 import { type Alarm, type RunJob, type Scheduled, Scheduler } from '../../src/daemon/schedule/scheduler.js';
+import { RAISE } from '../../src/daemon/schedule/stored-schedule.js';
 import { checkWhen, jitterMs, nextTime } from '../../src/daemon/schedule/when.js';
+import { unmountedStatus } from '../../src/daemon/unmounted-status.js';
+import { readConfig } from '../../src/datastore/config.js';
 import { createDatastore } from '../../src/datastore/create.js';
 import { writeJson } from '../../src/datastore/json-file.js';
-import { datastorePaths } from '../../src/datastore/paths.js';
+import { type DatastorePaths, datastorePaths } from '../../src/datastore/paths.js';
 import { ofKind } from '../support/catalog.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -74,6 +79,24 @@ class Bench {
       return job(group, signal);
     };
   }
+}
+
+/** What a daemon has of a store, without jobs. */
+function serviceOf(t: TestContext, paths: DatastorePaths, alarm: Alarm): ScheduleService {
+  const service = new ScheduleService({
+    ...{
+      paths,
+      mountpoint: '/mnt',
+      readOnly: false,
+      uuid: 'a store',
+      alarm,
+      log: silentLog,
+      jobs: {},
+      onFailure: null,
+    },
+  });
+  t.after(() => service.stop());
+  return service;
 }
 
 /** Everything that can go on without time passing has. */
@@ -186,19 +209,7 @@ test('a job that is moved is due by its new time at once, and others stay due wh
   const long = START / 1000 - 3 * 86_400;
   await writeJson(paths.scheduleState, { verify: { startedAt: long, endedAt: long, outcome: 'done', message: '' } });
   const alarm = new TestAlarm();
-  const service = new ScheduleService({
-    ...{
-      paths,
-      mountpoint: '/mnt',
-      readOnly: false,
-      uuid: 'a store',
-      alarm,
-      log: silentLog,
-      jobs: {},
-      onFailure: null,
-    },
-  });
-  t.after(() => service.stop());
+  const service = serviceOf(t, paths, alarm);
   const next = (job: string) => service.list().find((entry) => entry.job === job)?.nextRunAt ?? 0;
   const time = (text: string) => new Date(text).getTime() / 1000;
   service.start();
@@ -216,6 +227,35 @@ test('a job that is moved is due by its new time at once, and others stay due wh
   assert.ok(next('verify') >= time('2026-04-01T00:00:00'), 'nothing is made up for by a time that is new');
   await service.change({ schedules: { verify: 'never' } });
   assert.equal(next('verify'), 0);
+});
+
+test('redundancy that could not be raised is a failure, and a problem while the group asks for it', async (t) => {
+  const bench = new Bench(t);
+  const folder = temporaryFolder(t);
+  const paths = datastorePaths(join(folder, 'store'));
+  const backend = { type: 'fs', weight: 1, readOnly: false, draining: false, minFreeBytes: 0 } as const;
+  const backends = ['d0', 'd1'].map((id) => ({ ...backend, id, path: join(folder, id) }));
+  await createDatastore(paths.root, { reserveBytes: 4096, spread: { backends, redundancy: 'single' } });
+  const worker = new MountWorker(
+    new URL('../support/fake-mount-worker.js', import.meta.url),
+    { store: paths.root, mountpoint: folder, group: null, readOnly: false, transport: 'native' },
+    () => undefined,
+  );
+  t.after(() => worker.terminate());
+  await worker.ready;
+  bench.jobs[RAISE] = scheduledJobs(paths.root, worker)[RAISE]!;
+  const task = { key: `${RAISE} host/x`, job: RAISE, group: 'host/x' };
+  const { outcome, message } = await bench.scheduler.run(task);
+  assert.deepEqual([outcome, message], ['failed', 'The backend d0 does not answer']);
+  await writeJson(paths.scheduleState, Object.fromEntries(bench.last));
+  const problems = (): string[] =>
+    serviceOf(t, paths, bench.alarm)
+      .problems()
+      .map((problem) => problem.message);
+  assert.deepEqual(problems(), []);
+  await writeJson(paths.config, { ...readConfig(paths), groupRedundancy: { 'host/x': 'mirror:2' } });
+  assert.match(problems()[0]!, /^Scheduled raise-redundancy host\/x failed at .*: The backend d0 does not answer$/);
+  assert.ok((await unmountedStatus(paths.root)).problems.some((problem) => problem.message === problems()[0]));
 });
 
 test('times are cron patterns or names, and jitter is small and differs from store to store', () => {

@@ -3,12 +3,11 @@ import { anySeed } from '../care-handlers.js';
 import type { MountWorker } from '../mount-worker-client.js';
 import { prune } from '../prune-service.js';
 import type { Alarm, RunJob } from './scheduler.js';
+import { RAISE } from './stored-schedule.js';
 
 /** Every chunk is verified at least so often. */
 const VERIFY_WITHIN_DAYS = 30;
 const DRILLED_FILES = 20;
-/** Gives the chunks of a group's new snapshot the redundancy the group asks for. */
-export const RAISE = 'raise-redundancy';
 /** Timers go by a clock that stops while the machine sleeps: look at the wall clock so often. */
 const LOOK_EVERY_MS = 60_000;
 
@@ -59,7 +58,8 @@ export function scheduledJobs(store: string, worker: MountWorker): Readonly<Reco
     [RAISE]: async (group, signal) => {
       const raised = await worker.request('backend-mend', { apply: true, group: group ?? undefined }, { signal });
       const [problem] = raised.problems;
-      if (problem !== undefined) throw new CairnError('unreachable', problem);
+      // Also where a backend is away: until the next snapshot nobody tries again.
+      if (problem !== undefined) throw new CairnError('io', problem);
       return { outcome: 'done', message: `gave ${raised.mended} chunks the redundancy of ${group}` };
     },
     snapshot: async (group, signal) => {

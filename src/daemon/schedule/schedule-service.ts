@@ -8,9 +8,8 @@ import { writeJson } from '../../datastore/json-file.js';
 import type { DatastorePaths } from '../../datastore/paths.js';
 import { changeSettings, readSettings, type Settings } from '../../datastore/settings.js';
 import { runFailureHook } from './failure-hook.js';
-import { RAISE } from './jobs.js';
 import { type Alarm, type RunJob, type Scheduled, Scheduler } from './scheduler.js';
-import { DEFAULT_TIMES, failedJobs, readLastRuns, scheduledBy } from './stored-schedule.js';
+import { DEFAULT_TIMES, failedJobs, failedRaises, RAISE, readLastRuns, scheduledBy } from './stored-schedule.js';
 import { AFTER_SNAPSHOT, checkWhen } from './when.js';
 
 const SNAPSHOT = 'snapshot';
@@ -117,7 +116,7 @@ export class ScheduleService {
 
   /** Jobs whose last run failed. */
   problems(): Problem[] {
-    return failedJobs(this.list());
+    return [...failedJobs(this.list()), ...failedRaises(this.#parts.paths, this.#last)];
   }
 
   async #ended({ job, group }: Pick<Scheduled, 'job' | 'group'>, run: ScheduledRun): Promise<void> {
