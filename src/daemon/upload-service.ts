@@ -11,6 +11,7 @@ import { unpackDigests } from '../maintenance/gc/packed-digests.js';
 import type { JobProgress } from '../maintenance/job/job-messages.js';
 import { type AskHandlers, runOwnedJob } from '../maintenance/job/job-owner.js';
 import type { UploadAsks, UploadJobOptions, UploadReport } from '../maintenance/upload/upload-protocol.js';
+import { unlessGivenUp } from './given-up.js';
 import type { SharedStore } from './shared/shared-store.js';
 import { UnitChanges, unsharedChanges } from './shared/unit-changes.js';
 import { UploadPasses } from './upload-passes.js';
@@ -99,16 +100,11 @@ export class UploadService {
     if (this.#live.parts.log.failure !== undefined) return;
     await this.#live.durability.commitDurably();
     this.#listeners.add(progress);
-    const given = new Promise<never>((_, reject) => {
-      const giveUp = (): void => reject(new CairnError('interrupted', 'Given up; uploading goes on in the background'));
-      signal.addEventListener('abort', giveUp, { once: true });
-      if (signal.aborted) giveUp();
-    });
     try {
       // The pass that runs may have begun before the commit.
       const served = this.#passes.next();
       this.#run().catch(() => undefined);
-      await Promise.race([served, given]);
+      await unlessGivenUp(served, signal, 'Given up; uploading goes on in the background');
     } finally {
       this.#listeners.delete(progress);
     }
