@@ -46,7 +46,10 @@ export class UploadService {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<UploadReport> | undefined;
   readonly #listeners = new Set<(progress: Progress) => void>();
-  #nextAt = 0;
+  /** By the steady clock, in milliseconds, as all times that are waited for: the wall clock may be set. */
+  #nextAt = Number.NEGATIVE_INFINITY;
+  #comparedAt = Number.NEGATIVE_INFINITY;
+  #lookedForLittleAt = Number.NEGATIVE_INFINITY;
   #pauseMs = FIRST_PAUSE_MS;
   #completeAt: number | null = null;
   #error: string | null = null;
@@ -63,7 +66,6 @@ export class UploadService {
   readonly #passes = new UploadPasses();
   /** What was queued when the pass began that runs. */
   #passBytes = 0;
-  #lookedForLittleAt = 0;
 
   private constructor(
     datastore: WritableDatastore,
@@ -160,7 +162,7 @@ export class UploadService {
         failures: this.#failures,
         uploaded: { ...this.#uploaded },
       },
-      nextTryAt: this.#error === null ? null : this.#nextAt / 1000,
+      nextTryAt: this.#error === null ? null : (Date.now() + this.#nextAt - performance.now()) / 1000,
     };
   }
 
@@ -180,16 +182,12 @@ export class UploadService {
   #look(): void {
     if (this.#running !== undefined || this.#live.parts.log.failure !== undefined) return;
     const { chunks, bytes } = this.queued();
-    const now = Date.now();
-    if (chunks === 0) this.#behindSince = now / 1000;
+    const now = performance.now();
+    if (chunks === 0) this.#behindSince = Date.now() / 1000;
     if (bytes < MUCH_BYTES && now < this.#lookedForLittleAt + LOOK_FOR_LITTLE_MS) return;
     this.#lookedForLittleAt = now;
-    const isDue = now >= this.#nextAt && (chunks > 0 || now >= this.#comparedAt() + COMPARE_MS);
+    const isDue = now >= this.#nextAt && (chunks > 0 || now >= this.#comparedAt + COMPARE_MS);
     if (isDue) this.#run().catch(() => undefined);
-  }
-
-  #comparedAt(): number {
-    return this.#error === null && this.#completeAt !== null ? this.#completeAt * 1000 : 0;
   }
 
   #run(): Promise<UploadReport> {
@@ -263,6 +261,7 @@ export class UploadService {
       if (failure === undefined) {
         this.#error = null;
         this.#completeAt = Date.now() / 1000;
+        this.#comparedAt = performance.now();
         this.#pauseMs = FIRST_PAUSE_MS;
       }
     }
@@ -290,7 +289,8 @@ export class UploadService {
     if (message !== this.#error)
       this.#log[isPassing ? 'debug' : 'warn']({ error }, 'Uploading failed; it is tried again');
     this.#error = message;
-    this.#nextAt = Date.now() + this.#pauseMs;
+    this.#comparedAt = Number.NEGATIVE_INFINITY;
+    this.#nextAt = performance.now() + this.#pauseMs;
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
   }
 

@@ -35,3 +35,30 @@ test('who gives up waiting for uploads is told that they go on', async (t) => {
   await assert.rejects(service.drain(context), ofKind('interrupted'));
   await assert.rejects(service.drain(context), /goes on in the background/);
 });
+
+test('uploading goes on by itself when the wall clock is set back', async (t) => {
+  const service = await failingUploads(t);
+  let [wall, steady] = [Date.UTC(2026, 10, 22), 0];
+  t.mock.method(Date, 'now', () => wall);
+  t.mock.method(performance, 'now', () => steady);
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  service.start();
+  const pass = (seconds: number): boolean => {
+    wall += seconds * 1000;
+    steady += seconds * 1000;
+    t.mock.timers.tick(500);
+    return service.status().running;
+  };
+  const ended = async (): Promise<void> => {
+    while (service.status().running) await new Promise(setImmediate);
+  };
+  assert.ok(pass(3));
+  await ended();
+  assert.equal(service.status().nextTryAt, wall / 1000 + 5);
+  wall -= 24 * 3600 * 1000;
+  assert.equal(service.status().nextTryAt, wall / 1000 + 5);
+  assert.ok(!pass(4));
+  assert.ok(pass(2));
+  await ended();
+  assert.equal(service.status().failures, 2);
+});
