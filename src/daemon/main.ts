@@ -127,7 +127,8 @@ async function serve(
   let shown: MetricsServer | undefined;
   try {
     if (metricsAt !== undefined) {
-      shown = await MetricsServer.listen(metricsAt, shownMount(mounted, metrics));
+      const onError = (error: Error): void => log.debug({ error }, 'metrics connection broke');
+      shown = await MetricsServer.listen(metricsAt, shownMount(mounted, metrics), onError);
       mounted.metricsAddress = shown.address;
     }
     await worker.ready;

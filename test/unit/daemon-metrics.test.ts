@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -9,7 +10,7 @@ import { callDaemon } from '../../src/control/client.js';
 import type { Status } from '../../src/control/commands.js';
 import { digestHex } from '../../src/core/digest.js';
 import { CairnError, type ErrorKind } from '../../src/core/errors.js';
-import { silentLog } from '../../src/core/log.js';
+import { type Log, silentLog } from '../../src/core/log.js';
 import { ownSocketPath } from '../../src/daemon/control-socket.js';
 import type { ChunkLookUp, IndexLookUp } from '../../src/daemon/look-ups.js';
 import { type DaemonOptions, runDaemon } from '../../src/daemon/main.js';
@@ -17,6 +18,7 @@ import { FIGURES } from '../../src/daemon/metrics/figures.js';
 import { type ListenAddress, pageAddress, parseListenAddress } from '../../src/daemon/metrics/listen-address.js';
 import { statusPage } from '../../src/daemon/metrics/status-page.js';
 import { createDatastore } from '../../src/datastore/create.js';
+import { keptLog } from '../support/live-store.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const workerScript = new URL('../support/fake-mount-worker.js', import.meta.url);
@@ -31,12 +33,12 @@ async function prepare(t: TestContext, metrics: ListenAddress): Promise<DaemonOp
 }
 
 /** A daemon with a fake mount worker; the address of its page, and its socket. */
-async function start(t: TestContext): Promise<{ page: string; socket: string }> {
+async function start(t: TestContext, log: Log = silentLog): Promise<{ page: string; socket: string }> {
   const options = await prepare(t, { host: '127.0.0.1', port: 0 });
   const socket = ownSocketPath(options.store);
   let ended: Promise<void> = Promise.resolve();
   await new Promise<void>((resolve, reject) => {
-    ended = runDaemon(options, { log: silentLog, workerScript, onReady: () => resolve() });
+    ended = runDaemon(options, { log, workerScript, onReady: () => resolve() });
     ended.catch(reject);
   });
   t.after(async () => {
@@ -154,4 +156,21 @@ test('a place to listen is a port, on loopback where no host is named', () => {
   for (const bad of ['', 'x', ':9', '65536', '1:2:3', '::1:80', '[x]:80', '[1.2.3.4]:80', '-1', '80 ']) {
     assert.throws(() => parseListenAddress(bad), isKind('invalid'), bad);
   }
+});
+
+test('a connection that cannot be accepted does not end the daemon', async (t) => {
+  const log = keptLog();
+  const { page } = await start(t, log);
+  const servers = new Set<Server>();
+  const note = (asked: unknown): void => {
+    if (asked instanceof Object && 'server' in asked && asked.server instanceof Server) servers.add(asked.server);
+  };
+  subscribe('http.server.request.start', note);
+  t.after(() => unsubscribe('http.server.request.start', note));
+  assert.equal((await fetch(`${page}ready`)).status, 200);
+  const [server, ...others] = servers;
+  assert.deepEqual(others, []);
+  server?.emit('error', new Error('accept EMFILE'));
+  assert.ok(log.lines.includes('debug metrics connection broke'));
+  assert.equal((await fetch(`${page}ready`)).status, 200);
 });

@@ -45,15 +45,22 @@ export class MetricsServer {
     server.on('clientError', (_error, socket) => socket.destroy());
   }
 
-  /** @throws {CairnError} `busy` where the port is taken, `invalid` where there is no such address */
-  static async listen(address: ListenAddress, shown: ShownMount): Promise<MetricsServer> {
+  /**
+   * @param onError told of connections that could not be accepted
+   * @throws {CairnError} `busy` where the port is taken, `invalid` where there is no such address
+   */
+  static async listen(
+    address: ListenAddress,
+    shown: ShownMount,
+    onError: (error: Error) => void,
+  ): Promise<MetricsServer> {
     const server = createServer({ requestTimeout: ASK_WITHIN_MS, headersTimeout: ASK_WITHIN_MS });
     server.maxConnections = MAX_CONNECTIONS;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address)));
       server.listen(address.port, address.host, resolve);
     });
-    server.removeAllListeners('error');
+    server.removeAllListeners('error').on('error', onError);
     return new MetricsServer(server, shown, address.host);
   }
 
