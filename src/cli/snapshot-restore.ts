@@ -16,6 +16,7 @@ import { interruptible } from './interruption.js';
 import { complain, print, printJson, shownBytes } from './output.js';
 import { withProgress } from './progress-display.js';
 import { withReader } from './reading-store.js';
+import { requireOutside } from './restore-target.js';
 import { type ChosenTree, chooseTree } from './tree-choice.js';
 
 interface RestoreOptions extends ExcludeOptions {
@@ -137,10 +138,7 @@ async function restore(
   options: RestoreOptions,
   told: Told,
 ): Promise<RestoreFigures> {
-  const store = datastore.paths.root;
-  if (target === store || target.startsWith(`${store}/`)) {
-    throw new CairnError('invalid', `${target} is inside the datastore ${store}: choose another folder`);
-  }
+  await requireOutside(datastore.paths.root, target);
   const view = await openSnapshotView(datastore, found);
   const name = { group: found.group.name, which: found.snapshot.time };
   return interruptible((signal) =>

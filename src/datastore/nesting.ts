@@ -22,6 +22,7 @@ export function checkApart(store: string, mountpoint: string): void {
   }
 }
 
-function contains(folder: string, path: string): boolean {
+/** Whether a path is a folder, or in it; both are real paths. */
+export function contains(folder: string, path: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }

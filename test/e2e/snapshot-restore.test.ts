@@ -45,6 +45,19 @@ function restore(store: TestStore, ...args: string[]): Restored {
   return JSON.parse(store.cairn('snapshot', 'restore', '--json', ...args)) as Restored;
 }
 
+test('nothing is restored into the datastore by way of a symlink', async () => {
+  await withGroup((store) => {
+    writeFileSync(join(current(store), 'file'), 'kept');
+    store.cairn('snapshot', 'create', GROUP);
+    const link = join(store.folder, 'link');
+    symlinkSync(store.store, link);
+    const { status, stderr } = store.run(['snapshot', 'restore', LATEST, join(link, 'new')]);
+    assert.notEqual(status, 0);
+    assert.match(stderr, /is inside the datastore/);
+    assert.ok(!existsSync(join(store.store, 'new')));
+  });
+});
+
 test('a restored tree is the one that was kept, in all that rsync can tell', async () => {
   await withGroup(async (store) => {
     const [source, target] = [join(store.folder, 'source'), join(store.folder, 'target')];
