@@ -52,6 +52,8 @@ export class SharedStore {
   readonly #ending = new AbortController();
   /** A collection of the object store runs here, which ends other machines' itself. */
   #isCollecting = false;
+  /** One failed, and may not have been able to say so: others wait for it as long as this machine lives. */
+  #mayHaveLeftRound = false;
   #since: number | undefined;
   #onRejoin: () => void = () => undefined;
   #onSession: () => void = () => undefined;
@@ -186,6 +188,9 @@ export class SharedStore {
     this.#isCollecting = true;
     try {
       return await work();
+    } catch (error) {
+      this.#mayHaveLeftRound = true;
+      throw error;
     } finally {
       this.#isCollecting = false;
     }
@@ -229,11 +234,22 @@ export class SharedStore {
       now: monotonicSeconds,
       // Each has a name of its own. To whom a snapshot's group belonged is not to be seen.
       isOver: (unit) => unit.startsWith(`pins/${identity.id}/`),
-      recover: async (lease) => {
-        if (!this.#isCollecting) await new RoundLease(this.#roundParts(lease, identity)).recover();
-      },
+      recover: (lease) => this.#endRound(lease, identity),
     });
     return { identity, membership, writers };
+  }
+
+  /** Ends a collection whose collector has gone, and one of this machine's that has failed. */
+  async #endRound(lease: MachineLease, identity: MachineIdentity): Promise<void> {
+    if (this.#isCollecting) return;
+    await new RoundLease(this.#roundParts(lease, identity)).recover();
+    this.#mayHaveLeftRound = false;
+  }
+
+  async #endLeftRound(): Promise<void> {
+    const { membership, identity } = this.#joined;
+    const { lease } = membership;
+    if (this.#mayHaveLeftRound && lease !== undefined) await this.#endRound(lease, identity);
   }
 
   async #tick(): Promise<void> {
@@ -259,6 +275,7 @@ export class SharedStore {
     const was = this.session;
     const preparing = membership
       .prepare()
+      .then(() => this.#endLeftRound())
       .catch((error: unknown) => {
         this.#error = error;
       })
