@@ -105,7 +105,17 @@ export class VerifyService {
 
   /** What an operator should know, one line per damaged chunk and snapshot. */
   problems(): Problem[] {
-    return [...this.#damagedChunks(), ...failedSnapshots(this.#parts.datastore.catalog)];
+    return [...this.#damagedChunks(), ...this.#failedSnapshots()];
+  }
+
+  #failedSnapshots(): Problem[] {
+    try {
+      return failedSnapshots(this.#parts.datastore.catalog);
+    } catch (error) {
+      if (!(error instanceof CairnError)) throw error;
+      // A catalog that cannot be read is told of by who changes it.
+      return [];
+    }
   }
 
   #damagedChunks(): Problem[] {

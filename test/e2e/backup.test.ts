@@ -23,7 +23,7 @@ import type { BackedUp } from '../../src/control/backup-commands.js';
 import { outputOf, runCommand, until } from '../support/commands.js';
 import { assertSameTree, differences } from '../support/compare-trees.js';
 import { makeOddTree } from '../support/make-odd-tree.js';
-import { skipMounts, withMemoryMount } from '../support/memory-mount.js';
+import { type MemoryMount, skipMounts, withMemoryMount } from '../support/memory-mount.js';
 import { MAIN, type TestStore, withStore } from '../support/mounted-store.js';
 import { noise } from '../support/noise.js';
 import { memoryDisk, NEEDS_ROOT } from '../support/small-disk.js';
@@ -175,7 +175,7 @@ test('the datastore and its mount are left out of what they are in; other file s
 test('a source that hangs keeps nothing of the mount waiting', { skip: skipMounts }, async () => {
   await withStore(
     async (store) => {
-      await withMemoryMount(async (source) => {
+      const useSource = async (source: MemoryMount) => {
         const only = ['--exclude', '/*', '--exclude', '!/stuck-*'];
         const child = spawn(process.execPath, [MAIN, 'backup', ...only, source.mountpoint, GROUP], {
           env: { ...process.env, CAIRN_STORE: store.store },
@@ -189,7 +189,8 @@ test('a source that hangs keeps nothing of the mount waiting', { skip: skipMount
         assert.equal(status, 0, `the mount was kept waiting: ${stderr}`);
         assert.deepEqual(await ended, [0, null]);
         assert.equal(JSON.parse(store.cairn('snapshot', 'list', '--json')).length, 1);
-      });
+      };
+      await withMemoryMount(useSource, { stuckFiles: 64 });
     },
     { groups: ['host/other'] },
   );

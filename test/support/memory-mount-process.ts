@@ -9,7 +9,7 @@ import type { MountWorkerData } from './memory-mount.js';
 
 const [mountpoint = '', folder = ''] = process.argv.slice(2);
 const descriptor = await mountFuse(mountpoint, { source: 'memory', maxReadBytes: MAX_READ_BYTES });
-const workerData: MountWorkerData = { descriptor, delayed: true, folder };
+const workerData: MountWorkerData = { descriptor, delayed: true, folder, stuckFiles: 0 };
 const worker = new Worker(new URL('./memory-mount-worker.js', import.meta.url), { workerData });
 worker.once('exit', (code) => process.exit(code));
 writeSync(1, 'mounted\n');

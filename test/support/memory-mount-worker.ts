@@ -8,12 +8,12 @@ import { createNativeTransport } from '../../src/fuse/native-transport.js';
 import { dropCached, insertChunk } from '../../src/native/chunk-cache.js';
 import { sha256Sync } from '../../src/native/hash.js';
 import { delayedVfs } from './delayed-vfs.js';
-import { type MountQuestion, type MountState, type MountWorkerData, STUCK_BYTES, STUCK_FILES } from './memory-mount.js';
+import { type MountQuestion, type MountState, type MountWorkerData, STUCK_BYTES } from './memory-mount.js';
 import { MemoryVfs } from './memory-vfs.js';
 
 // The mount worker of a MemoryMount: a MemoryVfs served by the native transport.
 
-const { descriptor, delayed, folder } = workerData as MountWorkerData;
+const { descriptor, delayed, folder, stuckFiles } = workerData as MountWorkerData;
 const vfs = new MemoryVfs();
 const errors: string[] = [];
 const log: Log = {
@@ -74,7 +74,7 @@ function addSpecials(): void {
     size: 2 * PIECE.length,
     pieces: (at, length) => [{ kind: 'file', descriptor: segment, at: at + 1, length }],
   });
-  for (let number = 0; number < STUCK_FILES; number++) {
+  for (let number = 0; number < stuckFiles; number++) {
     vfs.addSpecial({
       name: `stuck-${number}`,
       size: STUCK_BYTES,

@@ -17,10 +17,10 @@ export interface MountWorkerData {
   readonly descriptor: number;
   readonly delayed: boolean;
   readonly folder: string;
+  readonly stuckFiles: number;
 }
 
-/** Files `stuck-0` … of so many bytes, which nobody gets before 'release'. */
-export const STUCK_FILES = 64;
+/** Bytes of each of the files `stuck-0` …, which nobody gets before 'release'. */
 export const STUCK_BYTES = 100_000;
 
 /** What is asked of the worker; each question is answered with the state afterwards. */
@@ -100,6 +100,8 @@ export interface MemoryMountOptions {
   /** Answers come a turn of the worker's event loop later. */
   readonly delayed?: boolean;
   readonly mount?: Partial<MountOptions>;
+  /** How many files `stuck-0` … there are. */
+  readonly stuckFiles?: number;
 }
 
 /** Runs `body` on a mount and leaves nothing behind, whatever happens. */
@@ -117,7 +119,12 @@ export async function withMemoryMount(
       maxReadBytes: MAX_READ_BYTES,
       ...options.mount,
     });
-    mount = new MemoryMount(mountpoint, { descriptor, delayed: options.delayed === true, folder });
+    mount = new MemoryMount(mountpoint, {
+      descriptor,
+      delayed: options.delayed === true,
+      folder,
+      stuckFiles: options.stuckFiles ?? 0,
+    });
     await body(mount);
   } finally {
     for (let tries = 0; tries < 8 && mountedOn(mountpoint).length > 0; tries++) spawnSync('umount', ['-l', mountpoint]);
