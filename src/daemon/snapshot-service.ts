@@ -23,6 +23,7 @@ import type { TreeIndexes } from '../vfs/snapshots/snapshot-tree.js';
 import { GroupChanges } from './group-changes.js';
 import { GroupGuard } from './group-guard.js';
 import { ForeignSnapshots } from './shared/foreign-snapshots.js';
+import { ForgottenNames } from './shared/forgotten-names.js';
 import { groupsLastOfOthers } from './shared/writers-of-groups.js';
 import type { SnapshotsChanged } from './snapshots-changed.js';
 
@@ -37,6 +38,7 @@ export class SnapshotService {
   readonly #maker: SnapshotMaker;
   readonly #forget: ForgetParts;
   readonly #discover: DiscoverParts;
+  readonly #forgottenNames: ForgottenNames;
   /** Which groups changed since their last snapshot. */
   readonly changes: GroupChanges;
   /** Protection and notes. */
@@ -68,12 +70,14 @@ export class SnapshotService {
       store: paths.root,
       isOthers: groupsLastOfOthers(paths),
     };
+    this.#forgottenNames = new ForgottenNames(paths);
     this.#maker = new SnapshotMaker({
       ...{ catalog, log: live.parts.log, contents: live.contents, packer: live.packer },
       ...{ durability: live.durability, clock: systemClock, messages: log },
       store: paths.root,
       startJob: (options) => new JobThread(JOB_SCRIPT, options),
       isTaken: async (group, time) => (await findSnapshot(paths.root, group, time)) !== undefined,
+      wasForgotten: (group, time) => this.#forgottenNames.has(group, time),
       removeFolder: (group, time) => removeSnapshotFolder(paths.root, group, time),
     });
     this.foreign = new ForeignSnapshots(this.#discover, (...change) => this.#changed(...change));
@@ -175,9 +179,18 @@ export class SnapshotService {
 
   async forget(group: GroupName, time: number): Promise<void> {
     this.guard.requireOurs(group);
+    const { groups, snapshots } = this.#datastore.catalog;
+    const known = groups.findByName(group);
+    if (known !== undefined && snapshots.findByTime(known.id, time) !== undefined)
+      await this.#noteForgotten(group, time);
     const forgotten = await forgetSnapshot(this.#forget, group, time);
-    const row = this.#datastore.catalog.groups.findByName(group);
+    const row = groups.findByName(group);
     if (row !== undefined) this.#changed(row.id, { forgotten, time });
+  }
+
+  /** Where nobody else knows the name it may be given again. */
+  async #noteForgotten(group: GroupName, time: number): Promise<void> {
+    if (this.#datastore.objects?.shared !== undefined) await this.#forgottenNames.add(group, time);
   }
 
   /** Removes a snapshot that pruning found on disk, whoever made it. @throws as `forgetSnapshot` and `removeUntracked` */
@@ -188,6 +201,7 @@ export class SnapshotService {
     const tracked = row && snapshots.findByTime(row.id, time);
     // One being forgotten is gone on with.
     if (tracked !== undefined && tracked.state !== 'publishing') return this.forget(group, time);
+    await this.#noteForgotten(group, time);
     await removeUntracked(this.#forget, group, time, finished);
   }
 

@@ -18,6 +18,8 @@ export interface DatastorePaths {
   readonly machine: string;
   /** Which groups are other machines' in the object store. */
   readonly groupsOfOthers: string;
+  /** Names of forgotten snapshots, which in a shared object store are not used again. */
+  readonly forgottenNames: string;
   /** Held exclusively by the daemon; says who it is. */
   readonly lock: string;
   /** There while `createDatastore` is at work, or was interrupted. */
@@ -54,6 +56,7 @@ export function datastorePaths(root: string): DatastorePaths {
     groupMarks: join(own, 'group-marks.json'),
     machine: join(own, 'machine.json'),
     groupsOfOthers: join(own, 'groups-of-others.json'),
+    forgottenNames: join(own, 'forgotten-names.json'),
     lock: join(own, 'lock'),
     unfinished: join(own, 'unfinished'),
     catalog: join(own, 'catalog.db'),

@@ -157,6 +157,7 @@ export class OpenStore extends StoreTree {
     return new SnapshotMaker({
       ...{ catalog, log: parts.log, contents, packer, durability, clock: systemClock, messages: silentLog, isTaken },
       store: paths.root,
+      wasForgotten: () => false,
       startJob: (options) => start(new URL('../../src/daemon/snapshot-worker.js', import.meta.url), options),
       removeFolder: (group, time) => removeSnapshotFolder(paths.root, group, time),
     });

@@ -6,8 +6,11 @@ import type { Change } from '../../src/catalog/change.js';
 import { CatalogChunkStates } from '../../src/content/catalog-chunk-states.js';
 import type { CommitHooks } from '../../src/content/durability.js';
 import { parseGroupPath } from '../../src/core/group.js';
+import { silentLog } from '../../src/core/log.js';
 import { formatSnapshotTime } from '../../src/core/snapshot-time.js';
 import { systemClock } from '../../src/core/time.js';
+import { SnapshotService } from '../../src/daemon/snapshot-service.js';
+import type { WritableDatastore } from '../../src/datastore/open.js';
 import { loadIndex } from '../../src/index/index-file.js';
 import { betweenPictures, lockDigest, tryLockDigest, unlockDigest } from '../../src/native/digest-locks.js';
 import { heldChunks } from '../../src/native/holds.js';
@@ -296,6 +299,27 @@ test('times: an existing one, an earlier one and a future one are refused; witho
     (await store.names(GROUP)).filter((name) => name.startsWith('2')),
     [formatSnapshotTime(now - 100), ...made.map(({ time }) => time)],
   );
+});
+
+test('behind a bucket that others may use no name that was forgotten is given again, after a restart neither', async (t) => {
+  const store = await OpenStore.make(t);
+  const now = systemClock.now().seconds;
+  const shared = (): SnapshotService =>
+    new SnapshotService(
+      Object.create(store.datastore, { objects: { value: { shared: {} } } }) as WritableDatastore,
+      store.live,
+      silentLog,
+    );
+  const service = shared();
+  await service.create(NAME, now - 50);
+  await service.forget(NAME, now - 50);
+  for (const again of [service, shared()]) {
+    await assert.rejects(again.create(NAME, now - 50), isKind('exists'));
+  }
+  const { time } = await service.create(NAME);
+  await service.forget(NAME, Date.parse(time) / 1000);
+  assert.notEqual((await service.create(NAME)).time, time);
+  await assert.rejects(service.forget(NAME, now - 20), isKind('not-found'));
 });
 
 test('mkdir and rmdir of times in the group folder, with their errors', async (t) => {

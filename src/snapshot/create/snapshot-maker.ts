@@ -45,6 +45,8 @@ export interface SnapshotMakerParts {
   startJob(options: SnapshotJobOptions): JobThread;
   /** Whether the group's folder has anything of this name already, whoever put it there. */
   isTaken(group: GroupName, time: number): Promise<boolean>;
+  /** Whether a snapshot of this name was forgotten, and none may have it again. */
+  wasForgotten(group: GroupName, time: number): boolean;
   /** Takes away the folder of a snapshot that came to nothing. */
   removeFolder(group: GroupName, time: number): Promise<void>;
 }
@@ -240,7 +242,8 @@ export class SnapshotMaker {
   async #freeTime(groupId: number, group: GroupName, time: number): Promise<number> {
     const newest = this.#parts.catalog.snapshots.list(groupId)[0]?.time;
     let free = newest === undefined ? time : Math.max(time, newest + 1);
-    while (await this.#parts.isTaken(group, free)) free += 1;
+    const { isTaken, wasForgotten } = this.#parts;
+    while (wasForgotten(group, free) || (await isTaken(group, free))) free += 1;
     return free;
   }
 
@@ -260,7 +263,11 @@ export class SnapshotMaker {
 
   /** @throws {CairnError} `exists` */
   async #requireFree(groupId: number, group: GroupName, time: number): Promise<void> {
-    const { catalog, isTaken } = this.#parts;
+    const { catalog, isTaken, wasForgotten } = this.#parts;
+    if (wasForgotten(group, time)) {
+      const reason = 'other machines may still know it, so the name is not used again';
+      throw new CairnError('exists', `There was a snapshot ${formatSnapshotTime(time)}: ${reason}`);
+    }
     if (catalog.snapshots.findByTime(groupId, time) === undefined && !(await isTaken(group, time))) return;
     throw new CairnError('exists', `There is a snapshot ${formatSnapshotTime(time)} already`);
   }
