@@ -11,7 +11,7 @@ import { CairnError, fromSystemError } from '../core/errors.js';
 import { makeFolders, putFile, syncFileSystem, syncFolder } from '../native/files.js';
 import { lockFile } from '../native/locks.js';
 import type { BackendConfig, SpreadConfig } from './backend-config.js';
-import { BUCKET_NOTE, type BucketNote, formatBucketNote } from './bucket-note.js';
+import { BUCKET_NOTE, type BucketNote, formatBucketNote, parseBucketNote } from './bucket-note.js';
 import { type DatastoreConfig, FORMAT_VERSION, formatConfig, SPREAD_FORMAT_VERSION } from './config.js';
 import { openObjects, prepareObjects, probeObjects, titleOf, withObjects } from './object-store.js';
 import { prepareBackend } from './open-spread.js';
@@ -159,6 +159,7 @@ async function fill(paths: DatastorePaths, options: CreateOptions): Promise<Data
     for (const backend of config.backends ?? []) made.push(await prepareBackend(backend, config.uuid));
     await makeFiles(paths, options, config);
     await existing?.fetch(paths);
+    if (s3 !== undefined && existing === undefined) made.push(() => takeNoteBack(s3, config));
     return await finish(paths, options, config);
   } catch (error) {
     for (const undo of made) await undo();
@@ -278,6 +279,15 @@ async function noteInObjects(s3: S3Settings, config: DatastoreConfig): Promise<v
       throw new CairnError('exists', `${titleOf(s3)} has a datastore already, made a moment ago: choose another name`);
     }
   });
+}
+
+/** Its name is free again then; where that cannot be had now, whoever wants it hears what is there. */
+async function takeNoteBack(s3: S3Settings, { uuid }: DatastoreConfig): Promise<void> {
+  const taken = withObjects(s3, async (remote) => {
+    const there = parseBucketNote(await remote.get(BUCKET_NOTE), titleOf(s3));
+    if (there.uuid === uuid) await remote.removeAll([BUCKET_NOTE]);
+  });
+  await taken.catch(() => undefined);
 }
 
 function checkGoingOn(options: CreateOptions): void {
