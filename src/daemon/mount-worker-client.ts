@@ -78,11 +78,14 @@ export class MountWorker {
   ): Promise<WorkerResult<C>> {
     if (this.#outcome !== undefined) return Promise.reject(goneError());
     const id = this.#nextId++;
-    options.signal?.addEventListener('abort', () => this.#post({ type: 'cancel', id }), { once: true });
-    return new Promise<unknown>((resolve, reject) => {
+    const cancel = (): void => this.#post({ type: 'cancel', id });
+    options.signal?.addEventListener('abort', cancel, { once: true });
+    const answer = new Promise<unknown>((resolve, reject) => {
       this.#pending.set(id, { command, resolve, reject, onProgress: options.onProgress });
       this.#post({ type: 'request', id, command, arguments: args });
     }) as Promise<WorkerResult<C>>;
+    // The signal may be there as long as the mount is.
+    return answer.finally(() => options.signal?.removeEventListener('abort', cancel));
   }
 
   /** Stops the thread where it is. What it had answered is in the journal. */

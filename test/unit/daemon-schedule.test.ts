@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -247,6 +248,9 @@ test('redundancy that could not be raised is a failure, and a problem while the 
   const task = { key: `${RAISE} host/x`, job: RAISE, group: 'host/x' };
   const { outcome, message } = await bench.scheduler.run(task);
   assert.deepEqual([outcome, message], ['failed', 'The backend d0 does not answer']);
+  const { signal } = new AbortController();
+  await assert.rejects(worker.request('backend-mend', { apply: false }, { signal }), /does not answer/);
+  assert.deepEqual(getEventListeners(signal, 'abort'), [], 'nothing waits for the signal any more');
   await writeJson(paths.scheduleState, Object.fromEntries(bench.last));
   const problems = (): string[] =>
     serviceOf(t, paths, bench.alarm)
