@@ -249,7 +249,7 @@ test('redundancy that could not be raised is a failure, and a problem while the 
   const { outcome, message } = await bench.scheduler.run(task);
   assert.deepEqual([outcome, message], ['failed', 'The backend d0 does not answer']);
   const { signal } = new AbortController();
-  await assert.rejects(worker.request('backend-mend', { apply: false }, { signal }), /does not answer/);
+  await worker.request('backend-mend', { apply: false }, { signal });
   assert.deepEqual(getEventListeners(signal, 'abort'), [], 'nothing waits for the signal any more');
   await writeJson(paths.scheduleState, Object.fromEntries(bench.last));
   const problems = (): string[] =>
