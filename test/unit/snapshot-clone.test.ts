@@ -9,11 +9,15 @@ import { GROUP, OpenStore } from '../support/open-store.js';
 const ENTRIES = 3000;
 /** Turns of the event loop a sync takes: many steps of a clone would fit. */
 const TURNS_OF_A_SYNC = 5;
+/** What may still be made once a commit holds requests: the rest of a step or two. */
+const FEW_CHANGES = 300;
 
 interface CloningStore {
   readonly store: OpenStore;
   /** Clones the snapshot in place of whatever host/y has. */
   clone(onEntry: (entries: number) => void): Promise<unknown>;
+  /** Changes that were made while a commit held background work. */
+  readonly whileHeld: number[];
 }
 
 /** A store with a snapshot of many entries, on a disk that takes its time to sync. */
@@ -36,41 +40,44 @@ async function cloningStore(t: TestContext): Promise<CloningStore> {
   const source = parseTreeName(`${GROUP}/${time}`);
   const target = { group: parseGroupPath('host/y'), targetPath: '', replace: true };
   const { signal } = new AbortController();
-  return { store, clone: (onEntry) => clones.clone({ source, path: '', ...target, signal, onEntry }) };
+  const whileHeld: number[] = [];
+  const { log } = store.live.parts;
+  const hold = log.holdBackground.bind(log);
+  t.mock.method(log, 'holdBackground', () => {
+    const [letGo, before] = [hold(), log.lastSequence];
+    return () => {
+      whileHeld.push(log.lastSequence - before);
+      letGo();
+    };
+  });
+  return { store, whileHeld, clone: (onEntry) => clones.clone({ source, path: '', ...target, signal, onEntry }) };
 }
 
 test('a commit comes to its end while a tree is cloned', async (t) => {
-  const { store, clone } = await cloningStore(t);
-  let cloned = 0;
-  let cloning: Promise<unknown> | undefined;
-  await new Promise<void>((begun) => {
-    cloning = clone((entries) => {
-      cloned = entries;
-      begun();
-    });
+  const { store, clone, whileHeld } = await cloningStore(t);
+  let commit: Promise<void> | undefined;
+  await clone(() => {
+    commit ??= store.live.durability.commitDurably();
   });
-  await store.live.durability.commitDurably();
-  assert.ok(cloned < ENTRIES / 2, `${cloned} of ${ENTRIES} entries were cloned before the commit was over`);
-  await cloning;
+  await commit;
+  assert.ok(whileHeld[0]! <= FEW_CHANGES, `${whileHeld[0]} changes were made before the commit was over`);
 });
 
 test('a commit comes to its end while a tree that was replaced is removed', async (t) => {
-  const { store, clone } = await cloningStore(t);
+  const { store, clone, whileHeld } = await cloningStore(t);
   await clone(() => undefined);
   const { log } = store.live.parts;
   const make = log.make.bind(log);
-  let left = ENTRIES;
-  let replacing: Promise<unknown> | undefined;
-  await new Promise<void>((removing) => {
-    t.mock.method(log, 'make', (change: Parameters<typeof make>[0]) => {
-      if (change.kind === 'unlink') left -= 1;
-      if (left < ENTRIES - 100) removing();
-      return make(change);
-    });
-    replacing = clone(() => undefined);
+  let commit: Promise<void> | undefined;
+  t.mock.method(log, 'make', (change: Parameters<typeof make>[0]) => {
+    if (change.kind === 'unlink' && commit === undefined) {
+      whileHeld.length = 0;
+      commit = store.live.durability.commitDurably();
+    }
+    return make(change);
   });
-  await store.live.durability.commitDurably();
-  assert.ok(left > ENTRIES / 2, `${ENTRIES - left} of ${ENTRIES} entries were removed before the commit was over`);
-  await replacing;
+  await clone(() => undefined);
+  await commit;
+  assert.ok(whileHeld[0]! <= FEW_CHANGES, `${whileHeld[0]} changes were made before the commit was over`);
   assert.deepEqual(store.datastore.catalog.orphans.list(0, 1), []);
 });
