@@ -1,6 +1,7 @@
 import { digestHex } from '../core/digest.js';
 import { CairnError } from '../core/errors.js';
 import { openDatastoreReader, type ReadableDatastore } from '../datastore/open.js';
+import { complain } from './output.js';
 
 /** More chunks that could not be had are left to the next verification. */
 const MOST_NOTED = 10_000;
@@ -28,14 +29,10 @@ async function note(store: string, digests: string[]): Promise<void> {
   try {
     const { askCare } = await import('./care-asking.js');
     const { damaged } = await askCare(store, 'verify-suspects', { digests });
-    if (damaged.length > 0) tell(`${damaged.length} chunks are damaged: "cairn repair" names the files concerned`);
+    if (damaged.length > 0) complain(`${damaged.length} chunks are damaged: "cairn repair" names the files concerned`);
   } catch (error) {
     if (!(error instanceof CairnError)) throw error;
     const reason = `that cannot be noted now (${error.message})`;
-    tell(`${digests.length} chunks cannot be read, and ${reason}: run "cairn verify" on ${store}`);
+    complain(`${digests.length} chunks cannot be read, and ${reason}: run "cairn verify" on ${store}`);
   }
-}
-
-function tell(line: string): void {
-  process.stderr.write(`cairn: ${line}\n`);
 }

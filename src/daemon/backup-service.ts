@@ -1,9 +1,9 @@
-import { sep } from 'node:path';
 import type { BackedUp, BackupArguments } from '../control/backup-commands.js';
 import { CairnError } from '../core/errors.js';
 import { type GroupName, parseGroupPath } from '../core/group.js';
 import { formatSnapshotTime } from '../core/snapshot-time.js';
 import { systemClock } from '../core/time.js';
+import { contains } from '../datastore/nesting.js';
 import { makeBackup, type StartBackup } from '../snapshot/backup/backup-maker.js';
 import { type GroupPlaces, requireGroupForOthers } from './groups-for-others.js';
 import { cairnMounts } from './mounts.js';
@@ -48,9 +48,11 @@ export class BackupService {
     const { datastore, live, snapshots } = this.#places;
     const { catalog, paths } = datastore;
     await this.#requireApart(args.source);
-    if (!args.dryRun) live.parts.log.requireWorking();
-    if (!args.dryRun) snapshots.guard.requireOurs(parseGroupPath(args.group));
-    if (!args.dryRun) await live.parts.room.requireSoon();
+    if (!args.dryRun) {
+      live.parts.log.requireWorking();
+      snapshots.guard.requireOurs(parseGroupPath(args.group));
+      await live.parts.room.requireSoon();
+    }
     const gaveUp = new AbortController();
     const giveUp = () => gaveUp.abort(new CairnError('interrupted', GIVEN_UP));
     if (signal.aborted) giveUp();
@@ -78,15 +80,11 @@ export class BackupService {
   /** The daemon would wait for itself. */
   async #requireApart(source: string): Promise<void> {
     const store = this.#places.datastore.paths.root;
-    if (isIn(source, store)) throw new CairnError('invalid', `${source} is inside the datastore ${store}`);
+    if (contains(store, source)) throw new CairnError('invalid', `${source} is inside the datastore ${store}`);
     const mounts = (await cairnMounts()).filter((mount) => mount.store === store);
-    const mount = mounts.find(({ mountpoint }) => isIn(source, mountpoint));
+    const mount = mounts.find(({ mountpoint }) => contains(mountpoint, source));
     if (mount === undefined) return;
     const advice = 'a live tree becomes a snapshot with "cairn snapshot create"';
     throw new CairnError('invalid', `${source} is inside the mount of the datastore: ${advice}`);
   }
-}
-
-function isIn(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }

@@ -4,7 +4,6 @@ import type { OpenUnmounted } from '../daemon/unmounted-store.js';
 import { VerifyService } from '../daemon/verify-service.js';
 import { type BackendConfig, backendConfig } from '../datastore/backend-config.js';
 import { BackendsChanger } from '../datastore/backends-changer.js';
-import type { BackendsChange } from '../datastore/change-backends.js';
 import type { MendReport } from '../maintenance/spread/mend-store.js';
 import type { BackendChanges, MendResult, NewBackend } from './api.js';
 import { eitherSignal } from './interruption.js';
@@ -15,7 +14,6 @@ export function backendChanges(opened: OpenUnmounted, work: OpenWork, log: Log):
   const { datastore, live, snapshots } = opened;
   const { paths, spread } = datastore;
   const changer = new BackendsChanger({ paths, spread });
-  const change = (wanted: BackendsChange): Promise<void> => changer.change(wanted);
   const mend = async (apply: boolean, signal: AbortSignal): Promise<MendReport> => {
     const service = new VerifyService({ datastore, live, marks: snapshots.marks, log, requests: () => 0 });
     try {
@@ -25,10 +23,10 @@ export function backendChanges(opened: OpenUnmounted, work: OpenWork, log: Log):
     }
   };
   return {
-    addBackend: work.during(async (backend) => change({ kind: 'add', backend: checkedBackend(backend) })),
-    drainBackend: work.during((id, draining = true) => change({ kind: 'drain', id, draining })),
-    removeBackend: work.during((id, options) => change({ kind: 'remove', id, lost: options?.lost ?? false })),
-    setRedundancy: work.during((redundancy) => change({ kind: 'redundancy', redundancy })),
+    addBackend: work.during(async (backend) => changer.change({ kind: 'add', backend: checkedBackend(backend) })),
+    drainBackend: work.during((id, draining = true) => changer.change({ kind: 'drain', id, draining })),
+    removeBackend: work.during((id, options) => changer.change({ kind: 'remove', id, lost: options?.lost ?? false })),
+    setRedundancy: work.during((redundancy) => changer.change({ kind: 'redundancy', redundancy })),
     mendBackends: work.during(async (options) => {
       const apply = options?.dryRun !== true;
       const { conversion } = changer;

@@ -20,6 +20,7 @@ import { createFile, linkFrom, makeSpecial, makeSymlink, openFile, removeFolder,
 
 /** Entries restored between two turns of the event loop. */
 const ENTRIES_PER_TURN = 64;
+
 /** Restores folders of a tree. Everything appears under its name only when it is whole, folders excepted. */
 export class TreeRestorer {
   readonly figures = noRestoreFigures();
@@ -85,7 +86,7 @@ export class TreeRestorer {
   ): Promise<void> {
     this.#entries += 1;
     if (this.#entries % ENTRIES_PER_TURN === 0) await turn();
-    this.#requireGoing();
+    requireGoing(this.#options.signal);
     if (entry.kind === 'folder') return this.#subfolder(entry, target, name, [...names, name]);
     const record = await this.#view.record(entry.position);
     const inode = record?.sameAs ?? entry.position;
@@ -252,7 +253,7 @@ export class TreeRestorer {
         const pieceEnd = piece.offset + piece.length;
         end = pieceEnd;
         const bytes = await this.#payload.bytes(piece);
-        this.#requireGoing();
+        requireGoing(this.#options.signal);
         await writer.write(bytes, piece.offset, () => this.#options.onProgress(payload.offset + pieceEnd));
       }
     } finally {
@@ -339,10 +340,6 @@ export class TreeRestorer {
       await this.#options.requireSnapshot();
       this.#options.onProblem({ path, message: error.message });
     }
-  }
-
-  #requireGoing(): void {
-    requireGoing(this.#options.signal);
   }
 }
 
